@@ -1,0 +1,45 @@
+"""The accept workload: connect, one 128 B echo, close: `python -m bench.accept`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench.echo import PEERS, size_text
+from bench.interrupt import exit_on_signals
+from bench.workload import Unit, Workload, run_command_line
+
+CONNECTION = Unit(
+    counted="messages",
+    rate_title="connections/s",
+    rate_factor=1.0,
+    cost_title="us/connection",
+    cost_factor=1e-3,
+    cost_digits=1,
+)
+
+
+def accept_workload(size: int = 128, at_once: int = 50) -> Workload:
+    return Workload(
+        name=f"accept-{size}x{at_once}",
+        title=f"accept, echo {size_text(size)}, close: {at_once} connections at a time",
+        work="each of the slots connects, has one message echoed, closes first, and starts again",
+        load_arguments=("--mode", "accept", "--size", str(size)),
+        connections=at_once,
+        unit=CONNECTION,
+        peers=PEERS,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.accept", description=__doc__)
+    parser.add_argument("--size", type=int, default=128, help="bytes in the message")
+    parser.add_argument("--connections", type=int, default=50, help="open at a time")
+    exit_on_signals()
+    return run_command_line(
+        parser, lambda arguments: accept_workload(arguments.size, arguments.connections)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

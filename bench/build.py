@@ -1,0 +1,61 @@
+"""Compiles the C programs below `bench/reference/` on the spot."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+REFERENCE = BENCH / "reference"
+BUILD = BENCH / "build"
+
+FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
+
+PROGRAMS = {
+    "load": ("load.c", "load_traffic.c"),
+    "echo_server": ("echo_server.c",),
+    "sink_server": ("sink_server.c",),
+}
+
+
+class BuildError(Exception):
+    """There is no C compiler, or it refused a program."""
+
+
+def compiler() -> list[str]:
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
+def compiler_version() -> str:
+    command = compiler()
+    if shutil.which(command[0]) is None:
+        return "none"
+    answer = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    return answer.stdout.partition("\n")[0].strip() or "unknown"
+
+
+def _is_current(program: Path) -> bool:
+    if not program.exists():
+        return False
+    built = program.stat().st_mtime
+    return all(source.stat().st_mtime < built for source in REFERENCE.iterdir())
+
+
+def build(name: str) -> Path:
+    """The path of the compiled program, compiled again when any source is newer."""
+    program = BUILD / name
+    if _is_current(program):
+        return program
+    BUILD.mkdir(exist_ok=True)
+    sources = [str(REFERENCE / source) for source in PROGRAMS[name]]
+    command = [*compiler(), *FLAGS, "-o", str(program), *sources]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise BuildError(f"no C compiler: {error}") from error
+    if answer.returncode != 0:
+        raise BuildError(f"{shlex.join(command)} failed:\n{answer.stderr}")
+    return program

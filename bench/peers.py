@@ -1,0 +1,75 @@
+"""A peer: one program that plays the measured part, and what it needs to run."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.build import BENCH, build
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`program` is a file below `bench/` and its arguments; its suffix says how it is run."""
+
+    name: str
+    program: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        path = BENCH / self.program[0]
+        arguments = list(self.program[1:])
+        if path.suffix == ".c":
+            return [str(build(path.stem)), *arguments]
+        interpreter = node() if path.suffix == ".js" else sys.executable
+        return [interpreter, str(path), *arguments]
+
+    def problem(self) -> str | None:
+        """Why this peer cannot run here, or None."""
+        if Path(self.program[0]).suffix == ".js" and not node():
+            return "Node is not installed"
+        for module in self.needs:
+            _, problem = module_version(module)
+            if problem is not None:
+                return problem
+        return None
+
+
+@functools.cache
+def node() -> str:
+    return shutil.which("node") or ""
+
+
+@functools.cache
+def module_version(module: str) -> tuple[str | None, str | None]:
+    """The version of a module and what is wrong with it; asked in a process of its own, so that a
+    module that crashes on import cannot take the harness along."""
+    program = (
+        f"import {module}, importlib.metadata as m\n"
+        f"try: print(m.version({module!r}))\n"
+        f"except m.PackageNotFoundError: print(getattr({module}, '__version__', 'unknown'))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=BENCH / "servers",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if answer.returncode == 0:
+        return answer.stdout.strip(), None
+    lines = answer.stderr.strip().splitlines() or [f"exit status {answer.returncode}"]
+    return None, f"import {module} failed: {lines[-1]}"
+
+
+def select(peers: tuple[Peer, ...], wanted: str) -> tuple[Peer, ...]:
+    """The peers whose name contains one of the comma-separated words; all for an empty string."""
+    words = [word.strip().lower() for word in wanted.split(",") if word.strip()]
+    if not words:
+        return peers
+    return tuple(peer for peer in peers if any(word in peer.name.lower() for word in words))

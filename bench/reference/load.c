@@ -1,0 +1,232 @@
+/* The load generator: one thread, one event loop, one JSON line on standard output.
+ *
+ *   echo    every connection has one message in flight; the next one starts when it came back whole
+ *   accept  every slot connects, has one message echoed, closes, and starts again
+ *   send    every connection is written to without pause; at the end the server must answer with
+ *           the number of bytes it received
+ *
+ * What comes back is compared with what was sent: whole while warming up and in accept mode, its
+ * first and last bytes while measuring, so that checking does not become the bottleneck. Each
+ * message starts at another place of a periodic text, so a repeated, lost or misdirected message
+ * shows. The first error ends the run. Every phase has a deadline. */
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "readiness.h"
+
+#define OPENING_AT_ONCE 64
+#define OPENING_SECONDS 20.0
+#define DRAINING_SECONDS 10.0
+
+struct options options = {MODE_ECHO, {0}, 50, 1024, 0.5, 2.0, 0};
+struct run run;
+
+uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+void fail(const char *format, ...)
+{
+    va_list values;
+    if (run.error[0] == '\0') {
+        va_start(values, format);
+        vsnprintf(run.error, sizeof run.error, format, values);
+        va_end(values);
+    }
+    run.phase = FINISHED;
+}
+
+/* --- phases ---------------------------------------------------------------------------------- */
+
+static void enter(enum phase phase, double seconds)
+{
+    run.phase = phase;
+    run.deadline = now() + (uint64_t)(seconds * 1e9);
+}
+
+static void begin_draining(void)
+{
+    enter(DRAINING, DRAINING_SECONDS);
+    for (unsigned index = 0; index < options.connections; index++) {
+        shutdown(connections[index].descriptor, SHUT_WR);
+        want(&connections[index], READABLE);
+    }
+}
+
+static void end_window(void)
+{
+    unsigned starved = 0;
+    run.server_end = read_process_time(options.server);
+    run.own_end = read_process_time(getpid());
+    run.end = now();
+    for (unsigned index = 0; index < options.connections; index++)
+        starved += connections[index].completed_in_window == 0;
+    if (starved > 0 && options.mode != MODE_ACCEPT)
+        fail("%u connections saw no progress in the measured window", starved);
+    else if (run.messages == 0)
+        fail("nothing completed in the measured window");
+    else if (options.mode == MODE_SEND)
+        begin_draining();
+    else
+        run.phase = FINISHED;
+}
+
+static void advance_phase(void)
+{
+    int late = now() >= run.deadline;
+    if (run.phase == OPENING && run.open >= options.connections) {
+        enter(WARMING_UP, options.warm_up);
+        for (unsigned index = 0; options.mode != MODE_ACCEPT && index < options.connections; index++)
+            start_traffic(&connections[index]);
+    } else if (run.phase == WARMING_UP && late) {
+        enter(MEASURING, options.seconds);
+        run.begin = now();
+        run.own_begin = read_process_time(getpid());
+        run.server_begin = read_process_time(options.server);
+    } else if (run.phase == MEASURING && late) {
+        end_window();
+    } else if (late && run.phase == OPENING) {
+        fail("only %u of %u connections opened", run.open, options.connections);
+    } else if (late && run.phase == DRAINING) {
+        fail("only %u of %u connections were answered", run.drained, options.connections);
+    }
+}
+
+static void run_phases(void)
+{
+    struct readiness_event ready[READINESS_BATCH];
+    enter(OPENING, OPENING_SECONDS);
+    for (unsigned index = 0; index < OPENING_AT_ONCE; index++)
+        open_next_connection();
+    for (;;) {
+        advance_phase();
+        if (run.phase == FINISHED)
+            return;
+        uint64_t time = now();
+        int64_t left = time < run.deadline ? (int64_t)(run.deadline - time) : 0;
+        int count = readiness_wait(run.queue, ready, (int)(left / 1000000) + 1);
+        if (count < 0)
+            fail("wait: %s", strerror(errno));
+        for (int index = 0; index < count && run.phase != FINISHED; index++)
+            on_ready(ready[index].owner, ready[index].directions);
+    }
+}
+
+/* --- options and report ---------------------------------------------------------------------- */
+
+static void usage(void)
+{
+    fputs("usage: load --mode echo|accept|send --port PORT [--host ADDRESS] [--connections N]\n"
+          "            [--size BYTES] [--warm-up SECONDS] [--seconds SECONDS] [--server-pid PID]\n",
+          stderr);
+    exit(2);
+}
+
+static void parse_options(int count, char **arguments)
+{
+    static const struct option names[] = {
+        {"mode", required_argument, NULL, 'm'},    {"host", required_argument, NULL, 'h'},
+        {"port", required_argument, NULL, 'p'},    {"connections", required_argument, NULL, 'c'},
+        {"size", required_argument, NULL, 'b'},    {"warm-up", required_argument, NULL, 'w'},
+        {"seconds", required_argument, NULL, 's'}, {"server-pid", required_argument, NULL, 'i'},
+        {NULL, 0, NULL, 0}};
+    const char *host = "127.0.0.1";
+    int name;
+    while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
+        if (name == 'm' && strcmp(optarg, "echo") == 0)
+            options.mode = MODE_ECHO;
+        else if (name == 'm' && strcmp(optarg, "accept") == 0)
+            options.mode = MODE_ACCEPT;
+        else if (name == 'm' && strcmp(optarg, "send") == 0)
+            options.mode = MODE_SEND;
+        else if (name == 'h')
+            host = optarg;
+        else if (name == 'p')
+            options.address.sin_port = htons((unsigned short)atoi(optarg));
+        else if (name == 'c')
+            options.connections = (unsigned)atoi(optarg);
+        else if (name == 'b')
+            options.size = (size_t)strtoul(optarg, NULL, 10);
+        else if (name == 'w')
+            options.warm_up = atof(optarg);
+        else if (name == 's')
+            options.seconds = atof(optarg);
+        else if (name == 'i')
+            options.server = (pid_t)atol(optarg);
+        else
+            usage();
+    }
+    options.address.sin_family = AF_INET;
+    if (inet_pton(AF_INET, host, &options.address.sin_addr) != 1 || options.address.sin_port == 0 ||
+        options.connections == 0 || options.size == 0 || options.seconds <= 0)
+        usage();
+}
+
+static void print_latency(const char *name, double fraction)
+{
+    if (run.latencies.total == 0)
+        printf(", \"%s\": null", name);
+    else
+        printf(", \"%s\": %.1f", name, histogram_quantile(&run.latencies, fraction) / 1e3);
+}
+
+static void print_process_time(const char *who, struct process_time used)
+{
+    if (!used.known) {
+        printf(", \"%s_total_nanoseconds\": null", who);
+        return;
+    }
+    uint64_t user = process_user_nanoseconds(used);
+    printf(", \"%s_user_nanoseconds\": %llu, \"%s_system_nanoseconds\": %llu", who,
+           (unsigned long long)user, who, (unsigned long long)(used.total_nanoseconds - user));
+    printf(", \"%s_total_nanoseconds\": %llu, \"%s_waited_nanoseconds\": %llu", who,
+           (unsigned long long)used.total_nanoseconds, who,
+           (unsigned long long)used.waited_nanoseconds);
+}
+
+static void print_report(void)
+{
+    double seconds = run.end > run.begin ? (double)(run.end - run.begin) / 1e9 : 0.0;
+    double rate = seconds > 0 ? 1.0 / seconds : 0.0;
+    printf("{\"messages\": %llu, \"seconds\": %.6f", (unsigned long long)run.messages, seconds);
+    printf(", \"messages_per_second\": %.1f", (double)run.messages * rate);
+    printf(", \"bytes\": %llu", (unsigned long long)run.bytes);
+    printf(", \"bytes_per_second\": %.1f", (double)run.bytes * rate);
+    print_latency("p50_microseconds", 0.50);
+    print_latency("p99_microseconds", 0.99);
+    print_process_time("server", process_time_between(run.server_begin, run.server_end));
+    print_process_time("load", process_time_between(run.own_begin, run.own_end));
+    printf(", \"errors\": %d, \"error\": \"", run.error[0] != '\0');
+    for (const char *place = run.error; *place != '\0'; place++)
+        putchar(*place == '"' || *place == '\\' || *place < ' ' ? '?' : *place);
+    printf("\"}\n");
+}
+
+int main(int count, char **arguments)
+{
+    parse_options(count, arguments);
+    signal(SIGPIPE, SIG_IGN);
+    alarm((unsigned)(OPENING_SECONDS + options.warm_up + options.seconds + DRAINING_SECONDS) + 5);
+    run.queue = readiness_open();
+    if (run.queue < 0 || prepare_text(options.size) < 0 ||
+        prepare_connections(options.connections) < 0) {
+        perror("load");
+        return 1;
+    }
+    run_phases();
+    print_report();
+    return run.error[0] != '\0';
+}

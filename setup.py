@@ -1,0 +1,72 @@
+"""Extension modules only; everything else about the project is in pyproject.toml.
+
+Switches, by environment variable:
+  UVNET_DEBUG=1      assertions on, Cython's own checks on, no optimisation
+  UVNET_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
+  UVNET_COVERAGE=1   line tracing for coverage.py
+  UVNET_ANNOTATE=1   an HTML page beside each .pyx that shows where Python is called
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SOURCE = Path("src")
+DEBUG, SANITIZE, COVERAGE, ANNOTATE = (
+    os.environ.get(f"UVNET_{name}", "0") not in ("", "0")
+    for name in ("DEBUG", "SANITIZE", "COVERAGE", "ANNOTATE")
+)
+
+compile_flags = ["-std=gnu11", "-Wall", "-Wno-unused-function", "-fvisibility=hidden"]
+link_flags: list[str] = []
+macros: list[tuple[str, str | None]] = []
+if DEBUG:
+    compile_flags += ["-O0", "-g3", "-UNDEBUG"]
+    macros += [("UVNET_DEBUG", "1")]
+else:
+    compile_flags += ["-O2", "-g1"]
+if SANITIZE:
+    sanitizers = "-fsanitize=address,undefined"
+    compile_flags += [sanitizers, "-fno-omit-frame-pointer", "-g"]
+    link_flags += [sanitizers]
+if COVERAGE:
+    macros += [("CYTHON_TRACE", "1")]
+
+directives = {
+    "language_level": 3,
+    "embedsignature": True,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": True,
+    "linetrace": COVERAGE,
+}
+
+
+def extension(path: Path) -> Extension:
+    """The extension module made from one .pyx file."""
+    return Extension(
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts),
+        [str(path)],
+        include_dirs=["include"],
+        define_macros=macros,
+        extra_compile_args=compile_flags,
+        extra_link_args=link_flags,
+        libraries=["dl"] if os.uname().sysname == "Linux" else [],
+        depends=[str(header) for header in sorted(Path("include").rglob("*.h"))],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(path) for path in sorted(SOURCE.rglob("*.pyx"))],
+        include_path=[str(SOURCE)],
+        compiler_directives=directives,
+        annotate=ANNOTATE,
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        nthreads=os.cpu_count() or 1,
+    )
+)

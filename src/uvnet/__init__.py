@@ -1,0 +1,45 @@
+"""Node.js's `net` module for Python, on the libuv inside uvloop."""
+
+from uvnet.address import Address
+from uvnet.connect import (
+    connect,
+    create_connection,
+    create_server,
+    get_default_auto_select_family,
+    get_default_auto_select_family_attempt_timeout,
+    set_default_auto_select_family,
+    set_default_auto_select_family_attempt_timeout,
+)
+from uvnet.emitter import EventEmitter, MaxListenersExceededWarning
+from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
+from uvnet.ip import is_ip, is_ipv4, is_ipv6
+from uvnet.run import active_handles, run
+from uvnet.server import Server
+from uvnet.socket import Socket
+from uvnet.ticks import next_tick
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "EventEmitter",
+    "MaxListenersExceededWarning",
+    "NetRuntimeError",
+    "NetTypeError",
+    "NetValueError",
+    "Server",
+    "Socket",
+    "active_handles",
+    "connect",
+    "create_connection",
+    "create_server",
+    "get_default_auto_select_family",
+    "get_default_auto_select_family_attempt_timeout",
+    "is_ip",
+    "is_ipv4",
+    "is_ipv6",
+    "next_tick",
+    "run",
+    "set_default_auto_select_family",
+    "set_default_auto_select_family_attempt_timeout",
+]

@@ -1,0 +1,50 @@
+from uvnet._core.record cimport LoopRecord
+from uvnet._uv.table cimport uv_handle_t
+
+cdef enum HandleState:
+    HANDLE_INIT          # memory only; libuv does not know it
+    HANDLE_OPEN
+    HANDLE_CLOSING       # uv_close() called
+    HANDLE_CLOSED        # the close callback has run; the memory is gone
+
+# Lies in front of the libuv struct, in the same allocation: uvloop owns what `data` may point at.
+# A multiple of 16 bytes, so that the libuv struct stays as aligned as malloc made the whole.
+cdef struct HandleBlock:
+    void *owner          # the Handle, borrowed: it holds a reference to itself until its close callback
+    char *read_buffer    # where the next read goes
+    size_t read_size
+    HandleBlock *previous
+    HandleBlock *next
+    void *reserved       # keeps the size a multiple of 16
+
+cdef class Handle
+
+# The close callback has run.
+ctypedef int (*closed_event)(object owner, Handle handle) except -1
+
+# Events of a handle are C functions, called with the handle's owner while it is not None.
+ctypedef int (*handle_event)(object owner) except -1
+
+cdef class Handle:
+    cdef LoopRecord record
+    cdef HandleBlock *block
+    cdef uv_handle_t *uv_handle
+    cdef HandleState state
+    cdef bint referenced             # keeps uvnet.run() going while it is active
+    cdef object owner
+    cdef closed_event on_closed
+    cdef handle_event on_abandoned   # the loop is closing; no event will follow
+
+    cdef int allocate(self, LoopRecord record, int type) except -1
+    cdef int opened(self, int status, str syscall) except -1
+    cdef void close(self, bint reset=*) noexcept
+    cdef int fileno(self) except -2
+    cdef bint is_active(self) noexcept
+
+cdef inline HandleBlock *block_of(void *uv_handle) noexcept nogil:
+    return <HandleBlock *>(<char *>uv_handle - sizeof(HandleBlock))
+
+cdef Handle handle_of(void *uv_handle)
+cdef void close_handles(LoopRecord record) noexcept
+cdef Handle first_alive(LoopRecord record)
+cdef list open_handles(LoopRecord record)

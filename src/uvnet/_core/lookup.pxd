@@ -1,0 +1,8 @@
+from uvnet._core.record cimport LoopRecord
+from uvnet._uv.table cimport uv_getaddrinfo_t
+
+cdef class Lookup:
+    cdef LoopRecord record
+    cdef uv_getaddrinfo_t *uv_request
+    cdef object hostname
+    cdef object callback

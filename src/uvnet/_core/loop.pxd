@@ -1,0 +1,3 @@
+from uvnet._core.record cimport LoopRecord
+
+cdef LoopRecord current_record()

@@ -1,0 +1,105 @@
+"""Living on a loop that is uvloop's.
+
+Owns the record of each loop, the loop that run() will run, and the two things that make the shared loop safe:
+  - the shadow of loop.close(), which closes our handles before uvloop walks over them;
+  - the guard, what `data` of every handle of ours points at.  uvloop's close casts `data` to its UVHandle and
+    first asks for its repr, so the guard is one, and closes our handles in its __repr__ should close() have
+    been reached past the shadow.
+"""
+
+import threading
+from asyncio import _get_running_loop
+
+import uvloop
+import uvloop.loop
+
+from uvnet._core.handle cimport close_handles
+from uvnet._core.idle cimport IdleTimers
+from uvnet._core.prepare cimport open_prepare
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.stream cimport flush_streams
+from uvnet._core.tick cimport drop_ticks
+
+_pending = threading.local()
+cdef object _running_loop = _get_running_loop
+
+
+class _Guard(uvloop.loop.UVHandle):
+    # Made with __new__, so that its C fields are zero: it owns no libuv handle that uvloop could close.
+    def __repr__(self):
+        _close_record(self.record)
+        return "<uvnet handles that were open when the loop was closed>"
+
+
+def _close_record(LoopRecord record not None):
+    """Close every handle of the loop, quietly: no listener is called any more."""
+    if record.closed:
+        return
+    flush_streams(record)
+    record.closed = True
+    drop_ticks(record)
+    close_handles(record)
+    if record.idle_timers is not None:
+        (<IdleTimers>record.idle_timers).forget_all()
+    record.look_for_end = NULL
+
+
+def _attach(loop):
+    cdef LoopRecord record = LoopRecord(loop)
+    guard = _Guard.__new__(_Guard)
+    guard.record = record
+    loop._uvnet_guard = guard
+    record.flush = flush_streams
+    record.prepare = open_prepare(record)
+    close = loop.close
+
+    def close_with_uvnet():
+        """Close uvnet's handles, then the event loop."""
+        if not loop.is_running():
+            _close_record(record)
+        close()
+
+    loop.close = close_with_uvnet
+    loop._uvnet_record = record
+    return record
+
+
+def record_of(loop):
+    """The record of a uvloop loop, made when the loop is first used.
+
+    Raises RuntimeError for a loop of any other kind and for a closed one.
+    """
+    cdef LoopRecord record = getattr(loop, "_uvnet_record", None)
+    if record is None:
+        if isinstance(loop, uvloop.loop.Loop) and loop.is_closed():
+            raise RuntimeError("the event loop is closed")
+        record = _attach(loop)
+    return record
+
+
+cdef LoopRecord current_record():
+    """The record of the running loop, or of the one that run() will run in this thread."""
+    loop = _running_loop()
+    if loop is None:
+        loop = pending_loop()
+    return record_of(loop)
+
+
+def pending_loop():
+    """The loop that the next uvnet.run() of this thread will run; made when it is first asked for."""
+    loop = getattr(_pending, "loop", None)
+    if loop is None or loop.is_closed():
+        loop = _pending.loop = uvloop.new_event_loop()
+    return loop
+
+
+def take_pending_loop():
+    """The pending loop, to run it now; objects made afterwards outside of a loop get a new one."""
+    loop = pending_loop()
+    _pending.loop = None
+    return loop
+
+
+def running_record():
+    """The record that new objects of this thread belong to now."""
+    return current_record()

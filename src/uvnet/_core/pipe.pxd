@@ -1,0 +1,14 @@
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.stream cimport Stream
+from uvnet._uv.table cimport uv_pipe_t
+
+cdef class Pipe(Stream):
+    cdef inline uv_pipe_t *uv_pipe(self) noexcept:
+        return <uv_pipe_t *>self.uv_handle
+
+    cdef int open(self, int descriptor) noexcept
+    cdef int bind(self, bytes path) except? 1
+    cdef int connect(self, bytes path) except? 1
+
+cdef Pipe open_pipe(LoopRecord record)
+cdef int check_path(bytes path) noexcept

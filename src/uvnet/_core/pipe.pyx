@@ -1,0 +1,116 @@
+"""Unix-socket handles; libuv calls them pipes.
+
+A path that starts with a NUL byte is an abstract name (Linux), of exactly the length given.
+"""
+
+from libc.errno cimport EAFNOSUPPORT, EINVAL, errno
+from libc.string cimport memcpy, memset
+
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t, uv_pipe_t
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        AF_UNIX
+        SOCK_STREAM
+    struct sockaddr:
+        pass
+    int bind(int descriptor, const sockaddr *name, unsigned int length)
+    int socket(int family, int type, int protocol)
+
+cdef extern from "<sys/un.h>" nogil:
+    """
+    enum { UVNET_PATH_OFFSET = offsetof(struct sockaddr_un, sun_path) };
+    """
+    enum:
+        PATH_OFFSET "UVNET_PATH_OFFSET"
+    struct sockaddr_un:
+        unsigned short sun_family
+        char sun_path[108]
+
+cdef extern from "<fcntl.h>" nogil:
+    enum:
+        FD_CLOEXEC
+        F_SETFD
+    int fcntl(int descriptor, int command, int value)
+
+cdef extern from "<unistd.h>" nogil:
+    int close(int descriptor)
+
+cdef enum:
+    # uv_pipe_connect2(): an over-long name is an error, not cut off.
+    NO_TRUNCATE = 1
+
+# The longest path in bytes; the last one is left for the NUL that ends it.
+PATH_LIMIT = sizeof((<sockaddr_un *>NULL).sun_path) - 1
+
+
+cdef int check_path(bytes path) noexcept:
+    """0, or the libuv error for a path that no Unix socket can have."""
+    cdef Py_ssize_t length = len(path)
+    if length == 0 or length > <Py_ssize_t>(sizeof((<sockaddr_un *>NULL).sun_path) - 1):
+        return -EINVAL
+    if path[0] != 0 and 0 in path:
+        return -EINVAL
+    return 0
+
+
+cdef class Pipe(Stream):
+    """A Unix socket.  Results are 0 or a negative libuv error."""
+
+    cdef int open(self, int descriptor) noexcept:
+        """Take over a socket; the handle owns the descriptor on success only."""
+        return uv.pipe_open(self.uv_pipe(), descriptor)
+
+    cdef int bind(self, bytes path) except? 1:
+        """Make a socket and bind it.
+
+        Not by uv_pipe_bind(), whose close unlinks whatever lies at the path by then (decision 10).
+        """
+        cdef sockaddr_un name
+        cdef int descriptor
+        cdef int status = check_path(path)
+        if status < 0:
+            return status
+        memset(&name, 0, sizeof(name))
+        name.sun_family = AF_UNIX
+        memcpy(name.sun_path, <char *>path, len(path))
+        descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        if descriptor < 0:
+            return -errno
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        # An abstract name has exactly its length; a path ends with NUL.
+        if bind(descriptor, <sockaddr *>&name, PATH_OFFSET + len(path) + (path[0] != 0)) < 0:
+            status = -errno
+        else:
+            status = uv.pipe_open(self.uv_pipe(), descriptor)
+        if status < 0:
+            close(descriptor)
+        return status
+
+    cdef int connect(self, bytes path) except? 1:
+        """Begin to connect; on_connected follows where the result is 0."""
+        cdef uv_connect_t *request
+        cdef int status = check_path(path)
+        if status < 0:
+            return status
+        if uv.pipe_connect2 is NULL and path[0] == 0:
+            return -EAFNOSUPPORT
+        request = begin_connect(self)
+        if uv.pipe_connect2 is NULL:
+            uv.pipe_connect(request, self.uv_pipe(), path, on_connect)
+            return 0
+        status = uv.pipe_connect2(request, self.uv_pipe(), path, len(path), NO_TRUNCATE, on_connect)
+        if status < 0:
+            abort_connect(request)
+        return status
+
+
+cdef Pipe open_pipe(LoopRecord record):
+    """A Unix-socket handle without a socket."""
+    cdef Pipe self = Pipe.__new__(Pipe)
+    self.allocate(record, UVNET_UV_NAMED_PIPE)
+    self.opened(uv.pipe_init(record.uv_loop, self.uv_pipe(), 0), "uv_pipe_init")
+    self.referenced = True
+    return self

@@ -1,0 +1,55 @@
+# What uvnet keeps for one event loop.
+
+from uvnet._uv.table cimport uv_loop_t
+
+cdef extern from "pythread.h" nogil:
+    unsigned long PyThread_get_thread_ident()
+
+cdef enum:
+    READ_BUFFER_SIZE = 65536     # bytes; Node's size, so one 'data' chunk is at most this (rule 0.4.4)
+
+# One entry of the tick queue: run(target, argument, step), see tick.pyx.
+ctypedef int (*tick_function)(object target, object argument, int step) except -1
+
+cdef struct Tick:
+    tick_function run
+    void *target             # owned references
+    void *argument
+    int step
+
+cdef class LoopRecord
+
+ctypedef void (*record_hook)(LoopRecord record) noexcept
+
+cdef class LoopRecord:
+    cdef uv_loop_t *uv_loop
+    cdef readonly object loop            # the uvloop loop
+    cdef unsigned long thread_id         # of the thread that runs the loop
+    cdef readonly bint closed            # the loop is closing or closed: no user code is called any more
+    cdef int depth                       # > 0 while a libuv callback of ours is on the stack
+
+    cdef Tick *ticks                     # ring buffer
+    cdef size_t tick_head
+    cdef size_t tick_count
+    cdef size_t tick_capacity
+
+    cdef void *first_handle              # HandleBlock list, see handle.pyx
+    cdef Py_ssize_t pending_requests     # look-ups under way: they keep run() going, like handles
+    cdef void *first_gathering           # Stream list, see stream.pyx
+
+    cdef record_hook wake                # makes the loop drain before it next blocks, see prepare.pyx
+    cdef record_hook flush               # sends what streams have gathered, see stream.pyx
+
+    cdef readonly object prepare         # the loop's Prepare
+    cdef readonly object idle_timers     # the loop's IdleTimers
+    cdef readonly set tasks              # tasks of async listeners, kept alive until they are done
+    cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
+    cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
+
+    cdef int raise_unusable(self) except -1
+
+    cdef inline int check(self) except -1:
+        """Raise RuntimeError on a closed loop or on a thread that is not the loop's."""
+        if self.closed or PyThread_get_thread_ident() != self.thread_id:
+            return self.raise_unusable()
+        return 0

@@ -1,0 +1,34 @@
+"""What uvnet keeps for one event loop: its thread, its open handles, its tick queue, its read buffer.
+
+Plain data that every other module of the core reads; it must not know what a handle is.
+"""
+
+from cpython.ref cimport Py_DECREF
+from libc.stdlib cimport free, malloc
+
+from uvnet._uv.table cimport loop_pointer
+
+
+cdef class LoopRecord:
+    """The record of one uvloop loop; made by uvnet._core.loop.record_of()."""
+
+    def __init__(self, loop):
+        self.uv_loop = loop_pointer(loop)
+        self.loop = loop
+        self.thread_id = PyThread_get_thread_ident()
+        self.tasks = set()
+        self.read_buffer = <char *>malloc(READ_BUFFER_SIZE)
+        if self.read_buffer is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ticks)
+        free(self.read_buffer)
+
+    cdef int raise_unusable(self) except -1:
+        if self.closed:
+            raise RuntimeError("the event loop of this uvnet object is closed")
+        raise RuntimeError(
+            "this uvnet object belongs to an event loop that runs in another thread; "
+            "use loop.call_soon_threadsafe() to reach it"
+        )

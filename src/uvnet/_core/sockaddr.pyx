@@ -1,0 +1,88 @@
+"""Socket addresses between C and Python: text and port on one side, struct sockaddr on the other."""
+
+from libc.string cimport memcpy, memset
+
+from uvnet._uv.table cimport sockaddr
+
+import socket as _socket
+
+
+cdef extern from "<netinet/in.h>" nogil:
+    enum:
+        AF_INET
+        AF_INET6
+        INET6_ADDRSTRLEN
+    struct in_addr:
+        unsigned int s_addr
+    struct in6_addr:
+        unsigned char s6_addr[16]
+    struct sockaddr_in:
+        unsigned short sin_family
+        unsigned short sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_family
+        unsigned short sin6_port
+        in6_addr sin6_addr
+        unsigned int sin6_scope_id
+
+cdef extern from "<arpa/inet.h>" nogil:
+    int inet_pton(int family, const char *text, void *address)
+    const char *inet_ntop(int family, const void *address, char *text, unsigned int size)
+    unsigned short htons(unsigned short value)
+    unsigned short ntohs(unsigned short value)
+
+cdef extern from "<net/if.h>" nogil:
+    enum:
+        IF_NAMESIZE
+    char *if_indextoname(unsigned int index, char *name)
+
+
+cdef int parse_sockaddr(str address, int port, sockaddr_storage *result) except -1:
+    """Write `address` (IPv4 or IPv6 text, a %zone allowed) and `port` to `result`.
+
+    Returns the length of the address, or 0 when the text is not an IP address.
+    """
+    cdef sockaddr_in *v4 = <sockaddr_in *>result
+    cdef sockaddr_in6 *v6 = <sockaddr_in6 *>result
+    cdef bytes text
+    memset(result, 0, sizeof(sockaddr_storage))
+    host, separator, zone = address.partition("%")
+    text = host.encode("ascii", "replace")
+    if not separator and inet_pton(AF_INET, text, &v4.sin_addr) == 1:
+        v4.sin_family = AF_INET
+        v4.sin_port = htons(<unsigned short>port)
+        return sizeof(sockaddr_in)
+    if inet_pton(AF_INET6, text, &v6.sin6_addr) == 1:
+        v6.sin6_family = AF_INET6
+        v6.sin6_port = htons(<unsigned short>port)
+        if separator:
+            try:
+                v6.sin6_scope_id = int(zone) if zone.isdecimal() else _socket.if_nametoindex(zone)
+            except (OSError, OverflowError):
+                v6.sin6_scope_id = 0
+        return sizeof(sockaddr_in6)
+    return 0
+
+
+cdef tuple format_sockaddr(const sockaddr *address):
+    """(address, family, port) with family "IPv4" or "IPv6"; None for any other kind of address.
+
+    A link-local IPv6 address carries its interface, as in "fe80::1%eth0".
+    """
+    cdef const sockaddr_in *v4 = <const sockaddr_in *>address
+    cdef const sockaddr_in6 *v6 = <const sockaddr_in6 *>address
+    cdef char text[INET6_ADDRSTRLEN]
+    cdef char interface[IF_NAMESIZE]
+    cdef str host
+    if address.sa_family == AF_INET:
+        inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text))
+        return text.decode("ascii"), "IPv4", ntohs(v4.sin_port)
+    if address.sa_family == AF_INET6:
+        inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text))
+        host = text.decode("ascii")
+        if v6.sin6_scope_id != 0 and v6.sin6_addr.s6_addr[0] == 0xfe and v6.sin6_addr.s6_addr[1] & 0xc0 == 0x80:
+            if if_indextoname(v6.sin6_scope_id, interface) is not NULL:
+                host = f"{host}%{interface.decode(errors='replace')}"
+        return host, "IPv6", ntohs(v6.sin6_port)
+    return None

@@ -1,0 +1,18 @@
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.stream cimport Stream
+from uvnet._uv.table cimport uv_tcp_t
+
+cdef class TCP(Stream):
+    cdef inline uv_tcp_t *uv_tcp(self) noexcept:
+        return <uv_tcp_t *>self.uv_handle
+
+    cdef int open(self, int descriptor) noexcept
+    cdef int bind(self, str address, int port, bint ipv6_only) except? 1
+    cdef int connect(self, str address, int port) except? 1
+    cdef int set_no_delay(self, bint enable) noexcept
+    cdef int set_keep_alive(self, bint enable, unsigned int delay, unsigned int interval,
+                            unsigned int count) noexcept
+    cdef tuple local_name(self)
+    cdef tuple remote_name(self)
+
+cdef TCP open_tcp(LoopRecord record)

@@ -1,0 +1,117 @@
+"""TCP handles."""
+
+from libc.errno cimport EADDRINUSE, EINVAL
+
+from uvnet._core.handle cimport HANDLE_OPEN
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage
+from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
+from uvnet._uv.table cimport UVNET_UV_TCP, UVNET_UV_TCP_IPV6ONLY, sockaddr, uv, uv_connect_t, uv_tcp_t
+
+cdef extern from "<netinet/in.h>" nogil:
+    enum:
+        AF_INET6
+        IPPROTO_TCP
+
+cdef extern from "<netinet/tcp.h>" nogil:
+    """
+    #ifndef TCP_KEEPIDLE
+    #define TCP_KEEPIDLE TCP_KEEPALIVE
+    #endif
+    """
+    enum:
+        TCP_KEEPCNT
+        TCP_KEEPIDLE
+        TCP_KEEPINTVL
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        SO_KEEPALIVE
+        SOL_SOCKET
+    int setsockopt(int descriptor, int level, int option, const void *value, unsigned int length)
+
+from libc.errno cimport errno
+
+
+cdef class TCP(Stream):
+    """A TCP socket.  Results are 0 or a negative libuv error."""
+
+    cdef int open(self, int descriptor) noexcept:
+        """Take over a socket; the handle owns the descriptor on success only."""
+        return uv.tcp_open(self.uv_tcp(), descriptor)
+
+    cdef int bind(self, str address, int port, bint ipv6_only) except? 1:
+        """Bind with SO_REUSEADDR.  libuv reports EADDRINUSE only when the handle connects or listens."""
+        cdef sockaddr_storage name
+        cdef unsigned int flags = 0
+        if parse_sockaddr(address, port, &name) == 0:
+            return -EINVAL
+        if ipv6_only and name.ss_family == AF_INET6:
+            flags = UVNET_UV_TCP_IPV6ONLY
+        return uv.tcp_bind(self.uv_tcp(), <sockaddr *>&name, flags)
+
+    cdef int connect(self, str address, int port) except? 1:
+        """Begin to connect; on_connected follows where the result is 0."""
+        cdef sockaddr_storage name
+        cdef uv_connect_t *request
+        cdef int status
+        if parse_sockaddr(address, port, &name) == 0:
+            return -EINVAL
+        request = begin_connect(self)
+        status = uv.tcp_connect(request, self.uv_tcp(), <sockaddr *>&name, on_connect)
+        if status < 0:
+            abort_connect(request)
+        return status
+
+    cdef int set_no_delay(self, bint enable) noexcept:
+        """Set TCP_NODELAY."""
+        if self.state != HANDLE_OPEN:
+            return 0
+        return uv.tcp_nodelay(self.uv_tcp(), enable)
+
+    cdef int set_keep_alive(self, bint enable, unsigned int delay, unsigned int interval,
+                            unsigned int count) noexcept:
+        """Set SO_KEEPALIVE; `delay` and `interval` in seconds, a `delay` of 0 leaves the system's."""
+        cdef int descriptor = self.fileno()
+        cdef int value = enable
+        if descriptor < 0:
+            # libuv keeps the wish (not its interval and count) for the socket that it will make.
+            return 0 if self.state != HANDLE_OPEN else uv.tcp_keepalive(self.uv_tcp(), enable, delay or 1)
+        if enable and delay > 0 and uv.tcp_keepalive_ex is not NULL:
+            return uv.tcp_keepalive_ex(self.uv_tcp(), enable, delay, interval, count)
+        if setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)) < 0:
+            return -errno
+        if not enable:
+            return 0
+        if delay > 0 and setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &delay, sizeof(delay)) < 0:
+            return -errno
+        if setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval)) < 0:
+            return -errno
+        if setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) < 0:
+            return -errno
+        return 0
+
+    cdef tuple local_name(self):
+        """(address, family, port) of this end, or None."""
+        cdef sockaddr_storage name
+        cdef int length = sizeof(name)
+        if self.state != HANDLE_OPEN or uv.tcp_getsockname(self.uv_tcp(), <sockaddr *>&name, &length) < 0:
+            return None
+        return format_sockaddr(<sockaddr *>&name)
+
+    cdef tuple remote_name(self):
+        """(address, family, port) of the other end, or None."""
+        cdef sockaddr_storage name
+        cdef int length = sizeof(name)
+        if self.state != HANDLE_OPEN or uv.tcp_getpeername(self.uv_tcp(), <sockaddr *>&name, &length) < 0:
+            return None
+        return format_sockaddr(<sockaddr *>&name)
+
+
+cdef TCP open_tcp(LoopRecord record):
+    """A TCP handle without a socket; libuv makes the socket when it binds or connects."""
+    cdef TCP self = TCP.__new__(TCP)
+    self.allocate(record, UVNET_UV_TCP)
+    self.opened(uv.tcp_init(record.uv_loop, self.uv_tcp()), "uv_tcp_init")
+    self.referenced = True
+    return self

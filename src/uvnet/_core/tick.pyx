@@ -1,0 +1,127 @@
+"""The tick queue: Node's process.nextTick() for one loop, and the frame around every callback of ours.
+
+Every libuv callback that may reach user code runs between enter() and leave().  The outermost leave() sends
+what was gathered and drains the queue, so ticks run after the current callback and before any further I/O
+(rule 0.1.2).  Ticks queued from anywhere else (a coroutine, module level) are drained by a prepare handle
+before the loop next polls for I/O.
+"""
+
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdlib cimport malloc, free
+
+from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, Tick, tick_function
+
+
+cdef void enter(LoopRecord record) noexcept:
+    record.depth += 1
+    # A loop may be made in one thread and run in another; where libuv calls us is where it runs.
+    record.thread_id = PyThread_get_thread_ident()
+
+
+cdef void leave(LoopRecord record) noexcept:
+    if record.depth == 1 and (record.tick_count or record.first_gathering is not NULL):
+        drain(record)
+    record.depth -= 1
+
+
+cdef int _grow(LoopRecord record) except -1:
+    cdef size_t capacity = record.tick_capacity * 2 if record.tick_capacity else 64
+    cdef Tick *ticks = <Tick *>malloc(capacity * sizeof(Tick))
+    cdef size_t index
+    if ticks is NULL:
+        raise MemoryError
+    for index in range(record.tick_count):
+        ticks[index] = record.ticks[(record.tick_head + index) % record.tick_capacity]
+    free(record.ticks)
+    record.ticks = ticks
+    record.tick_head = 0
+    record.tick_capacity = capacity
+    return 0
+
+
+cdef int later(LoopRecord record, tick_function run, object target, object argument, int step) except -1:
+    """Queue run(target, argument, step)."""
+    cdef Tick *tick
+    if record.tick_count == record.tick_capacity:
+        _grow(record)
+    tick = &record.ticks[(record.tick_head + record.tick_count) % record.tick_capacity]
+    tick.run = run
+    tick.target = <void *>target
+    tick.argument = <void *>argument
+    tick.step = step
+    Py_INCREF(target)
+    Py_INCREF(argument)
+    record.tick_count += 1
+    if record.depth == 0:
+        record.wake(record)
+    return 0
+
+
+cdef void drain(LoopRecord record) noexcept:
+    """Run ticks, and send what they write, until both are done.  An exception is reported, never lost."""
+    cdef Tick tick
+    while True:
+        if record.tick_count == 0:
+            if record.first_gathering is NULL:
+                return
+            record.flush(record)
+            continue
+        tick = record.ticks[record.tick_head]
+        record.tick_head = (record.tick_head + 1) % record.tick_capacity
+        record.tick_count -= 1
+        try:
+            if not record.closed:
+                tick.run(<object>tick.target, <object>tick.argument, tick.step)
+        except BaseException as error:
+            report(record, error, "exception in a uvnet tick", None)
+        finally:
+            Py_DECREF(<object>tick.target)
+            Py_DECREF(<object>tick.argument)
+
+
+cdef void drop_ticks(LoopRecord record) noexcept:
+    """Forget every queued tick: the loop is gone."""
+    cdef Tick tick
+    while record.tick_count:
+        tick = record.ticks[record.tick_head]
+        record.tick_head = (record.tick_head + 1) % record.tick_capacity
+        record.tick_count -= 1
+        Py_DECREF(<object>tick.target)
+        Py_DECREF(<object>tick.argument)
+
+
+def _raise(error):
+    raise error
+
+
+cdef void report(LoopRecord record, object error, str message, object source) noexcept:
+    """Hand an exception that user code let escape to the loop's exception handler.
+
+    KeyboardInterrupt and SystemExit leave the loop's run instead, as they do from any asyncio callback.
+    """
+    try:
+        if isinstance(error, (KeyboardInterrupt, SystemExit)) and not record.loop.is_closed():
+            record.loop.call_soon(_raise, error)
+            return
+        context = {"message": message, "exception": error}
+        if source is not None:
+            context["source"] = source
+        record.loop.call_exception_handler(context)
+    except BaseException as failure:
+        # The handler itself failed with KeyboardInterrupt or SystemExit.
+        if record.loop.is_closed():
+            return
+        record.loop.call_soon(_raise, failure)
+
+
+cdef int _run_callback(object callback, object arguments, int step) except -1:
+    callback(*<tuple>arguments)
+    return 0
+
+
+def next_tick_on(LoopRecord record not None, callback, *arguments):
+    """Queue callback(*arguments) on the record's tick queue; see uvnet.next_tick."""
+    if not callable(callback):
+        raise TypeError(f"next_tick needs a callable, not {type(callback).__name__}")
+    record.check()
+    later(record, _run_callback, callback, arguments, 0)

@@ -1,0 +1,36 @@
+from cpython.object cimport PyObject
+
+from uvnet._uv.table cimport uv_buf_t, uv_write_t
+
+cdef enum:
+    INLINE_BUFFERS = 4
+
+cdef enum WriteState:
+    WRITE_GATHERING      # still open for more buffers
+    WRITE_WAITING        # libuv has the rest of it
+    WRITE_DONE
+    WRITE_FAILED
+
+cdef class WriteRequest:
+    cdef uv_write_t *uv_write          # NULL until a part has to wait
+    cdef object stream                 # the Stream, while libuv has the request
+    cdef uv_buf_t *buffers             # inline_buffers, or allocated
+    cdef PyObject **owners             # what keeps each buffer's memory, in step with it
+    cdef unsigned int count
+    cdef unsigned int capacity
+    cdef size_t length                 # bytes in `buffers`
+    cdef size_t total                  # bytes it had when it was handed over
+    cdef WriteState state
+    cdef int status                    # libuv's error where state is WRITE_FAILED
+    cdef object error                  # the exception its callbacks get; None: made from `status`
+    cdef list callbacks         # of the writes in it, in order; None where there are none
+    cdef uv_buf_t inline_buffers[INLINE_BUFFERS]
+    cdef PyObject *inline_owners[INLINE_BUFFERS]
+
+    cdef int add(self, object chunk) except -1
+    cdef int _grow(self) except -1
+    cdef void advance(self, size_t sent) noexcept
+    cdef void release(self) noexcept
+
+cdef object as_chunk(object data)
+cdef Py_ssize_t chunk_length(object chunk)

@@ -1,0 +1,136 @@
+"""Write requests: buffers on their way to libuv, and who owns their memory until then.
+
+A chunk is what a write is made of: an exact `bytes`, or a memoryview of one.  Both cannot change, so they are
+pointed at and held; everything else is copied when it is accepted, so that its owner may change it the moment
+write() returns.  as_chunk() is the one place that decides.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_Check, PyMemoryView_GET_BUFFER
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from uvnet._core.counters cimport counters
+from uvnet._uv.table cimport uv_buf_t
+
+cdef extern from "Python.h":
+    bint PyBuffer_IsContiguous(const Py_buffer *view, char order)
+
+
+cdef object as_chunk(object data):
+    """The chunk for bytes-like data, or None where `data` is not bytes-like.
+
+    BufferError is raised for a memoryview that is not contiguous.
+    """
+    cdef Py_buffer view
+    cdef Py_buffer *underlying
+    if PyBytes_CheckExact(data):
+        return data
+    if PyMemoryView_Check(data):
+        underlying = PyMemoryView_GET_BUFFER(data)
+        if PyBytes_CheckExact(<object>underlying.obj) and PyBuffer_IsContiguous(underlying, b"C"):
+            # A view of its own: the caller may release() theirs.
+            return memoryview(data)
+    try:
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    except TypeError:
+        return None
+    try:
+        return PyBytes_FromStringAndSize(<char *>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef Py_ssize_t chunk_length(object chunk):
+    """Bytes in a chunk."""
+    if PyBytes_CheckExact(chunk):
+        return PyBytes_GET_SIZE(chunk)
+    return PyMemoryView_GET_BUFFER(chunk).len
+
+
+@cython.no_gc
+@cython.freelist(64)
+cdef class WriteRequest:
+    """Buffers that go out together."""
+
+    def __cinit__(self):
+        self.buffers = self.inline_buffers
+        self.owners = self.inline_owners
+        self.capacity = INLINE_BUFFERS
+        self.state = WRITE_GATHERING
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef int add(self, object chunk) except -1:
+        """Append a chunk (see as_chunk)."""
+        cdef uv_buf_t *buffer
+        if self.count == self.capacity:
+            self._grow()
+        buffer = &self.buffers[self.count]
+        if PyBytes_CheckExact(chunk):
+            buffer.base = PyBytes_AS_STRING(chunk)
+            buffer.len = PyBytes_GET_SIZE(chunk)
+        else:
+            buffer.base = <char *>PyMemoryView_GET_BUFFER(chunk).buf
+            buffer.len = PyMemoryView_GET_BUFFER(chunk).len
+        Py_INCREF(chunk)
+        self.owners[self.count] = <PyObject *>chunk
+        self.count += 1
+        self.length += buffer.len
+        counters.pinned += 1
+        return 0
+
+    cdef int _grow(self) except -1:
+        cdef unsigned int capacity = self.capacity * 4
+        cdef uv_buf_t *buffers = <uv_buf_t *>malloc(capacity * (sizeof(uv_buf_t) + sizeof(PyObject *)))
+        cdef PyObject **owners
+        if buffers is NULL:
+            raise MemoryError
+        owners = <PyObject **>(buffers + capacity)
+        memcpy(buffers, self.buffers, self.count * sizeof(uv_buf_t))
+        memcpy(owners, self.owners, self.count * sizeof(PyObject *))
+        if self.buffers is not self.inline_buffers:
+            free(self.buffers)
+        self.buffers = buffers
+        self.owners = owners
+        self.capacity = capacity
+        return 0
+
+    cdef void advance(self, size_t sent) noexcept:
+        """Forget the first `sent` bytes, fewer than there are; what they lay in is given back."""
+        cdef unsigned int done = 0
+        cdef unsigned int index
+        self.length -= sent
+        while sent >= self.buffers[done].len:
+            sent -= self.buffers[done].len
+            Py_DECREF(<object>self.owners[done])
+            done += 1
+        counters.pinned -= done
+        self.count -= done
+        for index in range(self.count):
+            self.buffers[index] = self.buffers[index + done]
+            self.owners[index] = self.owners[index + done]
+        self.buffers[0].base += sent
+        self.buffers[0].len -= sent
+
+    cdef void release(self) noexcept:
+        """Give back what the buffers lie in and the request's memory."""
+        cdef unsigned int index
+        cdef unsigned int count = self.count
+        self.count = 0
+        self.length = 0
+        for index in range(count):
+            Py_DECREF(<object>self.owners[index])
+        counters.pinned -= count
+        if self.buffers is not self.inline_buffers and self.buffers is not NULL:
+            free(self.buffers)
+            self.buffers = self.inline_buffers
+            self.owners = self.inline_owners
+            self.capacity = INLINE_BUFFERS
+        free(self.uv_write)
+        self.uv_write = NULL

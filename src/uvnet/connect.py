@@ -1,0 +1,75 @@
+"""The functions that make servers and sockets.  Node: "net.createServer()", "net.connect()"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from uvnet.connecting import defaults
+from uvnet.errors import invalid_type
+from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, normalize
+from uvnet.server import Server
+from uvnet.socket import Socket
+
+__all__ = [
+    "connect",
+    "create_connection",
+    "create_server",
+    "get_default_auto_select_family",
+    "get_default_auto_select_family_attempt_timeout",
+    "set_default_auto_select_family",
+    "set_default_auto_select_family_attempt_timeout",
+]
+
+
+def create_server(
+    options: Any = None, connection_listener: Callable[..., Any] | None = None, **keywords: Any
+) -> Server:
+    """A new Server; the arguments are those of Server.
+
+    Node: "net.createServer([options][, connectionListener])".
+    """
+    return Server(options, connection_listener, **keywords)
+
+
+def connect(*arguments: Any, **keywords: Any) -> Socket:
+    """A new Socket that connects; the arguments are those of Socket.connect() and the options of Socket.
+
+    Raises what they raise; then no socket is left behind.  Node: "net.connect()".
+    """
+    options, listener = normalize(arguments, keywords, ("host",))
+    socket = Socket({name: value for name, value in options.items() if name in SOCKET_OPTIONS})
+    if listener is None:
+        return socket.connect(options)
+    return socket.connect(options, listener)
+
+
+create_connection = connect
+
+
+def get_default_auto_select_family() -> bool:
+    """Whether connect() tries all addresses of a name.  Node: "net.getDefaultAutoSelectFamily()"."""
+    return defaults.auto_select_family
+
+
+def set_default_auto_select_family(value: bool) -> None:
+    """Set it; raises TypeError.  Node: "net.setDefaultAutoSelectFamily(value)"."""
+    if not isinstance(value, bool):
+        raise invalid_type("value", "of type bool", value)
+    defaults.auto_select_family = value
+
+
+def get_default_auto_select_family_attempt_timeout() -> float:
+    """Seconds one of several attempts may take.
+
+    Node: "net.getDefaultAutoSelectFamilyAttemptTimeout()".
+    """
+    return defaults.attempt_timeout
+
+
+def set_default_auto_select_family_attempt_timeout(value: float) -> None:
+    """Set it, in seconds, at least 0.01; raises TypeError or ValueError.
+
+    Node: "net.setDefaultAutoSelectFamilyAttemptTimeout(value)".
+    """
+    defaults.attempt_timeout = check_attempt_timeout(value, "value")

@@ -1,0 +1,284 @@
+"""Connecting by name or address: look-up, then one attempt after another ("happy eyeballs").
+
+One Connector serves one connect() of one socket.  It decides what to try next; the socket does it and
+reports back.  Node: "socket.connect(options)"; rules 2.3 and 8.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket as _socket
+from typing import Any
+
+from uvnet._core.errors import system_error
+from uvnet._core.lookup import look_up
+from uvnet.errors import NetRuntimeError, invalid_family, invalid_ip
+from uvnet.ip import is_ip
+from uvnet.options import ConnectOptions, is_async_callable
+
+__all__ = ["Connector", "defaults"]
+
+
+class _Defaults:
+    """What connect() does where its options do not say."""
+
+    auto_select_family = True
+    attempt_timeout = 0.25  # seconds
+
+
+defaults = _Defaults()
+
+
+class Connector:
+    """The way of one socket to its peer."""
+
+    def __init__(self, socket: Any, options: ConnectOptions) -> None:
+        self.socket = socket
+        self.options = options
+        self.candidates: list[tuple[str, int]] = []
+        self.errors: list[OSError] = []
+        self.many = False
+        self.current: tuple[str, int] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.lookup_request: Any = None
+        self.task: asyncio.Task[Any] | None = None
+        self.cancelled = False
+
+    # -- called by the socket ---------------------------------------------------------------------
+
+    def start(self) -> None:
+        family = is_ip(self.options.host)
+        if family:
+            self.socket._next_tick(self._try_only, self.options.host, family)
+        else:
+            self._look_up()
+
+    def cancel(self) -> None:
+        """The socket was destroyed or is connected: nothing may follow."""
+        self.cancelled = True
+        self._stop_timer()
+        if self.lookup_request is not None:
+            self.lookup_request.cancel()
+            self.lookup_request = None
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+
+    def attempt_done(self, status: int) -> None:
+        """The attempt under way has succeeded (0) or failed (a libuv error)."""
+        if self.cancelled:
+            return
+        self._stop_timer()
+        if status == 0:
+            self.cancelled = True
+            self.socket._connection_made()
+        else:
+            self._attempt_failed(self._connect_error(status))
+
+    # -- looking up -------------------------------------------------------------------------------
+
+    def _look_up(self) -> None:
+        options = self.options
+        self.many = options.auto_select_family and not options.family and not options.local_address
+        hints = options.hints
+        if not options.family and not hints:
+            hints = _socket.AI_ADDRCONFIG
+        if options.lookup is None:
+            try:
+                self.lookup_request = look_up(
+                    self.socket._record, options.host, options.family, hints, self._looked_up
+                )
+            except OSError as error:
+                self.socket._next_tick(self._looked_up, error, None)
+            return
+        query = {"family": options.family, "hints": hints, "all": self.many}
+        if is_async_callable(options.lookup):
+            self.task = self.socket._record.loop.create_task(options.lookup(options.host, query))
+            self.task.add_done_callback(self._lookup_task_done)
+        else:
+            options.lookup(options.host, query, self._lookup_answered)
+
+    def _lookup_task_done(self, task: asyncio.Task[Any]) -> None:
+        self.task = None
+        if self.cancelled or task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._lookup_answered(error)
+        else:
+            self._lookup_answered(None, task.result())
+
+    def _lookup_answered(
+        self, error: BaseException | None, answer: Any = None, family: Any = None
+    ) -> None:
+        """The callback of a look-up of the user's: one address, or a list of them."""
+        if error is not None:
+            self._looked_up(error, None)
+        elif isinstance(answer, str) or answer is None:
+            self._looked_up(None, [(answer, family if family is not None else is_ip(answer))])
+        else:
+            self._looked_up(None, [_address_and_family(item) for item in answer])
+
+    def _looked_up(
+        self, error: BaseException | None, addresses: list[tuple[Any, Any]] | None
+    ) -> None:
+        self.lookup_request = None
+        socket, options = self.socket, self.options
+        if self.cancelled:
+            return
+        if error is None and not addresses:
+            error = invalid_ip(None)
+        if error is not None:
+            socket._emit_safely("lookup", error, None, None, options.host)
+            if not self.cancelled:
+                socket._next_tick(self._give_up, error)
+            return
+        assert addresses
+        if not self.many:
+            addresses = addresses[:1]
+        for address, family in addresses:
+            socket._emit_safely("lookup", None, address, family, options.host)
+            if self.cancelled:
+                return
+        socket._touch_idle()
+        usable = [pair for pair in dict.fromkeys(addresses) if is_ip(pair[0]) and pair[1] in (4, 6)]
+        if not usable:
+            address, family = addresses[0]
+            if not is_ip(address):
+                problem: Exception = invalid_ip(address)
+            else:
+                problem = invalid_family(family, options.host, options.port)
+            socket._next_tick(self._give_up, problem)
+        elif len(usable) == 1:
+            self._try_only(*usable[0])
+        else:
+            self.candidates = _alternate(usable)
+            socket.auto_select_family_attempted_addresses = []
+            self._try_next()
+
+    # -- trying -----------------------------------------------------------------------------------
+
+    def _try_only(self, address: str, family: int) -> None:
+        if self.cancelled:
+            return
+        self.many = False
+        self.current = (address, family)
+        self.socket._emit_safely("connectionAttempt", address, self.options.port, family)
+        if not self.cancelled:
+            self._attempt(address, family)
+
+    def _try_next(self) -> None:
+        socket, port = self.socket, self.options.port
+        if not self.candidates:
+            socket._connection_failed(_all_failed(self.errors))
+            self.cancelled = True
+            return
+        if self.current is not None:
+            socket._renew_handle()
+        address, family = self.current = self.candidates.pop(0)
+        text = f"[{address}]:{port}" if family == 6 else f"{address}:{port}"
+        socket.auto_select_family_attempted_addresses.append(text)
+        socket._emit_safely("connectionAttempt", address, port, family)
+        if self.cancelled:
+            return
+        if self.candidates:
+            self.timer = socket._record.loop.call_later(
+                self.options.attempt_timeout, self._attempt_timed_out
+            )
+        self._attempt(address, family)
+
+    def _attempt(self, address: str, family: int) -> None:
+        options, socket = self.options, self.socket
+        if options.local_address or options.local_port:
+            local = options.local_address or ("::" if family == 6 else "0.0.0.0")
+            status = socket._bind_local(local, options.local_port)
+            if status < 0:
+                self._stop_timer()
+                self._attempt_failed(system_error(status, "bind", local, options.local_port))
+                return
+        status = socket._start_connect(address, options.port)
+        if status < 0:
+            self._stop_timer()
+            self._attempt_failed(self._connect_error(status))
+
+    def _attempt_failed(self, error: OSError) -> None:
+        if not self.many:
+            self.cancelled = True
+            self.socket._connection_failed(error)
+            return
+        assert self.current is not None
+        address, family = self.current
+        self.errors.append(error)
+        self.socket._emit_safely("connectionAttemptFailed", address, self.options.port, family, error)
+        if not self.cancelled:
+            self._try_next()
+
+    def _attempt_timed_out(self) -> None:
+        self.timer = None
+        if self.cancelled:
+            return
+        assert self.current is not None
+        address, family = self.current
+        self.errors.append(self._connect_error(-errno.ETIMEDOUT))
+        self.socket._emit_safely("connectionAttemptTimeout", address, self.options.port, family)
+        if not self.cancelled:
+            self._try_next()
+
+    def _connect_error(self, status: int) -> OSError:
+        options = self.options
+        assert self.current is not None
+        if not options.local_port:
+            return system_error(status, "connect", self.current[0], options.port)
+        local = options.local_address or ("::" if self.current[1] == 6 else "0.0.0.0")
+        return system_error(
+            status, "connect", self.current[0], options.port,
+            local_address=local, local_port=options.local_port,
+        )  # fmt: skip
+
+    def _give_up(self, error: BaseException) -> None:
+        if not self.cancelled:
+            self.cancelled = True
+            self.socket._connection_failed(error)
+
+    def _stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+def _address_and_family(item: Any) -> tuple[Any, Any]:
+    if isinstance(item, dict):
+        return item.get("address"), item.get("family")
+    if isinstance(item, tuple | list) and len(item) == 2:
+        return item[0], item[1]
+    return item, is_ip(item) if isinstance(item, str) else 0
+
+
+def _alternate(addresses: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Families in turn, beginning with the first address's (rule 8.1.2)."""
+    first = addresses[0][1]
+    queues = [
+        [pair for pair in addresses if pair[1] == first],
+        [pair for pair in addresses if pair[1] != first],
+    ]
+    ordered: list[tuple[str, int]] = []
+    while any(queues):
+        for queue in queues:
+            if queue:
+                ordered.append(queue.pop(0))
+    return ordered
+
+
+def _all_failed(errors: list[OSError]) -> Exception:
+    """One error for all attempts: of the first one's class, with every error in `errors`."""
+    if not errors:
+        return NetRuntimeError("ERR_SOCKET_CONNECTION_TIMEOUT", "Socket connection timeout")
+    first = errors[0]
+    message = "; ".join(str(error.strerror) for error in errors)
+    error = OSError(first.errno, f"every connection attempt failed: {message}")
+    for name in ("code", "syscall", "address", "port"):
+        if hasattr(first, name):
+            setattr(error, name, getattr(first, name))
+    error.errors = errors  # type: ignore[attr-defined]
+    return error

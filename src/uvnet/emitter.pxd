@@ -1,0 +1,30 @@
+cdef class OnceListener:
+    cdef readonly object listener        # the function given to once()
+    cdef EventEmitter emitter
+    cdef object event
+    cdef bint fired
+
+cdef class EventEmitter:
+    cdef dict _events                    # event -> listener, or a tuple of two or more; None until first used
+    cdef int _max_listeners              # -1: the default
+    cdef dict __dict__                   # users keep their own attributes on their sockets
+    cdef object __weakref__
+
+    # For subclasses: called after a listener of `event` was added or removed.
+    cdef int _listener_added(self, object event) except -1
+    cdef int _listener_removed(self, object event) except -1
+    # For subclasses: the task of an async listener of `event` ended with an exception.
+    cdef int _listener_failed(self, object event, object argument, object error) except -1
+    # The loop that tasks of async listeners run on.
+    cdef object _loop(self)
+
+    cdef bint has_listeners(self, str event) noexcept
+    cdef bint emit0(self, str event) except -1
+    cdef bint emit1(self, str event, object argument) except -1
+    cdef bint emit_all(self, object event, tuple arguments) except -1
+
+    cdef int _call(self, object listener, object event, tuple arguments) except -1
+    cdef int _returned(self, object result, object event, object argument) except -1
+    cdef _add(self, object event, object listener, bint once, bint first)
+    cdef bint _remove(self, object event, object listener) except -1
+    cdef bint _emit_without_listener(self, object event, tuple arguments) except -1

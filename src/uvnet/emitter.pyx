@@ -1,0 +1,375 @@
+"""EventEmitter: Node's `events.EventEmitter`.
+
+A listener list is a single function or an immutable tuple, so that emit() needs no copy: adding and removing
+replace it.  Nothing is allocated before the first listener is added.
+"""
+
+import asyncio
+import warnings
+from collections.abc import Coroutine
+
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+
+from uvnet.errors import invalid_callback, out_of_range, unhandled_error
+
+cdef extern from *:
+    """
+    static int uvnet_may_be_awaited(PyObject *object)
+    {
+        PyAsyncMethods *methods = Py_TYPE(object)->tp_as_async;
+        return methods != NULL && methods->am_await != NULL;
+    }
+    static PyObject *uvnet_call_tuple(PyObject *callable, PyObject *arguments)
+    {
+        return PyObject_Vectorcall(callable, &PyTuple_GET_ITEM(arguments, 0),
+                                   (size_t)PyTuple_GET_SIZE(arguments), NULL);
+    }
+    """
+    bint uvnet_may_be_awaited(object value)
+    object uvnet_call_tuple(object callable, tuple arguments)
+    object PyObject_CallNoArgs(object callable)
+    object PyObject_CallOneArg(object callable, object argument)
+
+cdef enum:
+    DEFAULT_MAX_LISTENERS = 10
+
+cdef set _tasks = set()     # asyncio keeps only weak references to tasks
+
+
+class MaxListenersExceededWarning(RuntimeWarning):
+    """More listeners for one event than set_max_listeners() allows: a sign of a leak."""
+
+
+cdef class OnceListener:
+    """What once() adds: calls its `listener` one time, after removing itself."""
+
+    def __call__(self, *arguments):
+        if self.fired:
+            return None
+        self.fired = True
+        self.emitter._remove(self.event, self)
+        return self.listener(*arguments)
+
+    def __repr__(self):
+        return f"<once {self.listener!r}>"
+
+
+cdef class EventEmitter:
+    """Calls listeners by the name of an event.  Node: "Class: EventEmitter".
+
+    An event is any hashable, usually a str.  Listeners run synchronously, in the order they were added, with
+    the arguments given to emit().  A listener may be an `async def`: its coroutine runs as a task on the
+    running loop, is kept alive, and an exception that ends it goes to the loop's exception handler.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self._max_listeners = -1
+
+    # === Public API ===
+
+    def on(self, event, listener=None):
+        """Add `listener` (a callable) to the end of the listeners of `event`; returns the emitter.
+
+        Without `listener` it is a decorator that returns the function.  The same listener may be added
+        several times and is then called as often.  Emits 'newListener' before it is added.
+        Raises TypeError for a listener that is not callable.  Node: "emitter.on(eventName, listener)".
+        """
+        if listener is None:
+            return _Decorator(self, event, False)
+        self._add(event, listener, False, False)
+        return self
+
+    def add_listener(self, event, listener):
+        """The same as on(event, listener).  Node: "emitter.addListener(eventName, listener)"."""
+        self._add(event, listener, False, False)
+        return self
+
+    def once(self, event, listener=None):
+        """Like on(), but the listener is removed before its first call.
+
+        Node: "emitter.once(eventName, listener)".
+        """
+        if listener is None:
+            return _Decorator(self, event, True)
+        self._add(event, listener, True, False)
+        return self
+
+    def prepend_listener(self, event, listener):
+        """Like on(event, listener), but in front.  Node: "emitter.prependListener(eventName, listener)"."""
+        self._add(event, listener, False, True)
+        return self
+
+    def prepend_once_listener(self, event, listener):
+        """Like once(event, listener), but in front.
+
+        Node: "emitter.prependOnceListener(eventName, listener)".
+        """
+        self._add(event, listener, True, True)
+        return self
+
+    def remove_listener(self, event, listener):
+        """Remove the listener of `event` that was added last and equals `listener`; returns the emitter.
+
+        Nothing happens where there is none.  Emits 'removeListener' afterwards.  An emit() that is under way
+        still calls it.  Node: "emitter.removeListener(eventName, listener)".
+        """
+        if not callable(listener):
+            raise invalid_callback(listener, "listener")
+        self._remove(event, listener)
+        return self
+
+    def off(self, event, listener):
+        """The same as remove_listener().  Node: "emitter.off(eventName, listener)"."""
+        return self.remove_listener(event, listener)
+
+    def remove_all_listeners(self, *event):
+        """Remove the listeners of `event`, or without an argument those of every event.
+
+        Returns the emitter.  Node: "emitter.removeAllListeners([eventName])".
+        """
+        if len(event) > 1:
+            raise TypeError(f"remove_all_listeners() takes at most one event, not {len(event)}")
+        if self._events is None:
+            return self
+        if not event:
+            # 'removeListener' goes last: its listeners hear of the others.
+            for name in [name for name in self._events if name != "removeListener"] + ["removeListener"]:
+                self.remove_all_listeners(name)
+            return self
+        name = event[0]
+        for listener in reversed(self.raw_listeners(name)):
+            self._remove(name, listener)
+        return self
+
+    def emit(self, event, *arguments):
+        """Call the listeners of `event` with `arguments`; True if there were any.
+
+        An exception of a listener leaves emit(), and the listeners after it are not called.
+        'error' without a listener raises its argument, or a RuntimeError where that is no exception.
+        Node: "emitter.emit(eventName[, ...args])".
+        """
+        return self.emit_all(event, arguments)
+
+    def listeners(self, event):
+        """A list of the listeners of `event`, as they were given.  Node: "emitter.listeners(eventName)"."""
+        return [
+            (<OnceListener>listener).listener if isinstance(listener, OnceListener) else listener
+            for listener in self.raw_listeners(event)
+        ]
+
+    def raw_listeners(self, event):
+        """Like listeners(), with the wrappers that once() made; a wrapper has the function as `listener`.
+
+        Node: "emitter.rawListeners(eventName)".
+        """
+        found = None if self._events is None else self._events.get(event)
+        if found is None:
+            return []
+        return list(<tuple>found) if PyTuple_CheckExact(found) else [found]
+
+    def listener_count(self, event):
+        """How many listeners `event` has.  Node: "emitter.listenerCount(eventName)"."""
+        found = None if self._events is None else self._events.get(event)
+        if found is None:
+            return 0
+        return PyTuple_GET_SIZE(found) if PyTuple_CheckExact(found) else 1
+
+    def event_names(self):
+        """A list of the events that have listeners.  Node: "emitter.eventNames()"."""
+        return [] if self._events is None else list(self._events)
+
+    def set_max_listeners(self, int count):
+        """Warn (MaxListenersExceededWarning) beyond `count` listeners of one event; 0 for no limit.
+
+        The default is 10.  Returns the emitter.  Node: "emitter.setMaxListeners(n)".
+        """
+        if count < 0:
+            raise out_of_range("n", "a non-negative number", count)
+        self._max_listeners = count
+        return self
+
+    def get_max_listeners(self):
+        """What set_max_listeners() set, or 10.  Node: "emitter.getMaxListeners()"."""
+        return DEFAULT_MAX_LISTENERS if self._max_listeners < 0 else self._max_listeners
+
+    # === For subclasses ===
+
+    cdef int _listener_added(self, object event) except -1:
+        return 0
+
+    cdef int _listener_removed(self, object event) except -1:
+        return 0
+
+    cdef int _listener_failed(self, object event, object argument, object error) except -1:
+        self._loop().call_exception_handler(
+            {"message": f"exception in an async listener of {event!r}", "exception": error, "source": self}
+        )
+        return 0
+
+    cdef object _loop(self):
+        return asyncio.get_running_loop()
+
+    cdef bint has_listeners(self, str event) noexcept:
+        return self._events is not None and event in self._events
+
+    cdef bint emit0(self, str event) except -1:
+        """Emit an event without arguments."""
+        cdef PyObject *found = NULL
+        if self._events is not None:
+            found = PyDict_GetItemWithError(self._events, event)
+        if found is NULL:
+            return False
+        listener = <object>found
+        if PyTuple_CheckExact(listener):
+            return self.emit_all(event, ())
+        result = PyObject_CallNoArgs(listener)
+        if result is not None:
+            self._returned(result, event, None)
+        return True
+
+    cdef bint emit1(self, str event, object argument) except -1:
+        """Emit an event with one argument."""
+        cdef PyObject *found = NULL
+        if self._events is not None:
+            found = PyDict_GetItemWithError(self._events, event)
+        if found is NULL:
+            return False
+        listener = <object>found
+        if PyTuple_CheckExact(listener):
+            return self.emit_all(event, (argument,))
+        result = PyObject_CallOneArg(listener, argument)
+        if result is not None:
+            self._returned(result, event, argument)
+        return True
+
+    cdef bint emit_all(self, object event, tuple arguments) except -1:
+        """Emit any event; 'error' without a listener raises."""
+        cdef Py_ssize_t index
+        cdef PyObject *found = NULL
+        if self._events is not None:
+            found = PyDict_GetItemWithError(self._events, event)
+        if found is NULL:
+            return self._emit_without_listener(event, arguments)
+        listeners = <object>found
+        if not PyTuple_CheckExact(listeners):
+            self._call(listeners, event, arguments)
+            return True
+        for index in range(PyTuple_GET_SIZE(listeners)):
+            self._call(<object>PyTuple_GET_ITEM(listeners, index), event, arguments)
+        return True
+
+    # === Private ===
+
+    cdef int _call(self, object listener, object event, tuple arguments) except -1:
+        result = uvnet_call_tuple(listener, arguments)
+        if result is not None:
+            self._returned(result, event, arguments[0] if arguments else None)
+        return 0
+
+    cdef bint _emit_without_listener(self, object event, tuple arguments) except -1:
+        if event == "error":
+            error = arguments[0] if arguments else None
+            if isinstance(error, BaseException):
+                raise error
+            raise unhandled_error(error)
+        return False
+
+    cdef int _returned(self, object result, object event, object argument) except -1:
+        # Futures and tasks can be awaited too, but somebody runs them already.
+        if not uvnet_may_be_awaited(result) or not isinstance(result, Coroutine):
+            return 0
+        try:
+            task = self._loop().create_task(result)
+        except BaseException:
+            result.close()
+            raise
+        _tasks.add(task)
+
+        def done(finished):
+            _tasks.discard(finished)
+            if not finished.cancelled() and finished.exception() is not None:
+                self._listener_failed(event, argument, finished.exception())
+
+        task.add_done_callback(done)
+        return 0
+
+    cdef _add(self, object event, object listener, bint once, bint first):
+        cdef OnceListener wrapper
+        cdef Py_ssize_t count
+        if not callable(listener):
+            raise invalid_callback(listener, "listener")
+        hash(event)
+        if self._events is None:
+            self._events = {}
+        elif "newListener" in self._events:
+            self.emit_all("newListener", (event, listener))
+        added = listener
+        if once:
+            wrapper = OnceListener.__new__(OnceListener)
+            wrapper.listener = listener
+            wrapper.emitter = self
+            wrapper.event = event
+            added = wrapper
+        present = self._events.get(event)
+        if present is None:
+            self._events[event] = added
+        else:
+            old = <tuple>present if PyTuple_CheckExact(present) else (present,)
+            self._events[event] = (added, *old) if first else (*old, added)
+            count = len(old) + 1
+            if count == self.get_max_listeners() + 1 and self.get_max_listeners() > 0:
+                warnings.warn(
+                    f"possible leak: {count} {event!r} listeners added to {type(self).__name__}; "
+                    "use set_max_listeners() if that is intended",
+                    MaxListenersExceededWarning,
+                    stacklevel=2,
+                )
+        self._listener_added(event)
+
+    cdef bint _remove(self, object event, object listener) except -1:
+        cdef Py_ssize_t index
+        present = None if self._events is None else self._events.get(event)
+        if present is None:
+            return False
+        listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
+        for index in range(len(listeners) - 1, -1, -1):
+            candidate = listeners[index]
+            if candidate is listener:
+                break
+            if isinstance(candidate, OnceListener) and (<OnceListener>candidate).listener == listener:
+                break
+            # Bound methods are made anew at every access, and compare equal.
+            if candidate == listener:
+                break
+        else:
+            return False
+        if len(listeners) == 1:
+            del self._events[event]
+        elif len(listeners) == 2:
+            self._events[event] = listeners[1 - index]
+        else:
+            self._events[event] = listeners[:index] + listeners[index + 1:]
+        self._listener_removed(event)
+        if "removeListener" in self._events:
+            original = (<OnceListener>candidate).listener if isinstance(candidate, OnceListener) else candidate
+            self.emit_all("removeListener", (event, original))
+        return True
+
+
+cdef class _Decorator:
+    # What on() and once() return when the function is left out.
+    cdef EventEmitter emitter
+    cdef object event
+    cdef bint once
+
+    def __init__(self, EventEmitter emitter, event, bint once):
+        hash(event)
+        self.emitter = emitter
+        self.event = event
+        self.once = once
+
+    def __call__(self, listener):
+        self.emitter._add(self.event, listener, self.once, False)
+        return listener

@@ -1,0 +1,201 @@
+"""Errors in the shape of DESIGN's table: Python's exception types carrying Node's `code`.
+
+System errors (OSError subclasses) are made in uvnet._core.errors; these are the errors of arguments and of
+state.  Node: "Class: Error", rules 0.2.7 and 0.2.8.
+"""
+
+from __future__ import annotations
+
+import errno
+import types
+from typing import Any
+
+__all__ = ["NetRuntimeError", "NetTypeError", "NetValueError"]
+
+
+class NetTypeError(TypeError):
+    """An argument of the wrong type; `code` is Node's, such as "ERR_INVALID_ARG_TYPE"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NetValueError(ValueError):
+    """An argument of the right type with a bad value; `code` is Node's, such as "ERR_SOCKET_BAD_PORT"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NetRuntimeError(RuntimeError):
+    """An operation that the object's state does not allow; `code` is Node's, such as "ERR_SOCKET_CLOSED"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def describe(value: Any) -> str:
+    """What was received, for the end of a message."""
+    if value is None:
+        return "None"
+    if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
+        return f"function {value.__name__}"
+    if isinstance(value, bool | int | float | str | bytes):
+        text = repr(value)
+        if len(text) > 28:
+            text = text[:25] + "..."
+        return f"type {type(value).__name__} ({text})"
+    return f"an instance of {type(value).__name__}"
+
+
+def invalid_type(name: str, expected: str, value: Any) -> NetTypeError:
+    """ERR_INVALID_ARG_TYPE for the argument, or with a dot in its name the property, `name`."""
+    kind = "property" if "." in name else "argument"
+    return NetTypeError(
+        "ERR_INVALID_ARG_TYPE",
+        f'The "{name}" {kind} must be {expected}. Received {describe(value)}',
+    )
+
+
+def invalid_value(name: str, value: Any, reason: str = "is invalid") -> NetValueError:
+    """ERR_INVALID_ARG_VALUE for the argument `name`."""
+    kind = "property" if "." in name else "argument"
+    text = repr(value)
+    if len(text) > 128:
+        text = text[:125] + "..."
+    return NetValueError("ERR_INVALID_ARG_VALUE", f"The {kind} '{name}' {reason}. Received {text}")
+
+
+def out_of_range(name: str, expected: str, value: Any) -> NetValueError:
+    """ERR_OUT_OF_RANGE for the argument `name`."""
+    return NetValueError(
+        "ERR_OUT_OF_RANGE",
+        f'The value of "{name}" is out of range. It must be {expected}. Received {value!r}',
+    )
+
+
+def bad_port(name: str, value: Any) -> NetValueError:
+    """ERR_SOCKET_BAD_PORT."""
+    return NetValueError(
+        "ERR_SOCKET_BAD_PORT", f"{name} should be >= 0 and < 65536. Received {describe(value)}."
+    )
+
+
+def invalid_callback(value: Any, name: str = "callback") -> NetTypeError:
+    """ERR_INVALID_ARG_TYPE for something that should be callable."""
+    return invalid_type(name, "of type function", value)
+
+
+def unknown_encoding(value: Any) -> NetTypeError:
+    """ERR_UNKNOWN_ENCODING."""
+    return NetTypeError("ERR_UNKNOWN_ENCODING", f"Unknown encoding: {value}")
+
+
+def null_values() -> NetTypeError:
+    """ERR_STREAM_NULL_VALUES."""
+    return NetTypeError("ERR_STREAM_NULL_VALUES", "May not write null values to stream")
+
+
+def missing_arguments() -> NetTypeError:
+    """ERR_MISSING_ARGS of connect()."""
+    return NetTypeError(
+        "ERR_MISSING_ARGS", 'The "options" or "port" or "path" argument must be specified'
+    )
+
+
+def invalid_ip(value: Any) -> NetTypeError:
+    """ERR_INVALID_IP_ADDRESS."""
+    return NetTypeError("ERR_INVALID_IP_ADDRESS", f"Invalid IP address: {value}")
+
+
+def invalid_family(family: Any, host: Any, port: Any) -> NetValueError:
+    """ERR_INVALID_ADDRESS_FAMILY, with `host` and `port`."""
+    error = NetValueError(
+        "ERR_INVALID_ADDRESS_FAMILY", f"Invalid address family: {family} {host}:{port}"
+    )
+    error.host = host  # type: ignore[attr-defined]
+    error.port = port  # type: ignore[attr-defined]
+    return error
+
+
+def invalid_fd_type(kind: str) -> NetTypeError:
+    """ERR_INVALID_FD_TYPE."""
+    return NetTypeError("ERR_INVALID_FD_TYPE", f"Unsupported fd type: {kind}")
+
+
+def write_after_end() -> NetRuntimeError:
+    """ERR_STREAM_WRITE_AFTER_END."""
+    return NetRuntimeError("ERR_STREAM_WRITE_AFTER_END", "write after end")
+
+
+def stream_destroyed(method: str) -> NetRuntimeError:
+    """ERR_STREAM_DESTROYED."""
+    return NetRuntimeError(
+        "ERR_STREAM_DESTROYED", f"Cannot call {method} after a stream was destroyed"
+    )
+
+
+def already_finished(method: str) -> NetRuntimeError:
+    """ERR_STREAM_ALREADY_FINISHED."""
+    return NetRuntimeError(
+        "ERR_STREAM_ALREADY_FINISHED", f"Cannot call {method} after a stream was finished"
+    )
+
+
+def premature_close() -> NetRuntimeError:
+    """ERR_STREAM_PREMATURE_CLOSE."""
+    return NetRuntimeError("ERR_STREAM_PREMATURE_CLOSE", "Premature close")
+
+
+def unshift_after_end() -> NetRuntimeError:
+    """ERR_STREAM_UNSHIFT_AFTER_END_EVENT."""
+    return NetRuntimeError(
+        "ERR_STREAM_UNSHIFT_AFTER_END_EVENT", "stream.unshift() after end event"
+    )
+
+
+def socket_closed() -> NetRuntimeError:
+    """ERR_SOCKET_CLOSED."""
+    return NetRuntimeError("ERR_SOCKET_CLOSED", "Socket is closed")
+
+
+def closed_before_connection() -> NetRuntimeError:
+    """ERR_SOCKET_CLOSED_BEFORE_CONNECTION."""
+    return NetRuntimeError(
+        "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+        "Socket closed before the connection was established",
+    )
+
+
+def invalid_handle_type() -> NetTypeError:
+    """ERR_INVALID_HANDLE_TYPE of reset_and_destroy() on a Unix socket."""
+    return NetTypeError("ERR_INVALID_HANDLE_TYPE", "This handle type cannot be reset")
+
+
+def already_listening() -> NetRuntimeError:
+    """ERR_SERVER_ALREADY_LISTEN."""
+    return NetRuntimeError(
+        "ERR_SERVER_ALREADY_LISTEN",
+        "Listen method has been called more than once without closing.",
+    )
+
+
+def not_running() -> NetRuntimeError:
+    """ERR_SERVER_NOT_RUNNING."""
+    return NetRuntimeError("ERR_SERVER_NOT_RUNNING", "Server is not running.")
+
+
+def unhandled_error(value: Any) -> NetRuntimeError:
+    """ERR_UNHANDLED_ERROR: 'error' emitted with something that is no exception, and nobody listens."""
+    return NetRuntimeError("ERR_UNHANDLED_ERROR", f"Unhandled error. ({value!r})")
+
+
+def ended_by_other_party() -> BrokenPipeError:
+    """The EPIPE of a write after the other end's FIN (rule 2.8.5)."""
+    error = BrokenPipeError(errno.EPIPE, "This socket has been ended by the other party")
+    error.code = "EPIPE"  # type: ignore[attr-defined]
+    error.syscall = "write"  # type: ignore[attr-defined]
+    return error

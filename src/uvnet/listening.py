@@ -1,0 +1,177 @@
+"""Arguments of listen() and of the Server constructor, checked, and what a path needs beside its socket.
+
+Node: "server.listen()"; rules 1.1 to 1.3 and 1.6.
+"""
+
+from __future__ import annotations
+
+import os
+import socket as _socket
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from uvnet.errors import NetValueError, invalid_type, invalid_value, out_of_range
+from uvnet.options import check_path, check_port, is_pipe_name, normalize, reject_unknown, to_number
+
+__all__ = ["ListenOptions", "bound_inode", "open_up", "parse_listen_options", "unlink_if_same"]
+
+DEFAULT_BACKLOG = 511
+
+_LISTEN_OPTIONS = frozenset(
+    {
+        "backlog",
+        "exclusive",
+        "fd",
+        "handle",
+        "host",
+        "ipv6_only",
+        "path",
+        "port",
+        "readable_all",
+        "reuse_port",
+        "writable_all",
+    }
+)
+SERVER_OPTIONS = frozenset(
+    {
+        "allow_half_open",
+        "high_water_mark",
+        "keep_alive",
+        "keep_alive_initial_delay",
+        "no_delay",
+        "pause_on_connect",
+    }
+)
+
+
+class ListenOptions(NamedTuple):
+    """What listen() has been asked to do, checked.  Exactly one of handle, path and port is meant."""
+
+    handle: Any
+    path: str | None
+    port: int
+    host: str | None
+    backlog: int
+    ipv6_only: bool
+    reuse_port: bool
+    readable_all: bool
+    writable_all: bool
+
+
+def parse_listen_options(
+    arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> tuple[ListenOptions, Callable[..., Any] | None]:
+    """The options and the callback of listen(); raises TypeError or ValueError (rules 1.2 and 1.3)."""
+    arguments, keywords = _name_a_handle(arguments, keywords)
+    names: tuple[str, ...] = ("host", "backlog")
+    if len(arguments) > 1 and isinstance(arguments[1], int) and not isinstance(arguments[1], bool):
+        # listen(port, backlog)
+        names = ("backlog",)
+    options, callback = normalize(arguments, keywords, names)
+    reject_unknown(options, _LISTEN_OPTIONS, "listen()")
+    backlog = _check_backlog(options.get("backlog"))
+    flags = {
+        name: bool(options.get(name, False))
+        for name in ("ipv6_only", "reuse_port", "readable_all", "writable_all")
+    }
+    handle = options.get("handle", options.get("fd"))
+    if "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int)):
+        raise invalid_type("options.fd", "of type int", handle)
+    if handle is not None:
+        if isinstance(handle, int) and handle < 0:
+            raise out_of_range("options.fd", ">= 0", handle)
+        return ListenOptions(handle, None, 0, None, backlog, **flags), callback
+    host = options.get("host")
+    if host is not None and not isinstance(host, str):
+        raise invalid_type("options.host", "of type str", host)
+    if host is not None and "\0" in host:
+        raise invalid_value("options.host", host, "must not contain a null character")
+    if options.get("port") is not None or not (arguments or options):
+        port = check_port(options.get("port", 0), "options.port", "options.port")
+        return ListenOptions(None, None, port, host or None, backlog, **flags), callback
+    path = options.get("path")
+    if path is not None:
+        if not is_pipe_name(path) and not isinstance(path, bytes):
+            raise invalid_value("options.path", path)
+        path = check_path(path, "options.path")
+        if path.startswith("\0") and (flags["readable_all"] or flags["writable_all"]):
+            raise invalid_value(
+                "options", {"path": path},
+                "can not set readable_all or writable_all when path is an abstract unix socket",
+            )  # fmt: skip
+        return ListenOptions(None, path, 0, None, backlog, **flags), callback
+    if not options:
+        # listen(callback) and listen({}): any free port, as for listen().
+        if arguments and isinstance(arguments[0], Mapping):
+            raise _no_port_or_path(options)
+        return ListenOptions(None, None, 0, None, backlog, **flags), callback
+    if "port" in options:
+        return ListenOptions(None, None, 0, host or None, backlog, **flags), callback
+    raise _no_port_or_path(options)
+
+
+def _no_port_or_path(options: Mapping[str, Any]) -> NetValueError:
+    return invalid_value("options", dict(options), 'must have the property "port" or "path"')
+
+
+def _name_a_handle(
+    arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Turn listen(handle[, backlog][, callback]) into the form with keywords."""
+    if not arguments:
+        return arguments, keywords
+    first = arguments[0]
+    if isinstance(first, int | float | str | bytes | os.PathLike | Mapping | None) or callable(first):
+        return arguments, keywords
+    if isinstance(first, _socket.socket) or hasattr(first, "_take_listening_handle"):
+        found = first
+    elif isinstance(getattr(first, "fd", None), int):
+        found = first.fd
+    else:
+        raise invalid_value("options", first)
+    rest = list(arguments[1:])
+    named: dict[str, Any] = {**keywords, "handle": found}
+    if rest and isinstance(rest[0], int) and not isinstance(rest[0], bool):
+        named["backlog"] = rest.pop(0)
+    if rest and callable(rest[0]):
+        named["callback"] = rest.pop(0)
+    if any(value is not None for value in rest):
+        raise TypeError(f"listen() does not know what to do with {rest[0]!r}")
+    return (), named
+
+
+def _check_backlog(value: Any) -> int:
+    if value is None:
+        return DEFAULT_BACKLOG
+    if isinstance(value, str):
+        value = to_number(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type("options.backlog", "of type int", value)
+    if not 0 <= value <= 2**31 - 1:
+        raise out_of_range("options.backlog", ">= 0 and <= 2147483647", value)
+    return value or DEFAULT_BACKLOG
+
+
+def open_up(path: str, readable: bool, writable: bool) -> None:
+    """Add r and w for everybody to the mode that umask left (decision 12)."""
+    if readable or writable:
+        mode = os.stat(path).st_mode & 0o7777
+        os.chmod(path, mode | (0o444 if readable else 0) | (0o222 if writable else 0))
+
+
+def bound_inode(path: str) -> tuple[int, int] | None:
+    """What tells the socket file at `path` from any other; None for an abstract name."""
+    if path.startswith("\0"):
+        return None
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def unlink_if_same(path: str, inode: tuple[int, int] | None) -> None:
+    """Remove the socket file, if it is still the one that was bound (decision 10)."""
+    try:
+        if inode is not None and bound_inode(path) == inode:
+            os.unlink(path)
+    except OSError:
+        # Somebody else removed it, or took the right to; the server is closed all the same.
+        return

@@ -1,0 +1,289 @@
+"""Arguments of connect(), listen() and the constructors: Node's overloads, turned into options and checked.
+
+Everything is validated here, before any state changes (decision 6).  Nothing here touches a socket.
+Node: "server.listen()", "socket.connect()"; rules 1.2, 1.3, 2.1 and 2.2.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from uvnet.errors import (
+    bad_port,
+    invalid_callback,
+    invalid_ip,
+    invalid_type,
+    invalid_value,
+    missing_arguments,
+    out_of_range,
+)
+from uvnet.ip import is_ip
+
+__all__ = ["ConnectOptions", "merge_options", "normalize", "parse_connect_options"]
+
+MAX_TIMEOUT = 2**31 - 1  # milliseconds, Node's TIMEOUT_MAX (rule 2.12.2)
+_CALLBACK = "of type function"
+
+
+def to_number(text: str) -> float:
+    """The number a str stands for where Node takes numeric strings for ports, or NaN."""
+    stripped = text.strip()
+    if not stripped:
+        return 0
+    prefix = stripped[:2].lower()
+    try:
+        if prefix in ("0x", "0o", "0b") and "_" not in stripped:
+            return int(stripped[2:], {"0x": 16, "0o": 8, "0b": 2}[prefix])
+        if "_" in stripped or not stripped.isascii() or stripped.lower().lstrip("+-")[:3] in ("nan", "inf"):
+            return math.nan
+        return float(stripped)
+    except ValueError:
+        return math.nan
+
+
+def is_pipe_name(value: object) -> bool:
+    """A str (or path object) that is a path rather than a port (rule 1.2.2)."""
+    if isinstance(value, os.PathLike):
+        return True
+    return isinstance(value, str) and not to_number(value) >= 0
+
+
+def merge_options(options: Any, keywords: Mapping[str, Any], name: str = "options") -> dict[str, Any]:
+    """One mapping of options and keyword arguments together; the keywords win."""
+    if options is None:
+        return dict(keywords)
+    if not isinstance(options, Mapping):
+        raise invalid_type(name, "a mapping", options)
+    return {**options, **keywords}
+
+
+def reject_unknown(options: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+    """Raise TypeError for options that do not exist: a typing error must not be ignored."""
+    unknown = sorted(str(key) for key in options if key not in known)
+    if unknown:
+        raise TypeError(f"{where} got unknown options: {', '.join(unknown)}")
+
+
+def normalize(
+    arguments: tuple[Any, ...], keywords: Mapping[str, Any], names: tuple[str, ...]
+) -> tuple[dict[str, Any], Callable[..., Any] | None]:
+    """Options and callback from (options[, callback]), (path[, ...]) or (port[, ...]) (rule 1.2.1).
+
+    `names` are what the positional arguments after a port are called.
+    """
+    callback = None
+    rest = list(arguments)
+    while rest and rest[-1] is None and len(rest) > 1:
+        rest.pop()
+    if rest and callable(rest[-1]) and not isinstance(rest[-1], Mapping):
+        callback = rest.pop()
+    options: dict[str, Any] = {}
+    if rest:
+        first, rest = rest[0], rest[1:]
+        if isinstance(first, Mapping):
+            options.update(first)
+            names = ()
+        elif is_pipe_name(first):
+            options["path"] = first
+            names = tuple(name for name in names if name != "host")
+        else:
+            options["port"] = first
+        if len(rest) > len(names):
+            raise TypeError(f"too many arguments, or a callback that cannot be called: {rest[-1]!r}")
+        for name, value in zip(names, rest, strict=False):
+            if value is not None:
+                options[name] = value
+    options.update(keywords)
+    given = options.pop("callback", None)
+    if given is not None:
+        callback = given
+    if callback is not None and not callable(callback):
+        raise invalid_callback(callback)
+    return options, callback
+
+
+def check_port(value: Any, name: str, type_name: str) -> int:
+    """A port as an int; raises TypeError or ValueError (ERR_SOCKET_BAD_PORT)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise invalid_type(type_name, "one of type int or str", value)
+    if isinstance(value, str):
+        number = to_number(value) if value.strip() else math.nan
+    else:
+        number = value
+    if not 0 <= number <= 65535 or number != int(number):
+        raise bad_port(name, value)
+    return int(number)
+
+
+def check_path(value: Any, name: str) -> str:
+    """A path as str; raises TypeError."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, bytes):
+        value = os.fsdecode(value)
+    if not isinstance(value, str):
+        raise invalid_type(name, "of type str", value)
+    return value
+
+
+def check_seconds(value: Any, name: str) -> int:
+    """A time in seconds as milliseconds, at most MAX_TIMEOUT; raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid_type(name, "of type int or float", value)
+    if not math.isfinite(value) or value < 0:
+        raise out_of_range(name, "a non-negative finite number", value)
+    return min(math.ceil(value * 1000), MAX_TIMEOUT)
+
+
+def check_high_water_mark(value: Any, name: str) -> int:
+    """A high-water mark in bytes; raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type(name, "of type int", value)
+    if value < 0 or value > 2**40:
+        raise out_of_range(name, ">= 0", value)
+    return value
+
+
+def check_delay(value: Any, name: str) -> int:
+    """A keep-alive time in whole seconds, rounded down; negative is 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid_type(name, "of type int or float", value)
+    if not math.isfinite(value) or value > 32767:
+        raise out_of_range(name, "<= 32767 seconds", value)
+    return max(int(value), 0)
+
+
+class ConnectOptions(NamedTuple):
+    """What connect() has been asked to do, checked."""
+
+    path: str | None
+    host: str
+    port: int
+    family: int
+    hints: int
+    lookup: Callable[..., Any] | None
+    local_address: str | None
+    local_port: int
+    auto_select_family: bool
+    attempt_timeout: float
+
+
+SOCKET_OPTIONS = frozenset(
+    {
+        "allow_half_open",
+        "encoding",
+        "fd",
+        "handle",
+        "high_water_mark",
+        "keep_alive",
+        "keep_alive_initial_delay",
+        "no_delay",
+        "onread",
+        "readable",
+        "readable_high_water_mark",
+        "writable",
+        "writable_high_water_mark",
+    }
+)
+CONNECT_OPTIONS = frozenset(
+    {
+        "auto_select_family",
+        "auto_select_family_attempt_timeout",
+        "family",
+        "hints",
+        "host",
+        "local_address",
+        "local_port",
+        "lookup",
+        "path",
+        "port",
+    }
+)
+_FAMILIES = {None: 0, 0: 0, 4: 4, 6: 6, "IPv4": 4, "IPv6": 6}
+
+
+def parse_connect_options(
+    options: Mapping[str, Any], default_auto_select: bool, default_attempt_timeout: float
+) -> ConnectOptions:
+    """Check the options of connect(), in Node's order (rule 2.2.2)."""
+    path = options.get("path")
+    port = options.get("port")
+    if path == "":
+        path = None
+        port = 0 if port is None and "port" not in options else port
+    if path is None and port is None:
+        if options.get("port", 0) is None:
+            raise invalid_type("options.port", "one of type int or str", None)
+        raise missing_arguments()
+    if path is not None:
+        path = check_path(path, "options.path")
+        return ConnectOptions(path, "", 0, 0, 0, None, None, 0, False, 0)
+    local_address = options.get("local_address")
+    if local_address is not None and not (isinstance(local_address, str) and is_ip(local_address)):
+        raise invalid_ip(local_address)
+    local_port = options.get("local_port")
+    if local_port is None:
+        local_port = 0
+    elif isinstance(local_port, bool) or not isinstance(local_port, int):
+        raise invalid_type("options.local_port", "of type int", local_port)
+    elif not 0 <= local_port <= 65535:
+        raise bad_port("options.local_port", local_port)
+    port = check_port(port, "Port", "options.port")
+    host = options.get("host")
+    if host is None or host == "":
+        host = "localhost"
+    elif not isinstance(host, str):
+        raise invalid_type("options.host", "of type str", host)
+    elif "\0" in host:
+        raise invalid_value("options.host", host, "must not contain a null character")
+    lookup = options.get("lookup")
+    if lookup is not None and not callable(lookup):
+        raise invalid_type("options.lookup", _CALLBACK, lookup)
+    hints = options.get("hints")
+    if hints is None:
+        hints = 0
+    elif isinstance(hints, bool) or not isinstance(hints, int):
+        raise invalid_type("options.hints", "of type int", hints)
+    elif not 0 <= hints <= 0xFFFF:
+        raise invalid_value("options.hints", hints)
+    family = options.get("family")
+    if isinstance(family, bool) or not isinstance(family, int | str | None):
+        raise invalid_type("options.family", "0, 4, 6, 'IPv4' or 'IPv6'", family)
+    if family not in _FAMILIES:
+        raise invalid_value("options.family", family, "must be one of: 0, 4, 6")
+    auto_select = options.get("auto_select_family")
+    if auto_select is None:
+        auto_select = default_auto_select
+    elif not isinstance(auto_select, bool):
+        raise invalid_type("options.auto_select_family", "of type bool", auto_select)
+    attempt_timeout = options.get("auto_select_family_attempt_timeout")
+    if attempt_timeout is None:
+        attempt_timeout = default_attempt_timeout
+    else:
+        attempt_timeout = check_attempt_timeout(
+            attempt_timeout, "options.auto_select_family_attempt_timeout"
+        )
+    return ConnectOptions(
+        None, host, port, _FAMILIES[family], hints, lookup,
+        local_address, local_port, auto_select, attempt_timeout,
+    )  # fmt: skip
+
+
+def check_attempt_timeout(value: Any, name: str) -> float:
+    """Seconds one of several connection attempts may take, at least 0.01."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid_type(name, "of type int or float", value)
+    if not 0 < value <= MAX_TIMEOUT / 1000:
+        raise out_of_range(name, f"> 0 and <= {MAX_TIMEOUT / 1000}", value)
+    return max(float(value), 0.01)
+
+
+def is_async_callable(function: Callable[..., Any]) -> bool:
+    """Whether calling `function` makes a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    )

@@ -1,0 +1,60 @@
+from uvnet._core.record cimport LoopRecord
+from uvnet.emitter cimport EventEmitter
+
+ctypedef unsigned char flag
+
+cdef enum:
+    DEFAULT_HIGH_WATER_MARK = 65536      # bytes, both ways (decision 20)
+
+cdef enum Flowing:
+    NOBODY_ASKED = 0                     # Node's null
+    NOT_FLOWING = 1
+    FLOWING = 2
+
+cdef class Readable(EventEmitter):
+    cdef LoopRecord record
+    cdef object _buffer                  # deque of chunks nobody has taken; None until first used
+    cdef Py_ssize_t _offset              # how much of the first chunk is taken
+    cdef Py_ssize_t _readable_length     # bytes, or characters after set_encoding()
+    cdef Py_ssize_t _readable_high_water_mark
+    cdef object _decoder
+    cdef str _encoding
+    cdef object _errored                 # the error that ended the stream
+    cdef public list _pipings            # Piping objects from here, see piping.py; None until first used
+    cdef Flowing _flowing
+    cdef flag _paused                    # pause() was called, and no resume() since
+    cdef flag _readable_side             # False: this side does not exist
+    cdef flag _readable_ended            # no more data will come from below
+    cdef flag _end_scheduled
+    cdef flag _end_emitted
+    cdef flag _need_readable             # 'readable' is owed when data comes
+    cdef flag _emitted_readable
+    cdef flag _readable_listening
+    cdef flag _resume_scheduled
+    cdef flag _destroyed
+    cdef flag _error_emitted
+    cdef flag _close_emitted
+
+    # For subclasses.
+    cdef int _start_reading(self) except -1          # make data come, or do nothing where it comes already
+    cdef int _stop_reading(self) except -1
+    cdef int _after_end(self) except -1              # 'end' has been emitted
+    cdef int _destroy_stream(self, object error) except -1
+    cdef int _failed(self, object error) except -1   # a listener of ours raised
+
+    cdef int _later(self, int step) except -1
+    cdef int _push(self, bytes chunk) except -1
+    cdef int _push_end(self) except -1
+    cdef int _add_chunk(self, object chunk, bint in_front) except -1
+    cdef int _resume_flow(self) except -1
+    cdef object _read(self, Py_ssize_t count, bint everything)
+    cdef object _take(self, Py_ssize_t count)
+    cdef Py_ssize_t _how_much(self, Py_ssize_t count, bint everything) noexcept
+    cdef int _flow(self) except -1
+    cdef int _emit_readable_later(self) except -1
+    cdef int _emit_readable(self) except -1
+    cdef int _end_readable(self) except -1
+    cdef int _append(self, object chunk) except -1
+    cdef int _update_listening(self) except -1
+    cdef int _reset_readable(self) except -1
+    cdef int _step(self, int step) except -1

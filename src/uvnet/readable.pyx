@@ -1,0 +1,492 @@
+"""The readable side of a stream: flowing, paused and 'readable' modes, buffering, decoding, the end.
+
+Owns what has been received and not yet taken.  Where data comes from is the business of subclasses.
+Node: "Class: stream.Readable"; rules 2.15 and 3.1.
+"""
+
+from collections import deque
+
+from uvnet._core.tick import next_tick_on
+
+from cpython.bytes cimport PyBytes_CheckExact
+
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.tick cimport later, report
+from uvnet._core.write_request cimport as_chunk
+from uvnet.emitter cimport EventEmitter
+
+from uvnet.encoding import canonical_encoding, encode, new_decoder
+from uvnet.errors import invalid_type, out_of_range, unshift_after_end
+from uvnet.piping import start_piping, stop_piping
+
+cdef enum:
+    MAX_HIGH_WATER_MARK = 0x40000000     # read(n) raises the mark up to 1 GiB (rule 3.1.3)
+
+cdef enum:
+    STEP_RESUME
+    STEP_READABLE
+    STEP_END
+    STEP_READ_MORE
+    STEP_UPDATE_LISTENING
+
+
+cdef int _run_step(object target, object argument, int step) except -1:
+    cdef Readable self = <Readable>target
+    try:
+        self._step(step)
+    except BaseException as error:
+        self._failed(error)
+    return 0
+
+
+cdef class Readable(EventEmitter):
+    """The receiving half of a Socket; not made by users."""
+
+    def __cinit__(self, *args, **kwargs):
+        self._readable_high_water_mark = DEFAULT_HIGH_WATER_MARK
+        self._readable_side = True
+
+    # === Public API ===
+
+    def pause(self):
+        """Stop emitting 'data'; returns the socket.  Data is buffered up to the high-water mark meanwhile.
+
+        Emits 'pause'.  Node: "readable.pause()".
+        """
+        self.record.check()
+        self._paused = True
+        if self._flowing != NOT_FLOWING:
+            self._flowing = NOT_FLOWING
+            self.emit0("pause")
+        return self
+
+    def resume(self):
+        """Start or go on emitting 'data'; returns the socket.  Without a 'data' listener data is lost.
+
+        Emits 'resume' on a tick, then what is buffered.  Has no effect on flowing while there is a
+        'readable' listener.  Node: "readable.resume()".
+        """
+        self.record.check()
+        self._resume_flow()
+        self._paused = False
+        return self
+
+    def is_paused(self):
+        """True after pause(), or whenever the stream is told not to flow.  Node: "readable.isPaused()"."""
+        return self._paused or self._flowing == NOT_FLOWING
+
+    def read(self, size=None):
+        """Take data out of the buffer: bytes (str after set_encoding()), or None where there is not enough.
+
+        Without `size` everything that is buffered, in flowing mode the first chunk.  With `size` exactly so
+        many bytes (characters), or what is left once the end has come.  size=0 takes nothing and only sees
+        to it that reading goes on.  What is returned is also emitted as 'data'.
+        Raises TypeError or ValueError for a size that is no integer >= 0.  Node: "readable.read([size])".
+        """
+        self.record.check()
+        if size is None:
+            return self._read(0, True)
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise invalid_type("size", "of type int", size)
+        if size < 0:
+            raise out_of_range("size", ">= 0", size)
+        if size > MAX_HIGH_WATER_MARK:
+            raise out_of_range("size", f"<= {MAX_HIGH_WATER_MARK}", size)
+        return self._read(size, False)
+
+    def unshift(self, chunk, encoding=None):
+        """Put data back in front of the buffer; allowed until 'end' has been emitted.
+
+        `chunk` is bytes-like, or a str in `encoding` (default utf8).  Raises TypeError for anything else and
+        RuntimeError (ERR_STREAM_UNSHIFT_AFTER_END_EVENT) after 'end'.  Node: "readable.unshift(chunk)".
+        """
+        self.record.check()
+        if isinstance(chunk, str):
+            data = encode(chunk, canonical_encoding(encoding or "utf8"))
+        else:
+            data = as_chunk(chunk)
+            if data is None:
+                raise invalid_type("chunk", "of type str or a bytes-like object", chunk)
+            data = bytes(data)
+        if self._end_emitted:
+            raise unshift_after_end()
+        if not data or self._destroyed:
+            return
+        if self._decoder is not None:
+            data = new_decoder(self._encoding).decode(data, True)
+        self._add_chunk(data, True)
+
+    def set_encoding(self, encoding="utf8"):
+        """Deliver str instead of bytes from now on; returns the socket.
+
+        Characters split over chunks are put together; what is buffered is decoded now.  Encodings: utf8,
+        utf16le (ucs2), latin1 (binary), ascii, hex, base64, base64url.  Raises TypeError
+        (ERR_UNKNOWN_ENCODING) for any other.  Node: "readable.setEncoding(encoding)".
+        """
+        self.record.check()
+        name = canonical_encoding(encoding)
+        decoder = new_decoder(name)
+        if self._readable_length:
+            parts = self._buffer
+            self._buffer = deque()
+            parts[0] = parts[0][self._offset:]
+            self._offset = 0
+            text = "".join(part if isinstance(part, str) else decoder.decode(part) for part in parts)
+            if text:
+                self._buffer.append(text)
+            self._readable_length = len(text)
+        self._decoder = decoder
+        self._encoding = name
+        return self
+
+    def pipe(self, destination, end=True):
+        """Send everything that is received to `destination`, at the pace it takes; returns it.
+
+        `destination` is a Socket, anything with write() and end() (and on("drain") where write() may return
+        False), or a binary file.  Unless `end` is false it is ended after 'end' (a file is flushed instead).
+        Emits 'pipe' on the destination.  Node: "readable.pipe(destination[, options])".
+        """
+        self.record.check()
+        return start_piping(self, destination, end)
+
+    def unpipe(self, destination=None):
+        """Undo pipe(destination), or every pipe() from here; returns the socket.
+
+        The stream is paused when no pipe is left.  Emits 'unpipe' on the destination.
+        Node: "readable.unpipe([destination])".
+        """
+        self.record.check()
+        stop_piping(self, destination)
+        return self
+
+    @property
+    def readable(self):
+        """True while 'end' and 'error' are still to come.  Node: "readable.readable"."""
+        return bool(self._readable_side and not self._destroyed and not self._end_emitted
+                    and self._errored is None)
+
+    @property
+    def readable_flowing(self):
+        """None: nobody has asked for data; True: flowing; False: paused or read by hand.
+
+        Node: "readable.readableFlowing".
+        """
+        return None if self._flowing == NOBODY_ASKED else self._flowing == FLOWING
+
+    @property
+    def readable_length(self):
+        """Bytes (characters after set_encoding()) in the buffer.  Node: "readable.readableLength"."""
+        return self._readable_length
+
+    @property
+    def readable_high_water_mark(self):
+        """Bytes that may be buffered before reading stops.  Node: "readable.readableHighWaterMark"."""
+        return self._readable_high_water_mark
+
+    @property
+    def readable_encoding(self):
+        """What set_encoding() set, in Node's spelling, or None.  Node: "readable.readableEncoding"."""
+        return self._encoding
+
+    @property
+    def readable_ended(self):
+        """True once 'end' has been emitted.  Node: "readable.readableEnded"."""
+        return bool(self._end_emitted)
+
+    @property
+    def destroyed(self):
+        """True once destroy() was called, by whomever.  Node: "readable.destroyed"."""
+        return bool(self._destroyed)
+
+    @property
+    def errored(self):
+        """The exception the stream was destroyed with, or None.  Node: "readable.errored"."""
+        return self._errored
+
+    @property
+    def closed(self):
+        """True once 'close' has been emitted.  Node: "readable.closed"."""
+        return bool(self._close_emitted)
+
+    def _next_tick(self, callback, *arguments):
+        # For policy in plain Python: on this stream's loop, whichever runs now.
+        next_tick_on(self.record, callback, *arguments)
+
+    # === For subclasses ===
+
+    cdef int _start_reading(self) except -1:
+        return 0
+
+    cdef int _stop_reading(self) except -1:
+        return 0
+
+    cdef int _after_end(self) except -1:
+        return 0
+
+    cdef int _destroy_stream(self, object error) except -1:
+        return 0
+
+    cdef int _failed(self, object error) except -1:
+        """User code raised: report it once, and destroy the stream whose event it was."""
+        report(self.record, error, f"exception in a listener of {type(self).__name__}", self)
+        self._destroy_stream(None)
+        return 0
+
+    cdef int _listener_failed(self, object event, object argument, object error) except -1:
+        if not self.record.closed:
+            self._failed(error)
+        return 0
+
+    cdef object _loop(self):
+        return self.record.loop
+
+    cdef int _push(self, bytes chunk) except -1:
+        """Data has come."""
+        cdef object data = chunk
+        if self._decoder is not None:
+            data = self._decoder.decode(chunk)
+            if not data:
+                return 0
+        elif self._flowing == FLOWING and self._readable_length == 0 and self._readable_ended == 0:
+            # The common case: straight to the listeners, as in _add_chunk().
+            if self.emit1("data", chunk):
+                return 0
+        self._add_chunk(data, False)
+        if self._readable_length >= self._readable_high_water_mark and self._readable_length > 0:
+            self._stop_reading()
+        return 0
+
+    cdef int _push_end(self) except -1:
+        """No more data will come."""
+        if self._readable_ended:
+            return 0
+        if self._decoder is not None:
+            text = self._decoder.decode(b"", True)
+            if text:
+                self._append(text)
+        self._readable_ended = True
+        self._need_readable = False
+        self._emitted_readable = True
+        self._emit_readable()
+        if not self._destroyed:
+            self._read(0, False)
+        return 0
+
+    cdef int _reset_readable(self) except -1:
+        """Begin a new life: listeners, encoding and flowing state stay (rule 2.14.1)."""
+        self._buffer = None
+        self._offset = 0
+        self._readable_length = 0
+        if self._encoding is not None:
+            self._decoder = new_decoder(self._encoding)
+        self._errored = None
+        self._readable_ended = self._end_scheduled = self._end_emitted = False
+        self._need_readable = self._emitted_readable = False
+        self._destroyed = self._error_emitted = self._close_emitted = False
+        return 0
+
+    # === Private ===
+
+    cdef int _later(self, int step) except -1:
+        return later(self.record, _run_step, self, None, step)
+
+    cdef int _step(self, int step) except -1:
+        if step == STEP_RESUME:
+            self._resume_scheduled = False
+            self._read(0, False)
+            self.emit0("resume")
+            self._flow()
+        elif step == STEP_READABLE:
+            self._emit_readable()
+        elif step == STEP_READ_MORE:
+            self._read(0, False)
+        elif step == STEP_UPDATE_LISTENING:
+            self._update_listening()
+        elif step == STEP_END:
+            self._end_scheduled = False
+            if (self._readable_ended and not self._end_emitted and self._readable_length == 0
+                    and self._errored is None and not self._destroyed):
+                self._end_emitted = True
+                self.emit0("end")
+                self._after_end()
+        return 0
+
+    cdef int _listener_added(self, object event) except -1:
+        if event == "data":
+            self._readable_listening = self.has_listeners("readable")
+            if self._flowing != NOT_FLOWING:
+                self._resume_flow()
+                self._paused = False
+        elif event == "readable" and not self._end_emitted and not self._readable_listening:
+            self._readable_listening = True
+            self._need_readable = True
+            self._emitted_readable = False
+            self._flowing = NOT_FLOWING
+            if self._readable_length:
+                self._emit_readable_later()
+            else:
+                self._later(STEP_READ_MORE)
+        return 0
+
+    cdef int _listener_removed(self, object event) except -1:
+        if event == "readable":
+            self._later(STEP_UPDATE_LISTENING)
+        return 0
+
+    cdef int _resume_flow(self) except -1:
+        if self._flowing != FLOWING:
+            # With a 'readable' listener the stream stays in the hands of read().
+            self._flowing = NOT_FLOWING if self._readable_listening else FLOWING
+            if not self._resume_scheduled:
+                self._resume_scheduled = True
+                self._later(STEP_RESUME)
+        return 0
+
+    cdef int _append(self, object chunk) except -1:
+        if self._buffer is None:
+            self._buffer = deque()
+        self._buffer.append(chunk)
+        self._readable_length += len(chunk)
+        return 0
+
+    cdef int _add_chunk(self, object chunk, bint in_front) except -1:
+        if self._flowing == FLOWING and self._readable_length == 0 and self.has_listeners("data"):
+            self.emit1("data", chunk)
+            return 0
+        if in_front:
+            if self._buffer is None:
+                self._buffer = deque()
+            elif self._offset:
+                self._buffer[0] = self._buffer[0][self._offset:]
+                self._offset = 0
+            self._buffer.appendleft(chunk)
+            self._readable_length += len(chunk)
+        else:
+            self._append(chunk)
+        if self._need_readable:
+            self._emit_readable_later()
+        return 0
+
+    cdef Py_ssize_t _how_much(self, Py_ssize_t count, bint everything) noexcept:
+        if everything:
+            if self._flowing == FLOWING and self._readable_length:
+                return len(self._buffer[0]) - self._offset
+            return self._readable_length
+        if count <= self._readable_length:
+            return count
+        return self._readable_length if self._readable_ended else 0
+
+    cdef object _read(self, Py_ssize_t count, bint everything):
+        cdef Py_ssize_t size
+        cdef object taken = None
+        if count > self._readable_high_water_mark:
+            self._readable_high_water_mark = _next_power_of_two(count)
+        if everything or count:
+            self._emitted_readable = False
+        elif self._need_readable and (
+            self._readable_ended or self._readable_length >= max(self._readable_high_water_mark, 1)
+        ):
+            if self._readable_length == 0:
+                self._end_readable()
+            else:
+                self._emit_readable_later()
+            return None
+        size = self._how_much(count, everything)
+        if size == 0 and self._readable_ended:
+            if self._readable_length == 0:
+                self._end_readable()
+            return None
+        if not self._readable_ended and not self._destroyed and self._errored is None and (
+            self._need_readable or self._readable_length == 0
+            or self._readable_length - size < self._readable_high_water_mark
+        ):
+            if self._readable_length == 0:
+                self._need_readable = True
+            self._start_reading()
+        if size > 0:
+            taken = self._take(size)
+            self._readable_length -= size
+        else:
+            self._need_readable = self._readable_length <= self._readable_high_water_mark
+        if self._readable_length == 0:
+            if not self._readable_ended:
+                self._need_readable = True
+            elif everything or count != size:
+                self._end_readable()
+        if taken is not None and self._errored is None and not self._close_emitted:
+            self.emit1("data", taken)
+        return taken
+
+    cdef object _take(self, Py_ssize_t count):
+        """The first `count` bytes (characters) of the buffer, of which there are so many."""
+        cdef object first = self._buffer[0]
+        cdef Py_ssize_t available = len(first) - self._offset
+        if count < available:
+            taken = first[self._offset:self._offset + count]
+            self._offset += count
+            return taken
+        self._buffer.popleft()
+        if self._offset:
+            first = first[self._offset:]
+            self._offset = 0
+        if count == available:
+            return first
+        parts = [first]
+        count -= available
+        while count > 0:
+            first = self._buffer[0]
+            if len(first) > count:
+                parts.append(first[:count])
+                self._offset = count
+                break
+            parts.append(self._buffer.popleft())
+            count -= len(first)
+        return ("" if isinstance(parts[0], str) else b"").join(parts)
+
+    cdef int _flow(self) except -1:
+        while self._flowing == FLOWING and not self._destroyed:
+            if self._read(0, True) is None:
+                break
+        return 0
+
+    cdef int _emit_readable_later(self) except -1:
+        self._need_readable = False
+        if not self._emitted_readable:
+            self._emitted_readable = True
+            self._later(STEP_READABLE)
+        return 0
+
+    cdef int _emit_readable(self) except -1:
+        if not self._destroyed and self._errored is None and (self._readable_length or self._readable_ended):
+            self.emit0("readable")
+            self._emitted_readable = False
+        self._need_readable = (
+            self._flowing != FLOWING and not self._readable_ended
+            and self._readable_length <= self._readable_high_water_mark
+        )
+        self._flow()
+        return 0
+
+    cdef int _update_listening(self) except -1:
+        self._readable_listening = self.has_listeners("readable")
+        if self._resume_scheduled and not self._paused:
+            self._flowing = FLOWING
+        elif self.has_listeners("data"):
+            self._resume_flow()
+            self._paused = False
+        elif not self._readable_listening:
+            self._flowing = NOBODY_ASKED
+        return 0
+
+    cdef int _end_readable(self) except -1:
+        if not self._end_emitted and not self._end_scheduled:
+            self._end_scheduled = True
+            self._later(STEP_END)
+        return 0
+
+
+cdef Py_ssize_t _next_power_of_two(Py_ssize_t count) noexcept:
+    cdef Py_ssize_t power = 1
+    while power < count:
+        power *= 2
+    return power

@@ -1,0 +1,781 @@
+"""Socket: a TCP connection or a Unix-socket connection as a duplex stream with Node's events.
+
+Joins the duplex surface above it to the stream handle below it.  Node: "Class: net.Socket"; rule 2.
+"""
+
+import os
+import socket as _socket_module
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.errno cimport EADDRINUSE, EALREADY, EISCONN, ENOTCONN
+from libc.stdlib cimport calloc, free
+
+from uvnet._core.errors cimport system_error
+from uvnet._core.handle cimport Handle
+from uvnet._core.idle cimport IdleEntry, IdleTimers, idle_timers_of
+from uvnet._core.loop cimport current_record
+from uvnet._core.pipe cimport Pipe, open_pipe
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.stream cimport Stream, StreamEvents
+from uvnet._core.tcp cimport TCP, open_tcp
+from uvnet._core.tick cimport later
+from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest
+from uvnet._uv.table cimport UVNET_UV_EOF, UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
+from uvnet.duplex cimport Duplex
+from uvnet.emitter cimport EventEmitter
+from uvnet.readable cimport NOT_FLOWING, Readable
+
+from uvnet.address import Address
+from uvnet.connecting import Connector, defaults
+from uvnet.errors import (
+    ended_by_other_party,
+    invalid_callback,
+    invalid_fd_type,
+    invalid_handle_type,
+    invalid_type,
+    out_of_range,
+    socket_closed,
+)
+from uvnet.options import (
+    CONNECT_OPTIONS,
+    SOCKET_OPTIONS,
+    check_delay,
+    check_high_water_mark,
+    check_seconds,
+    merge_options,
+    normalize,
+    parse_connect_options,
+    reject_unknown,
+)
+
+_CONNECT_KEYWORDS = CONNECT_OPTIONS | SOCKET_OPTIONS | {"timeout"}
+
+cdef enum:
+    STEP_CLOSE
+    STEP_CLOSE_WITH_ERROR
+
+
+cdef class SocketParent(EventEmitter):
+    """What accepts sockets."""
+
+    cdef int _connection_gone(self, Socket socket) except -1:
+        return 0
+
+
+cdef class Socket(Duplex):
+    """A connection.  Options, as one mapping or as keywords:
+
+    fd or handle: an open descriptor (int), a socket.socket or another Socket, taken over;
+    allow_half_open: True to keep the writable side open after the other end's FIN (default False);
+    readable, writable: False to do without one side of an fd;
+    high_water_mark, readable_high_water_mark, writable_high_water_mark: bytes (default 65,536);
+    no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive().
+
+    Events: 'lookup', 'connectionAttempt', 'connect', 'ready', 'data', 'readable', 'end', 'drain', 'finish',
+    'timeout', 'pause', 'resume', 'error', 'close'.
+    Raises TypeError or ValueError for bad options.  Node: "new net.Socket([options])".
+    """
+
+    def __init__(self, options=None, **keywords):
+        if isinstance(options, int) and not isinstance(options, bool):
+            options = {"fd": options}
+        options = merge_options(options, keywords)
+        reject_unknown(options, SOCKET_OPTIONS | {"timeout"} | CONNECT_OPTIONS, "Socket()")
+        self.record = current_record()
+        self.allow_half_open = bool(options.get("allow_half_open", False))
+        mark = options.get("high_water_mark")
+        if mark is not None:
+            self._readable_high_water_mark = check_high_water_mark(mark, "options.high_water_mark")
+            self._writable_high_water_mark = self._readable_high_water_mark
+        mark = options.get("readable_high_water_mark")
+        if mark is not None:
+            self._readable_high_water_mark = check_high_water_mark(mark, "options.readable_high_water_mark")
+        mark = options.get("writable_high_water_mark")
+        if mark is not None:
+            self._writable_high_water_mark = check_high_water_mark(mark, "options.writable_high_water_mark")
+        self._no_delay = bool(options.get("no_delay", False))
+        self._keep_alive = bool(options.get("keep_alive", False))
+        self._keep_alive_delay = check_delay(
+            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
+        )
+        self._keep_alive_interval = 1
+        self._keep_alive_count = 10
+        if options.get("encoding") is not None:
+            self.set_encoding(options["encoding"])
+        given = options.get("handle", options.get("fd"))
+        if "fd" in options or given is not None:
+            self._adopt(given, options)
+
+    def __dealloc__(self):
+        # Never in the heap of idle entries here: that holds a reference.
+        free(self._idle)
+
+    # === Public API: connecting ===
+
+    def connect(self, *arguments, **keywords):
+        """Connect; returns the socket.  Forms: connect(port[, host][, listener]), connect(path[, listener]),
+        connect(mapping[, listener]), connect(port=..., host=..., ...).
+
+        Options: port, host ("localhost"), path, local_address, local_port, family (0, 4, 6), hints,
+        lookup, auto_select_family (True), auto_select_family_attempt_timeout (seconds, 0.25), timeout
+        (seconds), no_delay, keep_alive, keep_alive_initial_delay (seconds).  The listener is called once
+        at 'connect'.
+        Raises TypeError or ValueError for bad arguments, OSError (EALREADY, EISCONN) while connecting or
+        connected; then nothing has changed.  Every other failure is an 'error' event.
+        Node: "socket.connect()".
+        """
+        self.record.check()
+        options, listener = normalize(arguments, keywords, ("host",))
+        reject_unknown(options, _CONNECT_KEYWORDS, "connect()")
+        parsed = parse_connect_options(options, defaults.auto_select_family, defaults.attempt_timeout)
+        timeout = options.get("timeout")
+        if timeout is not None:
+            check_seconds(timeout, "options.timeout")
+        delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
+        if self._connecting:
+            raise system_error(-EALREADY, "connect")
+        if self._handle is not None:
+            raise system_error(-EISCONN, "connect")
+        if self._destroyed:
+            self._begin_life()
+        if timeout is not None:
+            self.set_timeout(timeout)
+        if options.get("no_delay") is not None:
+            self._no_delay = bool(options["no_delay"])
+        if options.get("keep_alive") is not None:
+            self._keep_alive = bool(options["keep_alive"])
+            self._keep_alive_delay = delay
+        if listener is not None:
+            self.once("connect", listener)
+        self._begin_connect(parsed)
+        return self
+
+    @property
+    def connecting(self):
+        """True from connect() until 'connect' or failure.  Node: "socket.connecting"."""
+        return bool(self._connecting)
+
+    @property
+    def pending(self):
+        """True while there is no connection (yet).  Node: "socket.pending"."""
+        return self._handle is None or bool(self._connecting)
+
+    @property
+    def ready_state(self):
+        """"opening", "open", "readOnly", "writeOnly" or "closed".  Node: "socket.readyState"."""
+        if self._connecting:
+            return "opening"
+        if self.readable:
+            return "open" if self.writable else "readOnly"
+        return "writeOnly" if self.writable else "closed"
+
+    # === Public API: ending ===
+
+    def destroy_soon(self):
+        """Send what is written, then destroy(); returns the socket.  Node: "socket.destroySoon()"."""
+        self.record.check()
+        if self.writable:
+            self.end()
+        if self._finished:
+            self._destroy_stream(None)
+        elif not self._destroyed:
+            self.once("finish", self.destroy)
+        return self
+
+    def reset_and_destroy(self):
+        """Close a TCP connection with RST; returns the socket.  Before 'connect' it waits for that.
+
+        Raises TypeError (ERR_INVALID_HANDLE_TYPE) on a Unix socket; a socket without a connection is
+        destroyed with ERR_SOCKET_CLOSED.  Node: "socket.resetAndDestroy()".
+        """
+        self.record.check()
+        if self._handle is None:
+            self._destroy_stream(socket_closed())
+        elif not isinstance(self._handle, TCP):
+            raise invalid_handle_type()
+        elif self._connecting:
+            self.once("connect", self.reset_and_destroy)
+        else:
+            self._flush()
+            if self._handle is not None:
+                self._resetting = True
+                self._destroy_stream(None)
+        return self
+
+    # === Public API: options of the connection ===
+
+    def set_no_delay(self, no_delay=True):
+        """Switch Nagle's algorithm off (True) or on; returns the socket.  Remembered before connect().
+
+        Without effect on Unix sockets.  Node: "socket.setNoDelay([noDelay])".
+        """
+        self.record.check()
+        cdef bint wanted = bool(no_delay)
+        if wanted != self._no_delay:
+            self._no_delay = wanted
+            if isinstance(self._handle, TCP):
+                (<TCP>self._handle).set_no_delay(wanted)
+        return self
+
+    def set_keep_alive(self, enable=False, initial_delay=0, interval=1, count=10):
+        """Switch keep-alive probes on or off; returns the socket.  Remembered before connect().
+
+        `initial_delay` is the idle time before the first probe (0 leaves the system's), `interval` that
+        between probes, both in seconds, rounded down to whole ones; `count` probes may go unanswered.
+        Without effect on Unix sockets.  Raises TypeError or ValueError for bad numbers.
+        Node: "socket.setKeepAlive([enable][, initialDelay])".
+        """
+        self.record.check()
+        delay = check_delay(initial_delay, "initial_delay")
+        between = check_delay(interval, "interval")
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise invalid_type("count", "of type int", count)
+        if not 1 <= count <= 127:
+            raise out_of_range("count", ">= 1 and <= 127", count)
+        self._keep_alive = bool(enable)
+        self._keep_alive_delay = delay
+        self._keep_alive_interval = max(between, 1)
+        self._keep_alive_count = count
+        if isinstance(self._handle, TCP) and not self._connecting:
+            self._set_keep_alive()
+        return self
+
+    def set_timeout(self, timeout, callback=None):
+        """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
+
+        Nothing else happens to the socket.  `callback` is added as a listener for one 'timeout'; with 0 it
+        is removed.  Raises TypeError or ValueError for a bad time, TypeError for a bad callback.
+        Node: "socket.setTimeout(timeout[, callback])".
+        """
+        self.record.check()
+        if self._destroyed:
+            return self
+        milliseconds = check_seconds(timeout, "timeout")
+        if callback is not None and not callable(callback):
+            raise invalid_callback(callback)
+        self.timeout = timeout
+        if milliseconds == 0:
+            if self._idle is not NULL:
+                idle_timers_of(self.record).stop(self._idle)
+            if callback is not None:
+                self.off("timeout", callback)
+            return self
+        if self._idle is NULL:
+            self._idle = <IdleEntry *>calloc(1, sizeof(IdleEntry))
+            if self._idle is NULL:
+                raise MemoryError
+        idle_timers_of(self.record).start(self._idle, self, milliseconds, _on_idle)
+        if callback is not None:
+            self.once("timeout", callback)
+        return self
+
+    def ref(self):
+        """Let the open connection keep uvnet.run() going again (the default); returns the socket.
+
+        Node: "socket.ref()".
+        """
+        return self._set_referenced(True)
+
+    def unref(self):
+        """Do not let the connection keep uvnet.run() going; returns the socket.  Node: "socket.unref()"."""
+        return self._set_referenced(False)
+
+    # === Public API: addresses and counters ===
+
+    def address(self):
+        """The Address (address, family, port) of this end, or None without a TCP connection.
+
+        Node: "socket.address()".
+        """
+        if self._destroyed:
+            return None
+        self._capture_names()
+        return None if self._local_name is None else Address._make(self._local_name)
+
+    @property
+    def local_address(self):
+        """The IP address of this end (str), or None.  Known even after 'close'.  Node: "socket.localAddress"."""
+        self._capture_names()
+        return None if self._local_name is None else self._local_name[0]
+
+    @property
+    def local_family(self):
+        """"IPv4", "IPv6" or None.  Node: "socket.localFamily"."""
+        self._capture_names()
+        return None if self._local_name is None else self._local_name[1]
+
+    @property
+    def local_port(self):
+        """The port of this end, or None.  Node: "socket.localPort"."""
+        self._capture_names()
+        return None if self._local_name is None else self._local_name[2]
+
+    @property
+    def remote_address(self):
+        """The IP address of the other end (str), or None.  Known even after 'close'.
+
+        Node: "socket.remoteAddress".
+        """
+        return None if self._remote_name is None else self._remote_name[0]
+
+    @property
+    def remote_family(self):
+        """"IPv4", "IPv6" or None.  Node: "socket.remoteFamily"."""
+        return None if self._remote_name is None else self._remote_name[1]
+
+    @property
+    def remote_port(self):
+        """The port of the other end, or None.  Node: "socket.remotePort"."""
+        return None if self._remote_name is None else self._remote_name[2]
+
+    @property
+    def bytes_read(self):
+        """Bytes received in this connection.  Node: "socket.bytesRead"."""
+        return self._old_bytes_read if self._handle is None else self._handle.bytes_read
+
+    @property
+    def bytes_written(self):
+        """Bytes sent in this connection, with those that still wait.  Node: "socket.bytesWritten"."""
+        cdef unsigned long long total = self._old_bytes_written
+        cdef WriteRequest request = self._in_flight
+        if self._handle is not None:
+            total = self._handle.bytes_written
+            if self._handle.gathered is not None:
+                total += self._handle.gathered.length
+        if request is not None and request.state == WRITE_GATHERING:
+            total += request.total
+        if self._buffered:
+            total += sum([len(chunk) for chunk, _ in self._buffered])
+        return total
+
+    @property
+    def buffer_size(self):
+        """writable_length while there is a connection, else None.  Node: "socket.bufferSize"."""
+        return None if self._handle is None else self._writable_length
+
+    @property
+    def server(self):
+        """The Server that accepted the connection, or None.  Node: "socket.server"."""
+        return self._server
+
+    def __repr__(self):
+        name = type(self).__name__
+        if self._remote_name is not None:
+            return f"<{name} {self.ready_state} {self.local_address}:{self.local_port} - " \
+                   f"{self._remote_name[0]}:{self._remote_name[2]}>"
+        return f"<{name} {self.ready_state}>"
+
+    # === For uvnet.connecting ===
+
+    @property
+    def _record(self):
+        return self.record
+
+    def _emit_safely(self, event, *arguments):
+        # An exception of a listener is dealt with as if libuv had called.
+        try:
+            self.emit_all(event, arguments)
+        except BaseException as error:
+            self._failed(error)
+
+    def _touch_idle(self):
+        self._touch()
+
+    def _renew_handle(self):
+        # Every attempt has a handle of its own (rule 8.1.3).
+        cdef Stream old = self._handle
+        self._attach(open_tcp(self.record))
+        old.owner = None
+        old.close()
+
+    def _bind_local(self, str address, int port):
+        cdef TCP handle = <TCP>self._handle
+        cdef int status = handle.bind(address, port, False)
+        cdef tuple name
+        if status == 0 and port:
+            # libuv reports EADDRINUSE late; a bind that has not come about shows in the port.
+            name = handle.local_name()
+            if name is None or name[2] != port:
+                status = -EADDRINUSE
+        return status
+
+    def _start_connect(self, str address, int port):
+        return (<TCP>self._handle).connect(address, port)
+
+    def _connection_failed(self, error):
+        self._connecting = False
+        self._destroy_stream(error)
+
+    def _connection_made(self):
+        self._connector = None
+        self._connecting = False
+        self._capture_names()
+        self._touch()
+        self._apply_options()
+        try:
+            self.emit0("connect")
+            self.emit0("ready")
+            if not self._destroyed and not self.is_paused():
+                self._read(0, False)
+        except BaseException as error:
+            self._failed(error)
+
+    # === The duplex surface's needs ===
+
+    cdef int _start_reading(self) except -1:
+        cdef int status
+        if self._handle is None or self._connecting:
+            return 0
+        status = self._handle.read_start()
+        if status < 0:
+            self._destroy_stream(system_error(status, "read"))
+        return 0
+
+    cdef int _stop_reading(self) except -1:
+        if self._handle is not None:
+            self._handle.read_stop()
+        return 0
+
+    cdef WriteRequest _gather(self):
+        if self._handle is None or self._connecting:
+            return None
+        self._touch()
+        return self._handle.gather()
+
+    cdef int _flush(self) except -1:
+        if self._handle is not None:
+            self._handle.flush()
+        return 0
+
+    cdef int _send(self, WriteRequest request, bint in_call) except -1:
+        if self._connecting:
+            self.once("connect", self._send_pending)
+            return 0
+        if self._handle is None:
+            request.error = socket_closed()
+            request.state = WRITE_FAILED
+            return self._written(request, in_call)
+        self._touch()
+        self._handle.send(request)
+        if request.state != WRITE_WAITING:
+            self._written(request, in_call)
+        return 0
+
+    def _send_pending(self):
+        # The write that began before the connection was there (rule 2.7.9).
+        if self._in_flight is not None and self._in_flight.state == WRITE_GATHERING and self._handle is not None:
+            self._send(self._in_flight, False)
+
+    cdef int _final(self) except -1:
+        cdef int status
+        if self._connecting:
+            self.once("connect", self._shut_down)
+            return 0
+        if self._handle is None:
+            return self._finalised(None)
+        status = self._handle.shutdown()
+        if status == -ENOTCONN:
+            return self._finalised(None)
+        if status < 0:
+            return self._finalised(system_error(status, "shutdown"))
+        return 0
+
+    def _shut_down(self):
+        if self._ending and not self._destroyed:
+            self._final()
+
+    cdef object _write_refused(self):
+        if self._end_emitted and not self.allow_half_open and not self._destroyed:
+            return ended_by_other_party()
+        return None
+
+    cdef int _destroy_handle(self, object error) except -1:
+        cdef Stream handle = self._handle
+        cdef bint reset = self._resetting
+        self._connecting = False
+        self._resetting = False
+        if isinstance(self._connector, Connector):
+            self._connector.cancel()
+        self._connector = None
+        if self._idle is not NULL:
+            idle_timers_of(self.record).stop(self._idle)
+        if handle is None:
+            later(self.record, _run_close, self, None, STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR)
+        else:
+            self._capture_names()
+            self._old_bytes_read = handle.bytes_read
+            self._old_bytes_written = handle.bytes_written
+            self._handle = None
+            handle.had_error = error is not None
+            handle.read_stop()
+            handle.close(reset)
+        if self._counted:
+            self._counted = False
+            self._server._connection_gone(self)
+        return 0
+
+    # === Private ===
+
+    cdef int _attach(self, Stream handle) except -1:
+        handle.owner = self
+        handle.events = &_events
+        handle.on_closed = _on_closed
+        handle.on_abandoned = _on_abandoned
+        handle.referenced = not self._unreferenced
+        self._handle = handle
+        return 0
+
+    cdef int _capture_names(self) except -1:
+        """Learn both addresses while the handle can tell (decision 9)."""
+        cdef TCP handle
+        if self._local_name is None and not self._connecting and isinstance(self._handle, TCP):
+            handle = <TCP>self._handle
+            self._local_name = handle.local_name()
+            self._remote_name = handle.remote_name()
+        return 0
+
+    cdef int _apply_options(self) except -1:
+        if isinstance(self._handle, TCP):
+            if self._no_delay:
+                (<TCP>self._handle).set_no_delay(True)
+            if self._keep_alive:
+                self._set_keep_alive()
+        return 0
+
+    def _set_keep_alive(self):
+        (<TCP>self._handle).set_keep_alive(
+            self._keep_alive, self._keep_alive_delay, self._keep_alive_interval, self._keep_alive_count
+        )
+
+    def _set_referenced(self, bint referenced):
+        self.record.check()
+        self._unreferenced = not referenced
+        if self._handle is not None:
+            self._handle.referenced = referenced
+        return self
+
+    def _adopt(self, given, options):
+        """Take over an open descriptor."""
+        cdef int descriptor
+        cdef int kind
+        cdef int status
+        cdef Stream handle
+        if isinstance(given, Socket):
+            self._steal(<Socket>given)
+            return self._adopted(options)
+        if isinstance(given, _socket_module.socket):
+            descriptor = given.fileno()
+        elif isinstance(given, bool) or not isinstance(given, int):
+            raise invalid_type("options.fd", "of type int", given)
+        elif not 0 <= given <= 0x7FFFFFFF:
+            raise out_of_range("options.fd", ">= 0 and <= 2147483647", given)
+        else:
+            descriptor = given
+        kind = uv.guess_handle(descriptor)
+        if kind == UVNET_UV_TCP:
+            handle = open_tcp(self.record)
+            status = (<TCP>handle).open(descriptor)
+        elif kind == UVNET_UV_NAMED_PIPE:
+            handle = open_pipe(self.record)
+            status = (<Pipe>handle).open(descriptor)
+        else:
+            raise invalid_fd_type("FILE" if kind == 17 else "UNKNOWN" if kind == 0 else "TTY" if kind == 14 else "UDP")
+        if status < 0:
+            handle.close()
+            raise system_error(status, "open")
+        if isinstance(given, _socket_module.socket):
+            given.detach()
+        self._attach(handle)
+        self._adopted(options)
+
+    def _adopted(self, options):
+        self._apply_options()
+        if options.get("writable", True) is False:
+            self._writable_side = False
+        if options.get("readable", True) is False:
+            self._readable_side = False
+        else:
+            self._read(0, False)
+
+    def _steal(self, Socket other):
+        """Take the connection of another socket, which is left without one and says nothing more."""
+        cdef Stream handle = other._handle
+        if other.record is not self.record or handle is None or other._connecting:
+            raise socket_closed()
+        other._flush()
+        handle.read_stop()
+        other._handle = None
+        if other._idle is not NULL:
+            idle_timers_of(other.record).stop(other._idle)
+        if other._counted:
+            other._counted = False
+            other._server._connection_gone(other)
+        self._attach(handle)
+
+    cdef void _store_activity(self) noexcept:
+        self._idle.last = uv.now(self.record.uv_loop)
+
+    cdef int _begin_life(self) except -1:
+        """Rule 2.14.1: everything but listeners, encoding and flowing state is as new."""
+        self._reset_writable()
+        self._reset_readable()
+        self._local_name = self._remote_name = None
+        self._old_bytes_read = self._old_bytes_written = 0
+        self.auto_select_family_attempted_addresses = None
+        self._server = None
+        return 0
+
+    cdef int _begin_connect(self, object options) except -1:
+        cdef bytes path
+        cdef int status
+        self._connecting = True
+        if options.path is None:
+            self._attach(open_tcp(self.record))
+            self._touch()
+            self._connector = Connector(self, options)
+            self._connector.start()
+            return 0
+        self._attach(open_pipe(self.record))
+        self._touch()
+        self._connector = options
+        path = os.fsencode(options.path)
+        status = (<Pipe>self._handle).connect(path)
+        if status < 0:
+            self._connection_failed(system_error(status, "connect", options.path))
+        return 0
+
+    cdef int _connect_done(self, Stream handle, int status) except -1:
+        if handle is not self._handle or not self._connecting:
+            return 0
+        if isinstance(self._connector, Connector):
+            self._connector.attempt_done(status)
+        elif status == 0:
+            self._connection_made()
+        else:
+            path, self._connector = self._connector.path, None
+            self._connection_failed(system_error(status, "connect", path))
+        return 0
+
+    cdef int _received(self, const char *base, ssize_t nread) except -1:
+        self._touch()
+        if nread > 0:
+            self._push(PyBytes_FromStringAndSize(base, nread))
+        elif nread == UVNET_UV_EOF:
+            self._handle.reading = False
+            self._push_end()
+        else:
+            self._destroy_stream(system_error(<int>nread, "read"))
+        return 0
+
+
+cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server):
+    """A Socket for an accepted connection; the server sets its options and starts it."""
+    cdef Socket self = Socket.__new__(Socket)
+    self.record = record
+    self._server = server
+    self._keep_alive_interval = 1
+    self._keep_alive_count = 10
+    self._attach(handle)
+    self._capture_names()
+    return self
+
+
+# Events of the handle.  `owner` is the Socket; the handle may be of an earlier life of it.
+
+cdef int _on_read(object owner, const char *base, ssize_t nread) except -1:
+    cdef Socket self = <Socket>owner
+    if self._handle is None:
+        return 0
+    try:
+        self._received(base, nread)
+    except BaseException as error:
+        self._failed(error)
+    return 0
+
+
+cdef int _on_sent(object owner, WriteRequest request) except -1:
+    return (<Socket>owner)._gathered_sent(request)
+
+
+cdef int _on_written(object owner, WriteRequest request) except -1:
+    cdef Socket self = <Socket>owner
+    try:
+        self._touch()
+        self._written(request, False)
+    except BaseException as error:
+        self._failed(error)
+    return 0
+
+
+cdef int _on_shutdown(object owner, int status) except -1:
+    cdef Socket self = <Socket>owner
+    if self._handle is None:
+        return 0
+    try:
+        self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
+    except BaseException as error:
+        self._failed(error)
+    return 0
+
+
+cdef int _on_connected(object owner, Stream stream, int status) except -1:
+    cdef Socket self = <Socket>owner
+    try:
+        self._connect_done(stream, status)
+    except BaseException as error:
+        self._failed(error)
+    return 0
+
+
+cdef int _on_closed(object owner, Handle handle) except -1:
+    return _emit_close(<Socket>owner, (<Stream>handle).had_error)
+
+
+cdef int _run_close(object target, object argument, int step) except -1:
+    return _emit_close(<Socket>target, step == STEP_CLOSE_WITH_ERROR)
+
+
+cdef int _emit_close(Socket self, bint had_error) except -1:
+    if self._destroyed:
+        self._close_emitted = True
+    self.emit1("close", had_error)
+    return 0
+
+
+cdef int _on_abandoned(object owner) except -1:
+    # The loop is gone: no event will come, and nothing may be used any more.
+    cdef Socket self = <Socket>owner
+    self._destroyed = True
+    self._connecting = False
+    if self._handle is not None:
+        self._capture_names()
+        self._old_bytes_read = self._handle.bytes_read
+        self._old_bytes_written = self._handle.bytes_written
+        self._handle = None
+    if isinstance(self._connector, Connector):
+        self._connector.cancel()
+    self._connector = None
+    self._buffered = None
+    self._buffer = None
+    self._finish_callbacks = None
+    self._in_flight = None
+    self._server = None
+    return 0
+
+
+cdef int _on_idle(object owner) except -1:
+    cdef Socket self = <Socket>owner
+    try:
+        self.emit0("timeout")
+    except BaseException as error:
+        self._failed(error)
+    # Without a handle nothing could arm the entry again; connect() and set_timeout() start it anew.
+    return self._handle is not None
+
+
+cdef StreamEvents _events
+_events.on_read = _on_read
+_events.on_sent = _on_sent
+_events.on_written = _on_written
+_events.on_shutdown = _on_shutdown
+_events.on_connected = _on_connected
