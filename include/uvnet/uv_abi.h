@@ -31,6 +31,7 @@ typedef struct uv_tcp_s { void *data; } uv_tcp_t;
 typedef struct uv_pipe_s { void *data; } uv_pipe_t;
 typedef struct uv_timer_s { void *data; } uv_timer_t;
 typedef struct uv_prepare_s { void *data; } uv_prepare_t;
+typedef struct uv_check_s { void *data; } uv_check_t;
 typedef struct uv_req_s { void *data; } uv_req_t;
 typedef struct uv_connect_s { void *data; } uv_connect_t;
 typedef struct uv_write_s { void *data; } uv_write_t;
@@ -59,12 +60,14 @@ typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
 typedef void (*uv_close_cb)(uv_handle_t *handle);
 typedef void (*uv_timer_cb)(uv_timer_t *handle);
 typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
+typedef void (*uv_check_cb)(uv_check_t *handle);
 typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct addrinfo *result);
 
 #endif /* UVNET_UV_ABI_CHECK */
 
 /* X(name in uvnet, name in libuv, value) */
 #define UVNET_UV_CONSTANTS(X)                        \
+    X(UVNET_UV_CHECK, UV_CHECK, 2)                   \
     X(UVNET_UV_NAMED_PIPE, UV_NAMED_PIPE, 7)         \
     X(UVNET_UV_PREPARE, UV_PREPARE, 9)               \
     X(UVNET_UV_TCP, UV_TCP, 12)                      \
@@ -135,6 +138,8 @@ enum {
     X(REQUIRED, prepare_init, int, (uv_loop_t *, uv_prepare_t *))                                       \
     X(REQUIRED, prepare_start, int, (uv_prepare_t *, uv_prepare_cb))                                    \
     X(REQUIRED, prepare_stop, int, (uv_prepare_t *))                                                    \
+    X(REQUIRED, check_init, int, (uv_loop_t *, uv_check_t *))                                           \
+    X(REQUIRED, check_start, int, (uv_check_t *, uv_check_cb))                                          \
     X(REQUIRED, getaddrinfo, int,                                                                       \
       (uv_loop_t *, uv_getaddrinfo_t *, uv_getaddrinfo_cb, const char *, const char *,                  \
        const struct addrinfo *))                                                                        \

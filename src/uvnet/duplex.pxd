@@ -1,3 +1,4 @@
+from uvnet._core.stream cimport Stream
 from uvnet._core.write_request cimport WriteRequest
 from uvnet.readable cimport Readable, flag
 
@@ -19,7 +20,7 @@ cdef class Duplex(Readable):
     cdef flag _finished
 
     # For subclasses.
-    cdef WriteRequest _gather(self)                                      # None where writes cannot be gathered
+    cdef Stream _gathering_handle(self)                                  # None where writes cannot be gathered
     cdef int _flush(self) except -1                                      # send what was gathered
     cdef int _send(self, WriteRequest request, bint in_call) except -1   # anything else
     cdef int _final(self) except -1                                      # shut the writable side down

@@ -8,6 +8,7 @@ Node: "Class: stream.Duplex", "Class: stream.Writable"; rules 2.7 to 2.9, 2.11 a
 from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._core.errors cimport system_error
+from uvnet._core.stream cimport Stream
 from uvnet._core.tick cimport later
 from uvnet._core.write_request cimport (
     WRITE_DONE,
@@ -198,7 +199,7 @@ cdef class Duplex(Readable):
 
     # === For subclasses ===
 
-    cdef WriteRequest _gather(self):
+    cdef Stream _gathering_handle(self):
         return None
 
     cdef int _flush(self) except -1:
@@ -384,6 +385,7 @@ cdef class Duplex(Readable):
     cdef object _write(self, object chunk, object callback):
         """True or False as write() returns, or the exception for a write that the state does not allow."""
         cdef WriteRequest request
+        cdef Stream handle
         cdef Py_ssize_t length
         cdef object error = None
         if self._ending:
@@ -402,8 +404,8 @@ cdef class Duplex(Readable):
             self._buffered.append((chunk, callback))
             self._writable_length += length
         else:
-            request = self._gather()
-            if request is None:
+            handle = self._gathering_handle()
+            if handle is None:
                 request = WriteRequest.__new__(WriteRequest)
                 request.add(chunk)
                 if callback is not None:
@@ -411,13 +413,16 @@ cdef class Duplex(Readable):
                 self._dispatch(request, True)
             else:
                 if length:
-                    request.add(chunk)
+                    handle.gather_chunk(chunk)
                 if callback is not None:
+                    request = handle.gather()
                     if request.callbacks is None:
                         request.callbacks = []
                     request.callbacks.append(callback)
                     self._schedule(request, STEP_WRITTEN)
-                if <Py_ssize_t>request.length >= self._writable_high_water_mark:
+                if length >= self._writable_high_water_mark or (
+                        handle.gathered is not None
+                        and <Py_ssize_t>handle.gathered.length >= self._writable_high_water_mark):
                     self._flush()
         if self._writable_length >= self._writable_high_water_mark:
             if not self._need_drain:

@@ -278,8 +278,11 @@ cdef class EventEmitter:
 
     cdef int _returned(self, object result, object event, object argument) except -1:
         # Futures and tasks can be awaited too, but somebody runs them already.
-        if not uvnet_may_be_awaited(result) or not isinstance(result, Coroutine):
-            return 0
+        if uvnet_may_be_awaited(result) and isinstance(result, Coroutine):
+            self._run_coroutine(result, event, argument)
+        return 0
+
+    def _run_coroutine(self, result, event, argument):
         try:
             task = self._loop().create_task(result)
         except BaseException:
@@ -293,7 +296,6 @@ cdef class EventEmitter:
                 self._listener_failed(event, argument, finished.exception())
 
         task.add_done_callback(done)
-        return 0
 
     cdef _add(self, object event, object listener, bint once, bint first):
         cdef OnceListener wrapper

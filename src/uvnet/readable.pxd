@@ -13,6 +13,7 @@ cdef enum Flowing:
 
 cdef class Readable(EventEmitter):
     cdef LoopRecord record
+    cdef object _data_listener           # the one 'data' listener, or None where there are none or several
     cdef object _buffer                  # deque of chunks nobody has taken; None until first used
     cdef Py_ssize_t _offset              # how much of the first chunk is taken
     cdef Py_ssize_t _readable_length     # bytes, or characters after set_encoding()
@@ -47,6 +48,7 @@ cdef class Readable(EventEmitter):
     cdef int _push_end(self) except -1
     cdef int _add_chunk(self, object chunk, bint in_front) except -1
     cdef int _resume_flow(self) except -1
+    cdef int _choose_data_listener(self) except -1
     cdef object _read(self, Py_ssize_t count, bint everything)
     cdef object _take(self, Py_ssize_t count)
     cdef Py_ssize_t _how_much(self, Py_ssize_t count, bint everything) noexcept

@@ -19,6 +19,9 @@ from uvnet.encoding import canonical_encoding, encode, new_decoder
 from uvnet.errors import invalid_type, out_of_range, unshift_after_end
 from uvnet.piping import start_piping, stop_piping
 
+cdef extern from "Python.h":
+    object PyObject_CallOneArg(object callable, object argument)
+
 cdef enum:
     MAX_HIGH_WATER_MARK = 0x40000000     # read(n) raises the mark up to 1 GiB (rule 3.1.3)
 
@@ -249,6 +252,11 @@ cdef class Readable(EventEmitter):
                 return 0
         elif self._flowing == FLOWING and self._readable_length == 0 and self._readable_ended == 0:
             # The common case: straight to the listeners, as in _add_chunk().
+            if self._data_listener is not None:
+                result = PyObject_CallOneArg(self._data_listener, chunk)
+                if result is not None and result is not True and result is not False:
+                    self._returned(result, "data", chunk)
+                return 0
             if self.emit1("data", chunk):
                 return 0
         self._add_chunk(data, False)
@@ -313,6 +321,7 @@ cdef class Readable(EventEmitter):
 
     cdef int _listener_added(self, object event) except -1:
         if event == "data":
+            self._choose_data_listener()
             self._readable_listening = self.has_listeners("readable")
             if self._flowing != NOT_FLOWING:
                 self._resume_flow()
@@ -331,6 +340,13 @@ cdef class Readable(EventEmitter):
     cdef int _listener_removed(self, object event) except -1:
         if event == "readable":
             self._later(STEP_UPDATE_LISTENING)
+        elif event == "data":
+            self._choose_data_listener()
+        return 0
+
+    cdef int _choose_data_listener(self) except -1:
+        found = self._events.get("data")
+        self._data_listener = None if isinstance(found, tuple) else found
         return 0
 
     cdef int _resume_flow(self) except -1:

@@ -39,7 +39,7 @@ cdef class Socket(Duplex):
         if self._idle is not NULL:
             self._store_activity()
     cdef void _store_activity(self) noexcept
-    cdef int _received(self, const char *base, ssize_t nread) except -1
+    cdef int _received(self, bytes chunk, ssize_t nread) except -1
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _begin_connect(self, object options) except -1
     cdef int _begin_life(self) except -1

@@ -6,7 +6,6 @@ Joins the duplex surface above it to the stream handle below it.  Node: "Class: 
 import os
 import socket as _socket_module
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport EADDRINUSE, EALREADY, EISCONN, ENOTCONN
 from libc.stdlib cimport calloc, free
 
@@ -340,8 +339,7 @@ cdef class Socket(Duplex):
         cdef WriteRequest request = self._in_flight
         if self._handle is not None:
             total = self._handle.bytes_written
-            if self._handle.gathered is not None:
-                total += self._handle.gathered.length
+            total += self._handle.gathered_length()
         if request is not None and request.state == WRITE_GATHERING:
             total += request.total
         if self._buffered:
@@ -436,11 +434,11 @@ cdef class Socket(Duplex):
             self._handle.read_stop()
         return 0
 
-    cdef WriteRequest _gather(self):
+    cdef Stream _gathering_handle(self):
         if self._handle is None or self._connecting:
             return None
         self._touch()
-        return self._handle.gather()
+        return self._handle
 
     cdef int _flush(self) except -1:
         if self._handle is not None:
@@ -656,10 +654,10 @@ cdef class Socket(Duplex):
             self._connection_failed(system_error(status, "connect", path))
         return 0
 
-    cdef int _received(self, const char *base, ssize_t nread) except -1:
+    cdef int _received(self, bytes chunk, ssize_t nread) except -1:
         self._touch()
         if nread > 0:
-            self._push(PyBytes_FromStringAndSize(base, nread))
+            self._push(chunk)
         elif nread == UVNET_UV_EOF:
             self._handle.reading = False
             self._push_end()
@@ -682,14 +680,10 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
 
 # Events of the handle.  `owner` is the Socket; the handle may be of an earlier life of it.
 
-cdef int _on_read(object owner, const char *base, ssize_t nread) except -1:
+cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
     cdef Socket self = <Socket>owner
-    if self._handle is None:
-        return 0
-    try:
-        self._received(base, nread)
-    except BaseException as error:
-        self._failed(error)
+    if self._handle is not None:
+        self._received(chunk, nread)
     return 0
 
 
@@ -699,32 +693,23 @@ cdef int _on_sent(object owner, WriteRequest request) except -1:
 
 cdef int _on_written(object owner, WriteRequest request) except -1:
     cdef Socket self = <Socket>owner
-    try:
-        self._touch()
-        self._written(request, False)
-    except BaseException as error:
-        self._failed(error)
-    return 0
+    self._touch()
+    return self._written(request, False)
 
 
 cdef int _on_shutdown(object owner, int status) except -1:
     cdef Socket self = <Socket>owner
     if self._handle is None:
         return 0
-    try:
-        self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
-    except BaseException as error:
-        self._failed(error)
-    return 0
+    return self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
 
 
 cdef int _on_connected(object owner, Stream stream, int status) except -1:
-    cdef Socket self = <Socket>owner
-    try:
-        self._connect_done(stream, status)
-    except BaseException as error:
-        self._failed(error)
-    return 0
+    return (<Socket>owner)._connect_done(stream, status)
+
+
+cdef int _on_failed(object owner, object error) except -1:
+    return (<Socket>owner)._failed(error)
 
 
 cdef int _on_closed(object owner, Handle handle) except -1:
@@ -779,3 +764,4 @@ _events.on_sent = _on_sent
 _events.on_written = _on_written
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
+_events.on_failed = _on_failed

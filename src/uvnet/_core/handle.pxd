@@ -1,4 +1,4 @@
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.record cimport GilHold, LoopRecord
 from uvnet._uv.table cimport uv_handle_t
 
 cdef enum HandleState:
@@ -15,7 +15,7 @@ cdef struct HandleBlock:
     size_t read_size
     HandleBlock *previous
     HandleBlock *next
-    void *reserved       # keeps the size a multiple of 16
+    GilHold *hold        # the loop's
 
 cdef class Handle
 

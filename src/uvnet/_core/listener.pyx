@@ -1,6 +1,7 @@
 """Listening and accepting."""
 
-from uvnet._core.handle cimport HANDLE_OPEN, handle_of
+from uvnet._core.gil cimport hold_gil
+from uvnet._core.handle cimport HANDLE_OPEN, block_of, handle_of
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tick cimport enter, leave, report
@@ -32,7 +33,12 @@ cdef Listener new_listener(Stream stream, connection_event on_connection):
     return self
 
 
-cdef void _on_connection(uv_stream_t *uv_stream, int status) noexcept with gil:
+cdef void _on_connection(uv_stream_t *uv_stream, int status) noexcept nogil:
+    hold_gil(block_of(uv_stream).hold)
+    _connection(uv_stream, status)
+
+
+cdef void _connection(uv_stream_t *uv_stream, int status) noexcept with gil:
     cdef Stream stream = <Stream>handle_of(uv_stream)
     cdef LoopRecord record = stream.record
     cdef object owner = stream.owner

@@ -13,6 +13,7 @@ from asyncio import _get_running_loop
 import uvloop
 import uvloop.loop
 
+from uvnet._core.gil cimport open_check
 from uvnet._core.handle cimport close_handles
 from uvnet._core.idle cimport IdleTimers
 from uvnet._core.prepare cimport open_prepare
@@ -51,6 +52,7 @@ def _attach(loop):
     loop._uvnet_guard = guard
     record.flush = flush_streams
     record.prepare = open_prepare(record)
+    record.check_handle = open_check(record)
     close = loop.close
 
     def close_with_uvnet():

@@ -1,5 +1,7 @@
 # What uvnet keeps for one event loop.
 
+from cpython.object cimport PyObject
+
 from uvnet._uv.table cimport uv_loop_t
 
 cdef extern from "pythread.h" nogil:
@@ -16,6 +18,11 @@ cdef struct Tick:
     void *target             # owned references
     void *argument
     int step
+
+# See gil.pyx.
+cdef struct GilHold:
+    bint held
+    int state                # a PyGILState_STATE
 
 cdef class LoopRecord
 
@@ -40,10 +47,13 @@ cdef class LoopRecord:
     cdef record_hook wake                # makes the loop drain before it next blocks, see prepare.pyx
     cdef record_hook flush               # sends what streams have gathered, see stream.pyx
 
+    cdef GilHold hold                    # the GIL over a whole batch of I/O callbacks
+    cdef readonly object check_handle    # the loop's Check
     cdef readonly object prepare         # the loop's Prepare
     cdef readonly object idle_timers     # the loop's IdleTimers
     cdef readonly set tasks              # tasks of async listeners, kept alive until they are done
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
+    cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1

@@ -22,6 +22,8 @@ cdef class LoopRecord:
             raise MemoryError
 
     def __dealloc__(self):
+        if self.spare_chunk is not NULL:
+            Py_DECREF(<object>self.spare_chunk)
         free(self.ticks)
         free(self.read_buffer)
 

@@ -4,15 +4,26 @@ Writing tries first and queues the rest (rule 0.4.1).  Small writes made in one 
 WriteRequest and go out in one system call when the dispatch ends, see tick.pyx.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from uvnet._core.counters cimport counters
+from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of, handle_of
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport enter, leave, report
-from uvnet._core.write_request cimport WRITE_DONE, WRITE_FAILED, WRITE_WAITING, WriteRequest
+from uvnet._core.write_request cimport (
+    WRITE_DONE,
+    WRITE_FAILED,
+    WRITE_WAITING,
+    WriteRequest,
+    chunk_buffer,
+    chunk_length,
+)
 from uvnet._uv.table cimport (
     UVNET_UV_CONNECT,
     UVNET_UV_SHUTDOWN,
@@ -25,6 +36,27 @@ from uvnet._uv.table cimport (
     uv_stream_t,
     uv_write_t,
 )
+
+cdef extern from *:
+    """
+    static void uvnet_forget_hash(PyObject *bytes)
+    {
+    #if defined(__GNUC__)
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    #endif
+        ((PyBytesObject *)bytes)->ob_shash = -1;
+    #if defined(__GNUC__)
+    #pragma GCC diagnostic pop
+    #endif
+    }
+    """
+    void forget_hash "uvnet_forget_hash" (PyObject *chunk)
+    Py_ssize_t Py_REFCNT(PyObject *chunk)
+    Py_ssize_t Py_SIZE(PyObject *chunk)
+
+cdef enum:
+    SMALLEST_SPARE = 480     # bytes; what obmalloc serves is no slower than the reuse
 
 
 cdef class Stream(Handle):
@@ -46,32 +78,83 @@ cdef class Stream(Handle):
             uv.read_stop(self.uv_stream())
         self.reading = False
 
+    cdef int gather_chunk(self, object chunk) except -1:
+        """Add a chunk to what goes out when the dispatch ends."""
+        if not self.gathering:
+            self._link()
+            self.gathered_chunk = chunk
+        elif self.gathered is None and self.gathered_chunk is None:
+            self.gathered_chunk = chunk
+        else:
+            self.gather().add(chunk)
+        return 0
+
     cdef WriteRequest gather(self):
-        """The request that writes of this dispatch go into; flushed when the dispatch ends."""
-        cdef LoopRecord record
-        if self.gathered is None:
-            record = self.record
-            self.gathered = WriteRequest.__new__(WriteRequest)
-            self.next_gathering = record.first_gathering
-            record.first_gathering = <void *>self
-            if record.depth == 0:
-                record.wake(record)
-        return self.gathered
+        """The request for what goes out when the dispatch ends, with what has been gathered already."""
+        cdef WriteRequest request = self.gathered
+        if request is None:
+            if not self.gathering:
+                self._link()
+            request = self.gathered = WriteRequest.__new__(WriteRequest)
+            if self.gathered_chunk is not None:
+                request.add(self.gathered_chunk)
+                self.gathered_chunk = None
+        return request
+
+    cdef size_t gathered_length(self) noexcept:
+        """Bytes gathered."""
+        if self.gathered is not None:
+            return self.gathered.length
+        return 0 if self.gathered_chunk is None else chunk_length(self.gathered_chunk)
 
     cdef int flush(self) except -1:
         """Send what was gathered now and tell the owner, who may look at the request's state."""
-        cdef WriteRequest request = self.gathered
-        if request is None:
+        cdef WriteRequest request
+        if not self.gathering:
             return 0
         self._unlink()
+        if self.gathered is None:
+            return self._send_chunk()
+        request = self.gathered
         self.gathered = None
         self.send(request)
         if self.owner is not None:
             self.events.on_sent(self.owner, request)
         return 0
 
+    cdef int _send_chunk(self) except -1:
+        """Send the one chunk that was gathered; a request is made only where some of it is left."""
+        cdef object chunk = self.gathered_chunk
+        cdef uv_buf_t buffer
+        cdef WriteRequest request
+        cdef int sent = 0
+        if chunk is None:
+            return 0
+        self.gathered_chunk = None
+        if self.state == HANDLE_OPEN and self.queued_bytes == 0:
+            chunk_buffer(chunk, &buffer)
+            sent = uv.try_write(self.uv_stream(), &buffer, 1)
+            if sent == <int>buffer.len:
+                self.bytes_written += sent
+                return 0
+        request = WriteRequest.__new__(WriteRequest)
+        request.add(chunk)
+        self._sent(request, sent)
+        if self.owner is not None:
+            self.events.on_sent(self.owner, request)
+        return 0
+
+    cdef void _link(self) noexcept:
+        cdef LoopRecord record = self.record
+        self.gathering = True
+        self.next_gathering = record.first_gathering
+        record.first_gathering = <void *>self
+        if record.depth == 0:
+            record.wake(record)
+
     cdef void _unlink(self) noexcept:
         cdef Stream other
+        self.gathering = False
         if self.record.first_gathering is <void *>self:
             self.record.first_gathering = self.next_gathering
         else:
@@ -81,36 +164,35 @@ cdef class Stream(Handle):
             other.next_gathering = self.next_gathering
         self.next_gathering = NULL
 
-    cdef void drop_gathered(self) noexcept:
-        """Forget what was gathered: the loop is gone."""
-        if self.gathered is not None:
-            self._unlink()
-            self.gathered.release()
-            self.gathered = None
-
     cdef int send(self, WriteRequest request) except -1:
         """Hand a request over: afterwards it is done, failed, or waiting for its on_written event."""
-        cdef size_t length = request.length
         cdef int sent = 0
-        request.total = length
+        if self.state == HANDLE_OPEN and self.queued_bytes == 0:
+            sent = uv.try_write(self.uv_stream(), request.buffers, request.count)
+        return self._sent(request, sent)
+
+    cdef int _sent(self, WriteRequest request, int sent) except -1:
+        """Go on after uv_try_write() said `sent`."""
+        request.total = request.length
         if self.state != HANDLE_OPEN:
             return self._fail(request, -EBADF)
-        if self.queued_bytes == 0:
-            # libuv: UV_EAGAIN when nothing can be written at once.
-            sent = uv.try_write(self.uv_stream(), request.buffers, request.count)
-            if sent == -EAGAIN:
-                sent = 0
-            elif sent < 0:
-                return self._fail(request, sent)
-            if <size_t>sent == length:
-                self.bytes_written += length
+        # libuv: UV_EAGAIN when nothing can be written at once.
+        if sent < 0 and sent != -EAGAIN:
+            return self._fail(request, sent)
+        if sent > 0:
+            if <size_t>sent == request.length:
+                self.bytes_written += sent
                 request.release()
                 request.state = WRITE_DONE
                 return 0
             request.advance(sent)
-        return self._queue(request, length)
+        elif request.length == 0:
+            request.release()
+            request.state = WRITE_DONE
+            return 0
+        return self._queue(request)
 
-    cdef int _queue(self, WriteRequest request, size_t length) except -1:
+    cdef int _queue(self, WriteRequest request) except -1:
         cdef int status
         request.uv_write = <uv_write_t *>malloc(uv.req_size(UVNET_UV_WRITE))
         if request.uv_write is NULL:
@@ -121,7 +203,7 @@ cdef class Stream(Handle):
             return self._fail(request, status)
         request.stream = self
         request.state = WRITE_WAITING
-        self.bytes_written += length
+        self.bytes_written += request.total
         self.queued_bytes += request.length
         counters.requests += 1
         Py_INCREF(request)
@@ -169,6 +251,7 @@ cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) 
 cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer) noexcept nogil:
     # libuv: nread 0 is EAGAIN, not the end.
     if nread != 0:
+        hold_gil(block_of(uv_stream).hold)
         _deliver(uv_stream, nread, buffer.base)
 
 
@@ -178,14 +261,38 @@ cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread, const char *base) noex
     cdef object owner = self.owner
     if record.closed or owner is None:
         return
-    if nread > 0:
-        self.bytes_read += nread
     enter(record)
     try:
-        self.events.on_read(owner, base, nread)
+        if nread > 0:
+            self.bytes_read += nread
+            self.events.on_read(owner, new_chunk(record, base, nread), nread)
+        else:
+            self.events.on_read(owner, None, nread)
     except BaseException as error:
-        report(record, error, "exception in a uvnet read callback", owner)
+        self.events.on_failed(owner, error)
     leave(record)
+
+
+cdef bytes new_chunk(LoopRecord record, const char *base, ssize_t length):
+    """The bytes that were read, as an object.
+
+    The last one is kept by the record.  Where nobody else holds it by the time that as many bytes come again,
+    it is written anew instead of being freed and allocated: nobody is left to see it change.
+    """
+    cdef PyObject *spare = record.spare_chunk
+    cdef bytes chunk
+    if spare is not NULL and Py_REFCNT(spare) == 1 and Py_SIZE(spare) == length:
+        memcpy(PyBytes_AS_STRING(<object>spare), base, length)
+        forget_hash(spare)
+        return <bytes>spare
+    chunk = PyBytes_FromStringAndSize(base, length)
+    # Objects that the small-object allocator serves are as cheap to make anew, and one byte is shared.
+    if length >= SMALLEST_SPARE:
+        Py_INCREF(chunk)
+        record.spare_chunk = <PyObject *>chunk
+        if spare is not NULL:
+            Py_DECREF(<object>spare)
+    return chunk
 
 
 cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
@@ -204,7 +311,7 @@ cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
         try:
             self.events.on_written(owner, request)
         except BaseException as error:
-            report(record, error, "exception in a uvnet write callback", owner)
+            self.events.on_failed(owner, error)
         leave(record)
     Py_DECREF(request)
 
@@ -221,7 +328,7 @@ cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil
     try:
         self.events.on_shutdown(owner, status)
     except BaseException as error:
-        report(record, error, "exception in a uvnet shutdown callback", owner)
+        self.events.on_failed(owner, error)
     leave(record)
 
 
@@ -257,5 +364,5 @@ cdef void _connected(uv_connect_t *request, int status) noexcept with gil:
     try:
         self.events.on_connected(owner, self, status)
     except BaseException as error:
-        report(record, error, "exception in a uvnet connect callback", owner)
+        self.events.on_failed(owner, error)
     leave(record)

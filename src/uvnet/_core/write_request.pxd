@@ -33,4 +33,5 @@ cdef class WriteRequest:
     cdef void release(self) noexcept
 
 cdef object as_chunk(object data)
-cdef Py_ssize_t chunk_length(object chunk)
+cdef Py_ssize_t chunk_length(object chunk) noexcept
+cdef void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept

@@ -45,11 +45,21 @@ cdef object as_chunk(object data):
         PyBuffer_Release(&view)
 
 
-cdef Py_ssize_t chunk_length(object chunk):
+cdef Py_ssize_t chunk_length(object chunk) noexcept:
     """Bytes in a chunk."""
     if PyBytes_CheckExact(chunk):
         return PyBytes_GET_SIZE(chunk)
     return PyMemoryView_GET_BUFFER(chunk).len
+
+
+cdef void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept:
+    """Where the bytes of a chunk lie."""
+    if PyBytes_CheckExact(chunk):
+        buffer.base = PyBytes_AS_STRING(chunk)
+        buffer.len = PyBytes_GET_SIZE(chunk)
+    else:
+        buffer.base = <char *>PyMemoryView_GET_BUFFER(chunk).buf
+        buffer.len = PyMemoryView_GET_BUFFER(chunk).len
 
 
 @cython.no_gc
@@ -72,12 +82,7 @@ cdef class WriteRequest:
         if self.count == self.capacity:
             self._grow()
         buffer = &self.buffers[self.count]
-        if PyBytes_CheckExact(chunk):
-            buffer.base = PyBytes_AS_STRING(chunk)
-            buffer.len = PyBytes_GET_SIZE(chunk)
-        else:
-            buffer.base = <char *>PyMemoryView_GET_BUFFER(chunk).buf
-            buffer.len = PyMemoryView_GET_BUFFER(chunk).len
+        chunk_buffer(chunk, buffer)
         Py_INCREF(chunk)
         self.owners[self.count] = <PyObject *>chunk
         self.count += 1

@@ -32,6 +32,8 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         void *data
     ctypedef struct uv_prepare_t:
         void *data
+    ctypedef struct uv_check_t:
+        void *data
     ctypedef struct uv_req_t:
         void *data
     ctypedef struct uv_connect_t:
@@ -55,9 +57,11 @@ cdef extern from "uvnet/uv_abi.h" nogil:
     ctypedef void (*uv_close_cb)(uv_handle_t *) noexcept nogil
     ctypedef void (*uv_timer_cb)(uv_timer_t *) noexcept nogil
     ctypedef void (*uv_prepare_cb)(uv_prepare_t *) noexcept nogil
+    ctypedef void (*uv_check_cb)(uv_check_t *) noexcept nogil
     ctypedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *, int, addrinfo *) noexcept nogil
 
     enum:
+        UVNET_UV_CHECK
         UVNET_UV_NAMED_PIPE
         UVNET_UV_PREPARE
         UVNET_UV_TCP
@@ -118,6 +122,8 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         int (*prepare_init)(uv_loop_t *, uv_prepare_t *) noexcept nogil
         int (*prepare_start)(uv_prepare_t *, uv_prepare_cb) noexcept nogil
         int (*prepare_stop)(uv_prepare_t *) noexcept nogil
+        int (*check_init)(uv_loop_t *, uv_check_t *) noexcept nogil
+        int (*check_start)(uv_check_t *, uv_check_cb) noexcept nogil
         int (*getaddrinfo)(uv_loop_t *, uv_getaddrinfo_t *, uv_getaddrinfo_cb, const char *, const char *,
                            const addrinfo *) noexcept nogil
         void (*freeaddrinfo)(addrinfo *) noexcept nogil
