@@ -36,7 +36,11 @@ if COVERAGE:
 
 directives = {
     "language_level": 3,
+    # Plain built-in methods: a call costs a third of that of a method object that is made to look like
+    # a Python function, and clinic signatures keep inspect.signature() working.
+    "binding": False,
     "embedsignature": True,
+    "embedsignature.format": "clinic",
     "boundscheck": DEBUG,
     "wraparound": False,
     "initializedcheck": DEBUG,

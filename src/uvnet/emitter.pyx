@@ -8,6 +8,7 @@ import asyncio
 import warnings
 from collections.abc import Coroutine
 
+cimport cython
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
@@ -35,6 +36,7 @@ cdef extern from *:
 cdef enum:
     DEFAULT_MAX_LISTENERS = 10
 
+cdef object _NOTHING = object()
 cdef set _tasks = set()     # asyncio keeps only weak references to tasks
 
 
@@ -143,14 +145,25 @@ cdef class EventEmitter:
             self._remove(name, listener)
         return self
 
-    def emit(self, event, *arguments):
-        """Call the listeners of `event` with `arguments`; True if there were any.
+    @cython.embedsignature(False)
+    def emit(self, event, first=_NOTHING, /, *others):
+        """emit($self, event, /, *arguments)
+--
+
+        Call the listeners of `event` with the other arguments; True if there were any.
 
         An exception of a listener leaves emit(), and the listeners after it are not called.
         'error' without a listener raises its argument, or a RuntimeError where that is no exception.
         Node: "emitter.emit(eventName[, ...args])".
         """
-        return self.emit_all(event, arguments)
+        # A tuple for the arguments of so common a call as emit("data", chunk) would cost as much as the rest.
+        if first is _NOTHING:
+            return self.emit_all(event, ())
+        if others:
+            return self.emit_all(event, (first, *others))
+        if type(event) is str and event != "error":
+            return self.emit1(event, first)
+        return self.emit_all(event, (first,))
 
     def listeners(self, event):
         """A list of the listeners of `event`, as they were given.  Node: "emitter.listeners(eventName)"."""
