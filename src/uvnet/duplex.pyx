@@ -298,6 +298,7 @@ cdef class Duplex(Readable):
         self._destroy_handle(error)
         if error is not None:
             self._schedule(error, STEP_ERROR)
+        self._hand_over(None)
         return 0
 
     cdef int _reset_writable(self) except -1:
@@ -363,7 +364,8 @@ cdef class Duplex(Readable):
         elif step == STEP_ERROR:
             if not self._error_emitted:
                 self._error_emitted = True
-                self.emit_all("error", (argument,))
+                if not self._iterated or self.has_listeners("error"):
+                    self.emit_all("error", (argument,))
         elif step == STEP_END_AFTER_PEER:
             if self._writable_side and not self._ending and not self._destroyed:
                 self.end()

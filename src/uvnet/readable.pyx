@@ -259,6 +259,8 @@ cdef class Readable(EventEmitter):
                 return 0
             if self.emit1("data", chunk):
                 return 0
+        if self._waiter is not None and self._readable_length == 0 and self._hand_over(data):
+            return 0
         self._add_chunk(data, False)
         if self._readable_length >= self._readable_high_water_mark and self._readable_length > 0:
             self._stop_reading()
@@ -278,6 +280,8 @@ cdef class Readable(EventEmitter):
         self._emit_readable()
         if not self._destroyed:
             self._read(0, False)
+            if self._readable_length == 0:
+                self._hand_over(None)
         return 0
 
     cdef int _reset_readable(self) except -1:
@@ -290,6 +294,7 @@ cdef class Readable(EventEmitter):
         self._errored = None
         self._readable_ended = self._end_scheduled = self._end_emitted = False
         self._need_readable = self._emitted_readable = False
+        self._iterated = False
         self._destroyed = self._error_emitted = self._close_emitted = False
         return 0
 
@@ -343,6 +348,16 @@ cdef class Readable(EventEmitter):
         elif event == "data":
             self._choose_data_listener()
         return 0
+
+    cdef bint _hand_over(self, object chunk) except -1:
+        """Give a chunk, or None for the end, to the coroutine that waits; False where none does."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return False
+        waiter.set_result(chunk)
+        if chunk is not None and self.has_listeners("data"):
+            self.emit1("data", chunk)
+        return True
 
     cdef int _choose_data_listener(self) except -1:
         found = self._events.get("data")

@@ -26,6 +26,7 @@ cdef class Socket(Duplex):
     cdef unsigned int _keep_alive_interval
     cdef unsigned int _keep_alive_count
     cdef flag _connecting
+    cdef flag _read_wanted               # data was asked for while connecting
     cdef flag _no_delay
     cdef flag _keep_alive
     cdef flag _resetting                 # the handle is to be closed with RST

@@ -22,6 +22,7 @@ from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAIT
 from uvnet._uv.table cimport UVNET_UV_EOF, UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
 from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
+from uvnet.iteration cimport ChunkIterator
 from uvnet.readable cimport NOT_FLOWING, Readable
 
 from uvnet.address import Address
@@ -356,6 +357,10 @@ cdef class Socket(Duplex):
         """The Server that accepted the connection, or None.  Node: "socket.server"."""
         return self._server
 
+    def __aiter__(self):
+        """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
+        return ChunkIterator(self)
+
     def __repr__(self):
         name = type(self).__name__
         if self._remote_name is not None:
@@ -413,7 +418,10 @@ cdef class Socket(Duplex):
         try:
             self.emit0("connect")
             self.emit0("ready")
-            if not self._destroyed and not self.is_paused():
+            if self._read_wanted:
+                self._read_wanted = False
+                self._start_reading()
+            elif not self._destroyed and not self.is_paused():
                 self._read(0, False)
         except BaseException as error:
             self._failed(error)
@@ -422,7 +430,10 @@ cdef class Socket(Duplex):
 
     cdef int _start_reading(self) except -1:
         cdef int status
-        if self._handle is None or self._connecting:
+        if self._connecting:
+            self._read_wanted = True
+            return 0
+        if self._handle is None:
             return 0
         status = self._handle.read_start()
         if status < 0:
@@ -621,6 +632,7 @@ cdef class Socket(Duplex):
         self._old_bytes_read = self._old_bytes_written = 0
         self.auto_select_family_attempted_addresses = None
         self._server = None
+        self._read_wanted = False
         return 0
 
     cdef int _begin_connect(self, object options) except -1:
