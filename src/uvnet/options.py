@@ -182,7 +182,6 @@ SOCKET_OPTIONS = frozenset(
         "keep_alive",
         "keep_alive_initial_delay",
         "no_delay",
-        "onread",
         "readable",
         "readable_high_water_mark",
         "writable",

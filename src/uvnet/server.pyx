@@ -12,7 +12,7 @@ from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport HANDLE_OPEN, Handle
 from uvnet._core.listener cimport Listener, new_listener
 from uvnet._core.loop cimport current_record
-from uvnet._core.pipe cimport Pipe, open_pipe
+from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
@@ -260,7 +260,7 @@ cdef class Server(SocketParent):
         else:
             handle.close()
         if status < 0:
-            self._later(STEP_ERROR, system_error(status, "listen", options.path, -1, True))
+            self._later(STEP_ERROR, path_error(status, "listen", path, options.path))
             return
         self._path = options.path
         self._inode = inode

@@ -16,6 +16,7 @@ cdef class Socket(Duplex):
     cdef SocketParent _server            # the server that accepted it, or None
     cdef object _connector               # while connecting: a Connector, or the options of a path
     cdef IdleEntry *_idle                # NULL until set_timeout() is first used
+    cdef unsigned int _parked_timeout    # milliseconds; fired without a handle, connect() starts it anew
     cdef readonly object timeout         # seconds as given to set_timeout(), or None
     cdef tuple _local_name               # (address, family, port), once known
     cdef tuple _remote_name

@@ -13,7 +13,7 @@ from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport IdleEntry, IdleTimers, idle_timers_of
 from uvnet._core.loop cimport current_record
-from uvnet._core.pipe cimport Pipe, open_pipe
+from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP, open_tcp
@@ -80,7 +80,7 @@ cdef class Socket(Duplex):
         if isinstance(options, int) and not isinstance(options, bool):
             options = {"fd": options}
         options = merge_options(options, keywords)
-        reject_unknown(options, SOCKET_OPTIONS | {"timeout"} | CONNECT_OPTIONS, "Socket()")
+        reject_unknown(options, SOCKET_OPTIONS, "Socket()")
         self.record = current_record()
         self.allow_half_open = bool(options.get("allow_half_open", False))
         mark = options.get("high_water_mark")
@@ -254,6 +254,7 @@ cdef class Socket(Duplex):
         if callback is not None and not callable(callback):
             raise invalid_callback(callback)
         self.timeout = timeout
+        self._parked_timeout = 0
         if milliseconds == 0:
             if self._idle is not NULL:
                 idle_timers_of(self.record).stop(self._idle)
@@ -506,6 +507,7 @@ cdef class Socket(Duplex):
         if isinstance(self._connector, Connector):
             self._connector.cancel()
         self._connector = None
+        self._parked_timeout = 0
         if self._idle is not NULL:
             idle_timers_of(self.record).stop(self._idle)
         if handle is None:
@@ -639,6 +641,9 @@ cdef class Socket(Duplex):
         cdef bytes path
         cdef int status
         self._connecting = True
+        if self._parked_timeout:
+            idle_timers_of(self.record).start(self._idle, self, self._parked_timeout, _on_idle)
+            self._parked_timeout = 0
         if options.path is None:
             self._attach(open_tcp(self.record))
             self._touch()
@@ -651,7 +656,7 @@ cdef class Socket(Duplex):
         path = os.fsencode(options.path)
         status = (<Pipe>self._handle).connect(path)
         if status < 0:
-            self._connection_failed(system_error(status, "connect", options.path))
+            self._connection_failed(path_error(status, "connect", path, options.path))
         return 0
 
     cdef int _connect_done(self, Stream handle, int status) except -1:
@@ -766,8 +771,11 @@ cdef int _on_idle(object owner) except -1:
         self.emit0("timeout")
     except BaseException as error:
         self._failed(error)
-    # Without a handle nothing could arm the entry again; connect() and set_timeout() start it anew.
-    return self._handle is not None
+    # Without a handle nothing could arm the entry again.
+    if self._handle is None and self._idle.period:
+        self._parked_timeout = <unsigned int>self._idle.period
+        return 0
+    return 1
 
 
 cdef StreamEvents _events

@@ -40,7 +40,15 @@ cdef bint _is_alive(LoopRecord record) except -1:
     milliseconds = uv.backend_timeout(record.uv_loop)
     if idle_timers is not None:
         idle_timers.resume()
+    if milliseconds == 0:
+        # libuv: also 0 while a new watcher waits for the next poll, which may then block without limit.
+        # Another turn of the loop tells.
+        record.loop.call_soon(_nothing)
     return milliseconds != -1 or bool(asyncio.all_tasks(record.loop))
+
+
+def _nothing():
+    pass
 
 
 def active_handles(LoopRecord record not None):

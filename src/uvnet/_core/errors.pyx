@@ -31,12 +31,14 @@ cdef str error_text(int code):
 
 
 cpdef object system_error(int code, str syscall, object address=None, object port=None,
-                          bint with_text=False, object local_address=None, object local_port=None):
+                          bint with_text=False, object local_address=None, object local_port=None,
+                          object detail=None):
     """The exception for the negative libuv result `code` of `syscall`.
 
     It is the OSError subclass for the errno (ConnectionRefusedError, ...), with `errno` positive as in
     Python, and Node's `code` and `syscall`; `address`, `port`, `local_address`, `local_port` exist where
-    they are known (a port only when it is not 0).  `with_text` adds libuv's text, as Node does for listen.
+    they are known (a port only when it is not 0).  `with_text` adds libuv's text, as Node does for listen; `detail` is
+    appended to the message.
     Node: "Class: SystemError".
     """
     cdef str name = error_name(code)
@@ -49,6 +51,8 @@ cpdef object system_error(int code, str syscall, object address=None, object por
             message += f":{port}"
     if local_address is not None and local_port is not None:
         message += f" - Local ({local_address}:{local_port})"
+    if detail is not None:
+        message += f" {detail}"
     # libuv: on Unix an error code is a negated errno, but for a few of its own such as UV_EOF.
     error = OSError(-code if code != UVNET_UV_EOF else 0, message)
     error.code = name

@@ -12,3 +12,4 @@ cdef class Pipe(Stream):
 
 cdef Pipe open_pipe(LoopRecord record)
 cdef int check_path(bytes path) noexcept
+cdef object path_error(int status, str syscall, bytes path, str shown)

@@ -6,6 +6,7 @@ A path that starts with a NUL byte is an abstract name (Linux), of exactly the l
 from libc.errno cimport EAFNOSUPPORT, EINVAL, errno
 from libc.string cimport memcpy, memset
 
+from uvnet._core.errors cimport system_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t, uv_pipe_t
@@ -42,8 +43,15 @@ cdef enum:
     # uv_pipe_connect2(): an over-long name is an error, not cut off.
     NO_TRUNCATE = 1
 
-# The longest path in bytes; the last one is left for the NUL that ends it.
-PATH_LIMIT = sizeof((<sockaddr_un *>NULL).sun_path) - 1
+
+cdef object path_error(int status, str syscall, bytes path, str shown):
+    """The error for a path; one that is too long says so (decision 11)."""
+    cdef object detail = None
+    cdef Py_ssize_t limit = sizeof((<sockaddr_un *>NULL).sun_path) - 1
+    if len(path) > limit:
+        detail = f"(the path has {len(path)} bytes, a Unix socket's may have {limit})"
+    listening = syscall == "listen"
+    return system_error(status, syscall, shown, -1 if listening else None, listening, None, None, detail)
 
 
 cdef int check_path(bytes path) noexcept:
