@@ -1,5 +1,5 @@
 from uvnet._core.handle cimport Handle
-from uvnet._core.record cimport GilHold, LoopRecord
+from uvnet._core.record cimport GilHold, LoopRecord, PyThread_get_thread_ident
 
 cdef extern from "Python.h" nogil:
     ctypedef int PyGILState_STATE
@@ -14,5 +14,7 @@ cdef inline void hold_gil(GilHold *hold) noexcept nogil:
     if not hold.held:
         hold.state = <int>PyGILState_Ensure()
         hold.held = True
+        # A loop may be made in one thread and run in another.
+        hold.thread_id = PyThread_get_thread_ident()
 
 cdef Check open_check(LoopRecord record)

@@ -23,6 +23,7 @@ cdef struct Tick:
 cdef struct GilHold:
     bint held
     int state                # a PyGILState_STATE
+    unsigned long thread_id  # of the thread that runs the loop
 
 cdef class LoopRecord
 
@@ -31,7 +32,6 @@ ctypedef void (*record_hook)(LoopRecord record) noexcept
 cdef class LoopRecord:
     cdef uv_loop_t *uv_loop
     cdef readonly object loop            # the uvloop loop
-    cdef unsigned long thread_id         # of the thread that runs the loop
     cdef readonly bint closed            # the loop is closing or closed: no user code is called any more
     cdef int depth                       # > 0 while a libuv callback of ours is on the stack
 
@@ -60,6 +60,6 @@ cdef class LoopRecord:
 
     cdef inline int check(self) except -1:
         """Raise RuntimeError on a closed loop or on a thread that is not the loop's."""
-        if self.closed or PyThread_get_thread_ident() != self.thread_id:
+        if self.closed or PyThread_get_thread_ident() != self.hold.thread_id:
             return self.raise_unusable()
         return 0

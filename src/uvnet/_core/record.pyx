@@ -15,7 +15,7 @@ cdef class LoopRecord:
     def __init__(self, loop):
         self.uv_loop = loop_pointer(loop)
         self.loop = loop
-        self.thread_id = PyThread_get_thread_ident()
+        self.hold.thread_id = PyThread_get_thread_ident()
         self.tasks = set()
         self.read_buffer = <char *>malloc(READ_BUFFER_SIZE)
         if self.read_buffer is NULL:

@@ -252,22 +252,29 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
     # libuv: nread 0 is EAGAIN, not the end.
     if nread != 0:
         hold_gil(block_of(uv_stream).hold)
-        _deliver(uv_stream, nread, buffer.base)
+        (<deliver_function>_deliver)(uv_stream, nread, buffer.base)
 
 
-cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread, const char *base) noexcept with gil:
-    cdef Stream self = <Stream>handle_of(uv_stream)
+# The GIL is held already; taking it once more would cost as much as the listener.
+ctypedef void (*deliver_function)(uv_stream_t *, ssize_t, const char *) noexcept nogil
+
+
+cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread, const char *base) noexcept:
+    cdef Stream self = <Stream>block_of(uv_stream).owner
     cdef LoopRecord record = self.record
     cdef object owner = self.owner
     if record.closed or owner is None:
         return
-    enter(record)
+    record.depth += 1
     try:
         if nread > 0:
             self.bytes_read += nread
             self.events.on_read(owner, new_chunk(record, base, nread), nread)
         else:
             self.events.on_read(owner, None, nread)
+        if record.first_gathering is <void *>self and record.depth == 1 and self.next_gathering is NULL:
+            # An answer to what was read: the way through the loop's list would find just this.
+            self.flush()
     except BaseException as error:
         self.events.on_failed(owner, error)
     leave(record)

@@ -15,7 +15,7 @@ from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, Tick, tic
 cdef void enter(LoopRecord record) noexcept:
     record.depth += 1
     # A loop may be made in one thread and run in another; where libuv calls us is where it runs.
-    record.thread_id = PyThread_get_thread_ident()
+    record.hold.thread_id = PyThread_get_thread_ident()
 
 
 cdef void leave(LoopRecord record) noexcept:
