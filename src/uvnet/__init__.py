@@ -1,6 +1,7 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
 from uvnet.address import Address
+from uvnet.aio import finished, on, once, pipeline
 from uvnet.connect import (
     connect,
     create_connection,
@@ -33,12 +34,16 @@ __all__ = [
     "connect",
     "create_connection",
     "create_server",
+    "finished",
     "get_default_auto_select_family",
     "get_default_auto_select_family_attempt_timeout",
     "is_ip",
     "is_ipv4",
     "is_ipv6",
     "next_tick",
+    "on",
+    "once",
+    "pipeline",
     "run",
     "set_default_auto_select_family",
     "set_default_auto_select_family_attempt_timeout",

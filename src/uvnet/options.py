@@ -182,8 +182,10 @@ SOCKET_OPTIONS = frozenset(
         "keep_alive",
         "keep_alive_initial_delay",
         "no_delay",
+        "onread",
         "readable",
         "readable_high_water_mark",
+        "type_of_service",
         "writable",
         "writable_high_water_mark",
     }

@@ -3,6 +3,7 @@ from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
+from uvnet.onread cimport BufferReader
 from uvnet.readable cimport flag
 
 cdef class Socket
@@ -14,6 +15,7 @@ cdef class SocketParent(EventEmitter):
 cdef class Socket(Duplex):
     cdef Stream _handle                  # None while there is no connection, nor one to come
     cdef SocketParent _server            # the server that accepted it, or None
+    cdef BufferReader _reader            # of the option onread, or None
     cdef object _connector               # while connecting: a Connector, or the options of a path
     cdef IdleEntry *_idle                # NULL until set_timeout() is first used
     cdef unsigned int _parked_timeout    # milliseconds; fired without a handle, connect() starts it anew
@@ -30,6 +32,8 @@ cdef class Socket(Duplex):
     cdef flag _read_wanted               # data was asked for while connecting
     cdef flag _no_delay
     cdef flag _keep_alive
+    cdef flag _type_of_service_set
+    cdef flag _type_of_service
     cdef flag _resetting                 # the handle is to be closed with RST
     cdef flag _unreferenced
     cdef flag _counted                   # in its server's number of connections
@@ -41,6 +45,7 @@ cdef class Socket(Duplex):
         if self._idle is not NULL:
             self._store_activity()
     cdef void _store_activity(self) noexcept
+    cdef int _received_in_buffer(self, ssize_t nread) except -1
     cdef int _received(self, bytes chunk, ssize_t nread) except -1
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _begin_connect(self, object options) except -1

@@ -23,6 +23,7 @@ from uvnet._uv.table cimport UVNET_UV_EOF, UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
 from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
 from uvnet.iteration cimport ChunkIterator
+from uvnet.onread cimport BufferReader
 from uvnet.readable cimport NOT_FLOWING, Readable
 
 from uvnet.address import Address
@@ -69,7 +70,10 @@ cdef class Socket(Duplex):
     allow_half_open: True to keep the writable side open after the other end's FIN (default False);
     readable, writable: False to do without one side of an fd;
     high_water_mark, readable_high_water_mark, writable_high_water_mark: bytes (default 65,536);
-    no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive().
+    no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive();
+    type_of_service: as set_type_of_service(); encoding: as set_encoding();
+    onread: {"buffer": writable bytes-like or a function that returns such, "callback": function}: data is
+    read into the buffer and callback(nread, buffer) called instead of 'data'; returning False pauses.
 
     Events: 'lookup', 'connectionAttempt', 'connect', 'ready', 'data', 'readable', 'end', 'drain', 'finish',
     'timeout', 'pause', 'resume', 'error', 'close'.
@@ -102,6 +106,10 @@ cdef class Socket(Duplex):
         self._keep_alive_count = 10
         if options.get("encoding") is not None:
             self.set_encoding(options["encoding"])
+        if options.get("type_of_service") is not None:
+            self.set_type_of_service(options["type_of_service"])
+        if options.get("onread") is not None:
+            self._reader = BufferReader(options["onread"])
         given = options.get("handle", options.get("fd"))
         if "fd" in options or given is not None:
             self._adopt(given, options)
@@ -239,6 +247,52 @@ cdef class Socket(Duplex):
         if isinstance(self._handle, TCP) and not self._connecting:
             self._set_keep_alive()
         return self
+
+    def set_type_of_service(self, int type_of_service):
+        """Set IP_TOS or IPV6_TCLASS (0 to 255); returns the socket.  Remembered before connect().
+
+        Without effect on Unix sockets.  Raises TypeError or ValueError for a bad value, OSError where the
+        system refuses.  Node: "socket.setTypeOfService(tos)".
+        """
+        self.record.check()
+        if not 0 <= type_of_service <= 255:
+            raise out_of_range("type_of_service", ">= 0 and <= 255", type_of_service)
+        self._type_of_service = type_of_service
+        self._type_of_service_set = True
+        if isinstance(self._handle, TCP) and not self._connecting:
+            status = (<TCP>self._handle).set_type_of_service(type_of_service)
+            if status < 0:
+                raise system_error(status, "setTypeOfService")
+        return self
+
+    def get_type_of_service(self):
+        """What the system says, or before connect() what was set (default 0).
+
+        Node: "socket.getTypeOfService()".
+        """
+        self.record.check()
+        cdef int value = self._type_of_service
+        if isinstance(self._handle, TCP) and not self._connecting:
+            value = (<TCP>self._handle).get_type_of_service()
+            if value < 0:
+                raise system_error(value, "getTypeOfService")
+        return value
+
+    def pause(self):
+        """Stop emitting 'data'; returns the socket.  Data is buffered up to the high-water mark meanwhile.
+
+        Emits 'pause'.  With the option onread nothing more is read.  Node: "socket.pause()".
+        """
+        if self._reader is not None and not self._connecting:
+            self._stop_reading()
+        return Duplex.pause(self)
+
+    def resume(self):
+        """Start or go on emitting 'data'; returns the socket.  Node: "socket.resume()"."""
+        if self._reader is not None:
+            self.record.check()
+            self._start_reading()
+        return Duplex.resume(self)
 
     def set_timeout(self, timeout, callback=None):
         """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
@@ -534,6 +588,8 @@ cdef class Socket(Duplex):
         handle.on_abandoned = _on_abandoned
         handle.referenced = not self._unreferenced
         self._handle = handle
+        if self._reader is not None:
+            handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
         return 0
 
     cdef int _capture_names(self) except -1:
@@ -551,6 +607,8 @@ cdef class Socket(Duplex):
                 (<TCP>self._handle).set_no_delay(True)
             if self._keep_alive:
                 self._set_keep_alive()
+            if self._type_of_service_set:
+                (<TCP>self._handle).set_type_of_service(self._type_of_service)
         return 0
 
     def _set_keep_alive(self):
@@ -671,9 +729,24 @@ cdef class Socket(Duplex):
             self._connection_failed(system_error(status, "connect", path))
         return 0
 
+    cdef int _received_in_buffer(self, ssize_t nread) except -1:
+        cdef BufferReader reader = self._reader
+        result = reader.callback(nread, reader.buffer)
+        if result is False:
+            self._stop_reading()
+        elif result is not None:
+            self._returned(result, "onread", None)
+        if self._handle is not None:
+            reader.take_buffer()
+            if self._handle is not None:
+                self._handle.read_into(<char *>reader.view.buf, reader.view.len)
+        return 0
+
     cdef int _received(self, bytes chunk, ssize_t nread) except -1:
         self._touch()
         if nread > 0:
+            if self._reader is not None:
+                return self._received_in_buffer(nread)
             self._push(chunk)
         elif nread == UVNET_UV_EOF:
             self._handle.reading = False

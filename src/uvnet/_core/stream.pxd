@@ -9,7 +9,7 @@ cdef class Stream
 
 # What a stream tells its owner.  Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct StreamEvents:
-    # nread > 0: so many bytes, in `chunk`.  nread < 0: UV_EOF or an error.
+    # nread > 0: so many bytes, in `chunk` (None with own_buffer).  nread < 0: UV_EOF or an error.
     int (*on_read)(object owner, bytes chunk, ssize_t nread) except -1
     # What was gathered has been handed over; request.state says how far it got.
     int (*on_sent)(object owner, WriteRequest request) except -1
@@ -23,6 +23,7 @@ cdef struct StreamEvents:
 cdef class Stream(Handle):
     cdef const StreamEvents *events
     cdef bint reading
+    cdef bint own_buffer             # reads go into the owner's memory: on_read gets no chunk
     cdef bint had_error              # what its owner's 'close' will say
     cdef uint64_t bytes_read
     cdef uint64_t bytes_written      # handed over: sent, or waiting in libuv
@@ -37,6 +38,7 @@ cdef class Stream(Handle):
     cdef inline uv_stream_t *uv_stream(self) noexcept:
         return <uv_stream_t *>self.uv_handle
 
+    cdef void read_into(self, char *base, size_t size) noexcept
     cdef int read_start(self) noexcept
     cdef void read_stop(self) noexcept
     cdef int gather_chunk(self, object chunk) except -1

@@ -62,6 +62,13 @@ cdef enum:
 cdef class Stream(Handle):
     """A connected, connecting or listening stream; TCP and Pipe say which."""
 
+    cdef void read_into(self, char *base, size_t size) noexcept:
+        """Read into memory of the owner's from now on, which must stay while the handle reads."""
+        self.own_buffer = True
+        if self.block is not NULL:
+            self.block.read_buffer = base
+            self.block.read_size = size
+
     cdef int read_start(self) noexcept:
         """Start reading; 0 or a libuv error."""
         cdef int status
@@ -269,7 +276,7 @@ cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread, const char *base) noex
     try:
         if nread > 0:
             self.bytes_read += nread
-            self.events.on_read(owner, new_chunk(record, base, nread), nread)
+            self.events.on_read(owner, None if self.own_buffer else new_chunk(record, base, nread), nread)
         else:
             self.events.on_read(owner, None, nread)
         if record.first_gathering is <void *>self and record.depth == 1 and self.next_gathering is NULL:

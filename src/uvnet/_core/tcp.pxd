@@ -12,6 +12,9 @@ cdef class TCP(Stream):
     cdef int set_no_delay(self, bint enable) noexcept
     cdef int set_keep_alive(self, bint enable, unsigned int delay, unsigned int interval,
                             unsigned int count) noexcept
+    cdef int set_type_of_service(self, int value) noexcept
+    cdef int get_type_of_service(self) noexcept
+    cdef int _service_option(self, int *level) noexcept
     cdef tuple local_name(self)
     cdef tuple remote_name(self)
 

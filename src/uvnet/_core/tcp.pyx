@@ -1,6 +1,6 @@
 """TCP handles."""
 
-from libc.errno cimport EADDRINUSE, EINVAL
+from libc.errno cimport EBADF, EINVAL, errno
 
 from uvnet._core.handle cimport HANDLE_OPEN
 from uvnet._core.record cimport LoopRecord
@@ -11,7 +11,14 @@ from uvnet._uv.table cimport UVNET_UV_TCP, UVNET_UV_TCP_IPV6ONLY, sockaddr, uv, 
 cdef extern from "<netinet/in.h>" nogil:
     enum:
         AF_INET6
+        IPPROTO_IP
+        IPPROTO_IPV6
         IPPROTO_TCP
+        IPV6_TCLASS
+
+cdef extern from "<netinet/ip.h>" nogil:
+    enum:
+        IP_TOS
 
 cdef extern from "<netinet/tcp.h>" nogil:
     """
@@ -28,9 +35,9 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         SO_KEEPALIVE
         SOL_SOCKET
+    int getsockopt(int descriptor, int level, int option, void *value, unsigned int *length)
     int setsockopt(int descriptor, int level, int option, const void *value, unsigned int length)
 
-from libc.errno cimport errno
 
 
 cdef class TCP(Stream):
@@ -90,6 +97,36 @@ cdef class TCP(Stream):
         if setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) < 0:
             return -errno
         return 0
+
+    cdef int set_type_of_service(self, int value) noexcept:
+        """Set IP_TOS, or IPV6_TCLASS on an IPv6 socket."""
+        cdef int level = 0
+        cdef int option = self._service_option(&level)
+        if option < 0:
+            return option
+        return -errno if setsockopt(self.fileno(), level, option, &value, sizeof(value)) < 0 else 0
+
+    cdef int get_type_of_service(self) noexcept:
+        """Its value, or a libuv error."""
+        cdef int value = 0
+        cdef unsigned int length = sizeof(value)
+        cdef int level = 0
+        cdef int option = self._service_option(&level)
+        if option < 0:
+            return option
+        return -errno if getsockopt(self.fileno(), level, option, &value, &length) < 0 else value
+
+    cdef int _service_option(self, int *level) noexcept:
+        cdef sockaddr_storage name
+        cdef int length = sizeof(name)
+        cdef int status
+        if self.state != HANDLE_OPEN:
+            return -EBADF
+        status = uv.tcp_getsockname(self.uv_tcp(), <sockaddr *>&name, &length)
+        if status < 0:
+            return status
+        level[0] = IPPROTO_IPV6 if name.ss_family == AF_INET6 else IPPROTO_IP
+        return IPV6_TCLASS if name.ss_family == AF_INET6 else IP_TOS
 
     cdef tuple local_name(self):
         """(address, family, port) of this end, or None."""

@@ -1,0 +1,229 @@
+"""Awaiting events and streams: once(), on(), finished(), pipeline().
+
+Node: "events.once()", "events.on()", "stream.finished()", "stream.pipeline()"; rule 3.4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from uvnet.emitter import EventEmitter
+from uvnet.errors import invalid_callback, invalid_type, premature_close
+
+__all__ = ["finished", "on", "once", "pipeline"]
+
+Done = Callable[[BaseException | None], Any]
+
+
+async def once(emitter: EventEmitter, event: Any) -> tuple[Any, ...]:
+    """Wait for the next `event`; returns its arguments.
+
+    Raises the argument of an 'error' that comes first, unless 'error' is what is waited for.  Cancelling it
+    takes its listeners away.  Node: "events.once(emitter, name)".
+    """
+    future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+    def happened(*arguments: Any) -> None:
+        if not future.done():
+            future.set_result(arguments)
+
+    def failed(error: BaseException) -> None:
+        if not future.done():
+            future.set_exception(error)
+
+    emitter.on(event, happened)
+    if event != "error":
+        emitter.on("error", failed)
+    try:
+        return await future
+    finally:
+        emitter.off(event, happened)
+        if event != "error":
+            emitter.off("error", failed)
+
+
+async def on(emitter: EventEmitter, event: Any) -> AsyncIterator[tuple[Any, ...]]:
+    """The arguments of every `event` from now on, as an async iterator; none is missed in between.
+
+    Raises the argument of an 'error'.  Node: "events.on(emitter, eventName)".
+    """
+    events: deque[tuple[Any, ...]] = deque()
+    errors: list[BaseException] = []
+    ready = asyncio.Event()
+
+    def happened(*arguments: Any) -> None:
+        events.append(arguments)
+        ready.set()
+
+    def failed(error: BaseException) -> None:
+        errors.append(error)
+        ready.set()
+
+    emitter.on(event, happened)
+    if event != "error":
+        emitter.on("error", failed)
+    try:
+        while True:
+            await ready.wait()
+            ready.clear()
+            while events:
+                yield events.popleft()
+            if errors:
+                raise errors[0]
+    finally:
+        emitter.off(event, happened)
+        if event != "error":
+            emitter.off("error", failed)
+
+
+class _Watch:
+    """Calls back once a stream is over, in whichever way."""
+
+    EVENTS = ("end", "finish", "error", "close")
+
+    def __init__(self, stream: Any, done: Done, readable: bool, writable: bool) -> None:
+        self.stream = stream
+        self.done: Done | None = done
+        self.readable = readable
+        self.writable = writable
+        self.listeners = {
+            "end": self.check,
+            "finish": self.check,
+            "error": self.finish,
+            "close": self.closed,
+        }
+
+    def start(self) -> None:
+        for event, listener in self.listeners.items():
+            self.stream.on(event, listener)
+        if self.stream.closed:
+            self.stream._next_tick(self.closed)
+        elif not (self.readable and self.writable):
+            # One side may be over already while the other goes on.
+            self.stream._next_tick(self.check)
+
+    def stop(self) -> None:
+        self.done = None
+        for event, listener in self.listeners.items():
+            self.stream.off(event, listener)
+
+    def is_over(self) -> bool:
+        return (not self.readable or self.stream.readable_ended) and (
+            not self.writable or self.stream.writable_finished
+        )
+
+    def check(self) -> None:
+        # With both sides to watch, 'close' follows by itself and is waited for.
+        if not (self.readable and self.writable) and self.is_over():
+            self.finish(None)
+
+    def closed(self, *_arguments: Any) -> None:
+        if self.stream.errored is not None:
+            self.finish(self.stream.errored)
+        else:
+            self.finish(None if self.is_over() else premature_close())
+
+    def finish(self, error: BaseException | None) -> None:
+        done = self.done
+        if done is not None:
+            self.stop()
+            done(error)
+
+
+def finished(
+    stream: Any, callback: Done | None = None, *, readable: bool = True, writable: bool = True
+) -> Awaitable[None] | Callable[[], None]:
+    """Learn when a socket is over: ended and finished, failed, or closed before its time.
+
+    callback(error) is called once, with None after a clean life; then a function that takes the listeners
+    away is returned.  Without a callback the result is to be awaited and raises the error.  readable=False
+    waits for 'finish' only, writable=False for 'end' only.
+    Raises TypeError for bad arguments.  Node: "stream.finished(stream[, options], callback)".
+    """
+    if not hasattr(stream, "writable_finished"):
+        raise invalid_type("stream", "a Socket", stream)
+    if callback is not None:
+        if not callable(callback):
+            raise invalid_callback(callback)
+        watch = _Watch(stream, callback, readable, writable)
+        watch.start()
+        return watch.stop
+    return _wait(lambda done: [_started(_Watch(stream, done, readable, writable))])
+
+
+def _started(watch: _Watch) -> _Watch:
+    watch.start()
+    return watch
+
+
+async def _wait(start: Callable[[Done], list[_Watch]]) -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def done(error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+    watches = start(done)
+    try:
+        await future
+    finally:
+        for watch in watches:
+            watch.stop()
+
+
+def pipeline(*streams: Any, callback: Done | None = None) -> Any:
+    """Pipe each stream into the next, and see to it that all end together.
+
+    The first error destroys every stream that is not over.  The last argument may be callback(error), called
+    once, with None when all went well; then the last stream is returned.  Without a callback the result is
+    to be awaited and raises the error.
+    Raises TypeError for fewer than two streams.  Node: "stream.pipeline(source, ...transforms,
+    destination, callback)".
+    """
+    chain = list(streams)
+    if callback is None and chain and not hasattr(chain[-1], "write") and callable(chain[-1]):
+        callback = chain.pop()
+    if len(chain) < 2:
+        raise TypeError("pipeline() needs at least two streams")
+    for stream in chain:
+        if not hasattr(stream, "writable_finished"):
+            raise invalid_type("stream", "a Socket", stream)
+    if callback is not None:
+        if not callable(callback):
+            raise invalid_callback(callback)
+        _start_pipeline(chain, callback)
+        return chain[-1]
+    return _wait(lambda done: _start_pipeline(chain, done))
+
+
+def _start_pipeline(chain: list[Any], done: Done) -> list[_Watch]:
+    left = len(chain)
+    first_error: BaseException | None = None
+
+    def over(index: int, error: BaseException | None) -> None:
+        nonlocal left, first_error
+        left -= 1
+        if error is not None and first_error is None:
+            first_error = error
+            for other, stream in enumerate(chain):
+                if other != index and not watches[other].is_over() and not stream.destroyed:
+                    stream.destroy(error)
+        if left == 0:
+            done(first_error)
+
+    watches = [
+        _Watch(stream, lambda error, index=index: over(index, error), index < len(chain) - 1, index > 0)  # type: ignore[misc]
+        for index, stream in enumerate(chain)
+    ]
+    for watch in watches:
+        watch.start()
+    for source, destination in zip(chain, chain[1:], strict=False):
+        source.pipe(destination)
+    return watches
