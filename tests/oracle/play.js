@@ -1,5 +1,5 @@
 'use strict';
-// Plays scenarios (see language.py) on Node.js: a JSON job on stdin, one trace for each scenario on stdout.
+// Plays scenarios (see language.py) on Node.js: a JSON job on stdin, the traces in a file that it names.
 // play.py is the same program for uvnet; the two must agree step by step.
 
 const fs = require('fs');
@@ -315,7 +315,7 @@ async function main() {
     current = new Play(scenario, directory, job);
     traces.push({ directory, ...await current.play() });
   }
-  fs.writeSync(1, JSON.stringify(traces));
+  fs.writeFileSync(job.output, JSON.stringify(traces));
   process.exit(0);
 }
 
