@@ -18,7 +18,9 @@ PROGRAMS = {
     "load": ("load.c", "load_traffic.c"),
     "echo_server": ("echo_server.c",),
     "sink_server": ("sink_server.c",),
+    "echo_libuv": ("echo_libuv.c",),
 }
+LIBRARIES = {"echo_libuv": ("-luv",)}
 
 
 class BuildError(Exception):
@@ -44,6 +46,19 @@ def _is_current(program: Path) -> bool:
     return all(source.stat().st_mtime < built for source in REFERENCE.iterdir())
 
 
+def has_libuv() -> bool:
+    """Whether the compiler finds a libuv to build against (Debian: libuv1-dev)."""
+    try:
+        answer = subprocess.run(
+            [*compiler(), "-E", "-include", "uv.h", "-x", "c", os.devnull],
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return answer.returncode == 0
+
+
 def build(name: str) -> Path:
     """The path of the compiled program, compiled again when any source is newer."""
     program = BUILD / name
@@ -51,7 +66,7 @@ def build(name: str) -> Path:
         return program
     BUILD.mkdir(exist_ok=True)
     sources = [str(REFERENCE / source) for source in PROGRAMS[name]]
-    command = [*compiler(), *FLAGS, "-o", str(program), *sources]
+    command = [*compiler(), *FLAGS, "-o", str(program), *sources, *LIBRARIES.get(name, ())]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -15,6 +15,7 @@ from bench.workload import REFERENCE, RIVAL, Unit, Workload, run_command_line
 
 PEERS = (
     Peer(REFERENCE, ("reference/echo_server.c",)),
+    Peer("C on libuv", ("reference/echo_libuv.c",)),
     Peer("uvnet 'data'", ("servers/echo_uvnet_data.py",), needs=("uvnet",)),
     Peer("uvnet pipe", ("servers/echo_uvnet_pipe.py",), needs=("uvnet",)),
     Peer("uvnet async for", ("servers/echo_uvnet_async_for.py",), needs=("uvnet",)),

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.build import BENCH, build
+from bench.build import BENCH, build, has_libuv
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Peer:
         """Why this peer cannot run here, or None."""
         if Path(self.program[0]).suffix == ".js" and not node():
             return "Node is not installed"
+        if "libuv" in self.program[0] and not has_libuv():
+            return "no uv.h to compile against (Debian: libuv1-dev)"
         for module in self.needs:
             _, problem = module_version(module)
             if problem is not None:
