@@ -1,8 +1,9 @@
 from uvnet._core.listener cimport Listener
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
+from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport flag
-from uvnet.socket cimport Socket, SocketParent
+from uvnet.socket cimport Socket
 
 cdef class Server(SocketParent):
     cdef LoopRecord record

@@ -18,8 +18,9 @@ from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._core.tick cimport later, report
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
+from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport NOT_FLOWING
-from uvnet.socket cimport Socket, SocketParent, new_accepted_socket
+from uvnet.socket cimport Socket, new_accepted_socket
 
 from uvnet._core.lookup import look_up
 from uvnet.address import Address
@@ -396,7 +397,7 @@ cdef class Server(SocketParent):
             })
         return 0
 
-    cdef int _connection_gone(self, Socket socket) except -1:
+    cdef int _connection_gone(self, Connection connection) except -1:
         self._connections -= 1
         return self._emit_close_if_drained()
 

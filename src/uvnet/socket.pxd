@@ -1,53 +1,21 @@
-from uvnet._core.idle cimport IdleEntry
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
-from uvnet.duplex cimport Duplex
-from uvnet.emitter cimport EventEmitter
-from uvnet.onread cimport BufferReader
+from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport flag
 
-cdef class Socket
-
-cdef class SocketParent(EventEmitter):
-    # What a socket tells the server that accepted it: it is destroyed.
-    cdef int _connection_gone(self, Socket socket) except -1
-
-cdef class Socket(Duplex):
-    cdef Stream _handle                  # None while there is no connection, nor one to come
-    cdef SocketParent _server            # the server that accepted it, or None
-    cdef BufferReader _reader            # of the option onread, or None
+cdef class Socket(Connection):
     cdef object _connector               # while connecting: a Connector, or the options of a path
-    cdef IdleEntry *_idle                # NULL until set_timeout() is first used
-    cdef unsigned int _parked_timeout    # milliseconds; fired without a handle, connect() starts it anew
     cdef readonly object timeout         # seconds as given to set_timeout(), or None
-    cdef tuple _local_name               # (address, family, port), once known
-    cdef tuple _remote_name
     cdef public object auto_select_family_attempted_addresses
-    cdef unsigned long long _old_bytes_read       # of a handle that is gone
-    cdef unsigned long long _old_bytes_written
     cdef unsigned int _keep_alive_delay
     cdef unsigned int _keep_alive_interval
     cdef unsigned int _keep_alive_count
-    cdef flag _connecting
-    cdef flag _read_wanted               # data was asked for while connecting
     cdef flag _no_delay
     cdef flag _keep_alive
     cdef flag _type_of_service_set
     cdef flag _type_of_service
-    cdef flag _resetting                 # the handle is to be closed with RST
-    cdef flag _unreferenced
-    cdef flag _counted                   # in its server's number of connections
 
-    cdef int _attach(self, Stream handle) except -1
-    cdef int _capture_names(self) except -1
     cdef int _apply_options(self) except -1
-    cdef inline void _touch(self) noexcept:
-        if self._idle is not NULL:
-            self._store_activity()
-    cdef void _store_activity(self) noexcept
-    cdef int _received_in_buffer(self, ssize_t nread) except -1
-    cdef int _received(self, bytes chunk, ssize_t nread) except -1
-    cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _begin_connect(self, object options) except -1
     cdef int _begin_life(self) except -1
 

@@ -51,19 +51,7 @@ from uvnet.options import (
 
 _CONNECT_KEYWORDS = CONNECT_OPTIONS | SOCKET_OPTIONS | {"timeout"}
 
-cdef enum:
-    STEP_CLOSE
-    STEP_CLOSE_WITH_ERROR
-
-
-cdef class SocketParent(EventEmitter):
-    """What accepts sockets."""
-
-    cdef int _connection_gone(self, Socket socket) except -1:
-        return 0
-
-
-cdef class Socket(Duplex):
+cdef class Socket(Connection):
     """A connection.  Options, as one mapping or as keywords:
 
     fd or handle: an open descriptor (int), a socket.socket or another Socket, taken over;
@@ -278,22 +266,6 @@ cdef class Socket(Duplex):
                 raise system_error(value, "getTypeOfService")
         return value
 
-    def pause(self):
-        """Stop emitting 'data'; returns the socket.  Data is buffered up to the high-water mark meanwhile.
-
-        Emits 'pause'.  With the option onread nothing more is read.  Node: "socket.pause()".
-        """
-        if self._reader is not None and not self._connecting:
-            self._stop_reading()
-        return Duplex.pause(self)
-
-    def resume(self):
-        """Start or go on emitting 'data'; returns the socket.  Node: "socket.resume()"."""
-        if self._reader is not None:
-            self.record.check()
-            self._start_reading()
-        return Duplex.resume(self)
-
     def set_timeout(self, timeout, callback=None):
         """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
 
@@ -334,87 +306,6 @@ cdef class Socket(Duplex):
     def unref(self):
         """Do not let the connection keep uvnet.run() going; returns the socket.  Node: "socket.unref()"."""
         return self._set_referenced(False)
-
-    # === Public API: addresses and counters ===
-
-    def address(self):
-        """The Address (address, family, port) of this end, or None without a TCP connection.
-
-        Node: "socket.address()".
-        """
-        if self._destroyed:
-            return None
-        self._capture_names()
-        return None if self._local_name is None else Address._make(self._local_name)
-
-    @property
-    def local_address(self):
-        """The IP address of this end (str), or None.  Known even after 'close'.  Node: "socket.localAddress"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[0]
-
-    @property
-    def local_family(self):
-        """"IPv4", "IPv6" or None.  Node: "socket.localFamily"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[1]
-
-    @property
-    def local_port(self):
-        """The port of this end, or None.  Node: "socket.localPort"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[2]
-
-    @property
-    def remote_address(self):
-        """The IP address of the other end (str), or None.  Known even after 'close'.
-
-        Node: "socket.remoteAddress".
-        """
-        return None if self._remote_name is None else self._remote_name[0]
-
-    @property
-    def remote_family(self):
-        """"IPv4", "IPv6" or None.  Node: "socket.remoteFamily"."""
-        return None if self._remote_name is None else self._remote_name[1]
-
-    @property
-    def remote_port(self):
-        """The port of the other end, or None.  Node: "socket.remotePort"."""
-        return None if self._remote_name is None else self._remote_name[2]
-
-    @property
-    def bytes_read(self):
-        """Bytes received in this connection.  Node: "socket.bytesRead"."""
-        return self._old_bytes_read if self._handle is None else self._handle.bytes_read
-
-    @property
-    def bytes_written(self):
-        """Bytes sent in this connection, with those that still wait.  Node: "socket.bytesWritten"."""
-        cdef unsigned long long total = self._old_bytes_written
-        cdef WriteRequest request = self._in_flight
-        if self._handle is not None:
-            total = self._handle.bytes_written
-            total += self._handle.gathered_length()
-        if request is not None and request.state == WRITE_GATHERING:
-            total += request.total
-        if self._buffered:
-            total += sum([len(chunk) for chunk, _ in self._buffered])
-        return total
-
-    @property
-    def buffer_size(self):
-        """writable_length while there is a connection, else None.  Node: "socket.bufferSize"."""
-        return None if self._handle is None else self._writable_length
-
-    @property
-    def server(self):
-        """The Server that accepted the connection, or None.  Node: "socket.server"."""
-        return self._server
-
-    def __aiter__(self):
-        """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
-        return ChunkIterator(self)
 
     def __repr__(self):
         name = type(self).__name__
@@ -481,125 +372,7 @@ cdef class Socket(Duplex):
         except BaseException as error:
             self._failed(error)
 
-    # === The duplex surface's needs ===
-
-    cdef int _start_reading(self) except -1:
-        cdef int status
-        if self._connecting:
-            self._read_wanted = True
-            return 0
-        if self._handle is None:
-            return 0
-        status = self._handle.read_start()
-        if status < 0:
-            self._destroy_stream(system_error(status, "read"))
-        return 0
-
-    cdef int _stop_reading(self) except -1:
-        if self._handle is not None:
-            self._handle.read_stop()
-        return 0
-
-    cdef Stream _gathering_handle(self):
-        if self._handle is None or self._connecting:
-            return None
-        self._touch()
-        return self._handle
-
-    cdef int _flush(self) except -1:
-        if self._handle is not None:
-            self._handle.flush()
-        return 0
-
-    cdef int _send(self, WriteRequest request, bint in_call) except -1:
-        if self._connecting:
-            self.once("connect", self._send_pending)
-            return 0
-        if self._handle is None:
-            request.error = socket_closed()
-            request.state = WRITE_FAILED
-            return self._written(request, in_call)
-        self._touch()
-        self._handle.send(request)
-        if request.state != WRITE_WAITING:
-            self._written(request, in_call)
-        return 0
-
-    def _send_pending(self):
-        # The write that began before the connection was there (rule 2.7.9).
-        if self._in_flight is not None and self._in_flight.state == WRITE_GATHERING and self._handle is not None:
-            self._send(self._in_flight, False)
-
-    cdef int _final(self) except -1:
-        cdef int status
-        if self._connecting:
-            self.once("connect", self._shut_down)
-            return 0
-        if self._handle is None:
-            return self._finalised(None)
-        status = self._handle.shutdown()
-        if status == -ENOTCONN:
-            return self._finalised(None)
-        if status < 0:
-            return self._finalised(system_error(status, "shutdown"))
-        return 0
-
-    def _shut_down(self):
-        if self._ending and not self._destroyed:
-            self._final()
-
-    cdef object _write_refused(self):
-        if self._end_emitted and not self.allow_half_open and not self._destroyed:
-            return ended_by_other_party()
-        return None
-
-    cdef int _destroy_handle(self, object error) except -1:
-        cdef Stream handle = self._handle
-        cdef bint reset = self._resetting
-        self._connecting = False
-        self._resetting = False
-        if isinstance(self._connector, Connector):
-            self._connector.cancel()
-        self._connector = None
-        self._parked_timeout = 0
-        if self._idle is not NULL:
-            idle_timers_of(self.record).stop(self._idle)
-        if handle is None:
-            later(self.record, _run_close, self, None, STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR)
-        else:
-            self._capture_names()
-            self._old_bytes_read = handle.bytes_read
-            self._old_bytes_written = handle.bytes_written
-            self._handle = None
-            handle.had_error = error is not None
-            handle.read_stop()
-            handle.close(reset)
-        if self._counted:
-            self._counted = False
-            self._server._connection_gone(self)
-        return 0
-
     # === Private ===
-
-    cdef int _attach(self, Stream handle) except -1:
-        handle.owner = self
-        handle.events = &_events
-        handle.on_closed = _on_closed
-        handle.on_abandoned = _on_abandoned
-        handle.referenced = not self._unreferenced
-        self._handle = handle
-        if self._reader is not None:
-            handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
-        return 0
-
-    cdef int _capture_names(self) except -1:
-        """Learn both addresses while the handle can tell (decision 9)."""
-        cdef TCP handle
-        if self._local_name is None and not self._connecting and isinstance(self._handle, TCP):
-            handle = <TCP>self._handle
-            self._local_name = handle.local_name()
-            self._remote_name = handle.remote_name()
-        return 0
 
     cdef int _apply_options(self) except -1:
         if isinstance(self._handle, TCP):
@@ -681,9 +454,6 @@ cdef class Socket(Duplex):
             other._server._connection_gone(other)
         self._attach(handle)
 
-    cdef void _store_activity(self) noexcept:
-        self._idle.last = uv.now(self.record.uv_loop)
-
     cdef int _begin_life(self) except -1:
         """Rule 2.14.1: everything but listeners, encoding and flowing state is as new."""
         self._reset_writable()
@@ -729,30 +499,10 @@ cdef class Socket(Duplex):
             self._connection_failed(system_error(status, "connect", path))
         return 0
 
-    cdef int _received_in_buffer(self, ssize_t nread) except -1:
-        cdef BufferReader reader = self._reader
-        result = reader.callback(nread, reader.buffer)
-        if result is False:
-            self._stop_reading()
-        elif result is not None:
-            self._returned(result, "onread", None)
-        if self._handle is not None:
-            reader.take_buffer()
-            if self._handle is not None:
-                self._handle.read_into(<char *>reader.view.buf, reader.view.len)
-        return 0
-
-    cdef int _received(self, bytes chunk, ssize_t nread) except -1:
-        self._touch()
-        if nread > 0:
-            if self._reader is not None:
-                return self._received_in_buffer(nread)
-            self._push(chunk)
-        elif nread == UVNET_UV_EOF:
-            self._handle.reading = False
-            self._push_end()
-        else:
-            self._destroy_stream(system_error(<int>nread, "read"))
+    cdef int _stop_connecting(self) except -1:
+        if isinstance(self._connector, Connector):
+            self._connector.cancel()
+        self._connector = None
         return 0
 
 
@@ -768,76 +518,6 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
     return self
 
 
-# Events of the handle.  `owner` is the Socket; the handle may be of an earlier life of it.
-
-cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
-    cdef Socket self = <Socket>owner
-    if self._handle is not None:
-        self._received(chunk, nread)
-    return 0
-
-
-cdef int _on_sent(object owner, WriteRequest request) except -1:
-    return (<Socket>owner)._gathered_sent(request)
-
-
-cdef int _on_written(object owner, WriteRequest request) except -1:
-    cdef Socket self = <Socket>owner
-    self._touch()
-    return self._written(request, False)
-
-
-cdef int _on_shutdown(object owner, int status) except -1:
-    cdef Socket self = <Socket>owner
-    if self._handle is None:
-        return 0
-    return self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
-
-
-cdef int _on_connected(object owner, Stream stream, int status) except -1:
-    return (<Socket>owner)._connect_done(stream, status)
-
-
-cdef int _on_failed(object owner, object error) except -1:
-    return (<Socket>owner)._failed(error)
-
-
-cdef int _on_closed(object owner, Handle handle) except -1:
-    return _emit_close(<Socket>owner, (<Stream>handle).had_error)
-
-
-cdef int _run_close(object target, object argument, int step) except -1:
-    return _emit_close(<Socket>target, step == STEP_CLOSE_WITH_ERROR)
-
-
-cdef int _emit_close(Socket self, bint had_error) except -1:
-    if self._destroyed:
-        self._close_emitted = True
-    self.emit1("close", had_error)
-    return 0
-
-
-cdef int _on_abandoned(object owner) except -1:
-    # The loop is gone: no event will come, and nothing may be used any more.
-    cdef Socket self = <Socket>owner
-    self._destroyed = True
-    self._connecting = False
-    if self._handle is not None:
-        self._capture_names()
-        self._old_bytes_read = self._handle.bytes_read
-        self._old_bytes_written = self._handle.bytes_written
-        self._handle = None
-    if isinstance(self._connector, Connector):
-        self._connector.cancel()
-    self._connector = None
-    self._buffered = None
-    self._buffer = None
-    self._finish_callbacks = None
-    self._in_flight = None
-    self._server = None
-    return 0
-
-
 cdef int _on_idle(object owner) except -1:
     cdef Socket self = <Socket>owner
     try:
@@ -849,12 +529,3 @@ cdef int _on_idle(object owner) except -1:
         self._parked_timeout = <unsigned int>self._idle.period
         return 0
     return 1
-
-
-cdef StreamEvents _events
-_events.on_read = _on_read
-_events.on_sent = _on_sent
-_events.on_written = _on_written
-_events.on_shutdown = _on_shutdown
-_events.on_connected = _on_connected
-_events.on_failed = _on_failed

@@ -237,7 +237,7 @@ BOTH = ("tcp", "unix")
 class Scenario:
     """One program, and where uvnet differs from Node on purpose: the decision and what uvnet does instead.
 
-    `differs` maps whose trace differs to the whole trace of uvnet, or to a function that makes it out of Node's.
+    `differs` maps whose trace differs to the whole trace of uvnet.
     """
 
     name: str

@@ -1,0 +1,11 @@
+"""Every scenario there is."""
+
+from __future__ import annotations
+
+from oracle import connecting, destroying, lives
+from oracle.language import cases
+
+__all__ = ["SERVER_CASES", "SOCKET_CASES"]
+
+SOCKET_CASES = cases(lives.SCENARIOS, destroying.SCENARIOS, connecting.SCENARIOS)
+SERVER_CASES = cases()

@@ -1,0 +1,382 @@
+"""Connections that fail or need a look-up, several addresses, and reconnecting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oracle.language import (
+    STATE,
+    Scenario,
+    cb,
+    client,
+    data,
+    error,
+    it,
+    lookup,
+    ms,
+    path,
+    port_of,
+    server,
+    show,
+    wait,
+    when,
+)
+
+__all__ = ["SCENARIOS"]
+
+BOTH_CLOSED = ["client close", "peer close"]
+TCP = ("tcp",)
+ATTEMPTS = ("lookup", "connectionAttempt", "connectionAttemptFailed", "connectionAttemptTimeout")
+V4 = {"address": "127.0.0.1", "family": 4}
+V6 = {"address": "::1", "family": 6}
+
+
+def _looked_up(name: str, rule: str, answer: Any, **more: Any) -> Scenario:
+    """A look-up whose answer is of no use, or fails."""
+    return Scenario(
+        name,
+        rule,
+        transports=TCP,
+        steps=[
+            client.make(),
+            client.watch(*ATTEMPTS),
+            client.dial(host="somewhere", lookup=answer, **more),
+            client.tick("tick"),
+        ],
+        until=["client close"],
+    )
+
+
+def _eyeballs(name: str, answer: Any, listen: dict[str, Any], **more: Any) -> Scenario:
+    """Several addresses, of which some may refuse."""
+    return Scenario(
+        name,
+        "8.1",
+        transports=TCP,
+        server=None,
+        accept=[it.watch(), it.end()],
+        steps=[
+            server.make(),
+            client.make(),
+            client.watch(*ATTEMPTS),
+            client.on("connect", client.get("remoteAddress", "remoteFamily"), label="who"),
+            client.on("close", client.get("autoSelectFamilyAttemptedAddresses", "errored"), label="over"),
+            server.on(
+                "listening",
+                client.connect({"port": port_of(server), "host": "somewhere", "lookup": answer, **more}),
+            ),
+            server.listen({"port": 0, **listen}),
+        ],
+        until=["client over"],
+    )
+
+
+SCENARIOS = [
+    Scenario(
+        "a refused connection",
+        "2.3.6, 2.3.7",
+        server=None,
+        steps=[
+            client.make(),
+            client.watch("connectionAttempt"),
+            client.dial(cb("listener"), to="nobody"),
+            client.on("error", client.get(*STATE, "errored", "closed"), label="in error"),
+            client.on("close", client.get(*STATE, "errored", "closed"), label="in close"),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "a refused connection with writes and end()",
+        "2.8.8, 2.3.6",
+        server=None,
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(to="nobody"),
+            show(client.write(data("a"), cb("first"))),
+            show(client.write(data("b"), cb("second"))),
+            client.end(data("c"), cb("ended")),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "a path that is a directory",
+        "2.3.8",
+        server=None,
+        transports=("unix",),
+        steps=[client.make(), client.watch(), client.connect(path(".")), client.tick("tick")],
+        until=["client close"],
+    ),
+    Scenario(
+        "a path that is a file",
+        "2.3.8",
+        server=None,
+        transports=("unix",),
+        steps=[client.make(), client.watch(), client.connect("/etc/passwd"), client.tick("tick")],
+        until=["client close"],
+    ),
+    Scenario(
+        "a path that does not exist, with the function of the module",
+        "2.3.4, 2.3.7",
+        server=None,
+        transports=("unix",),
+        steps=[
+            client.create("createConnection", path("missing"), cb("listener", side="client")),
+            client.watch(),
+            client.get(*STATE),
+            client.tick("tick"),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "port 0",
+        "2.2.5",
+        server=None,
+        transports=TCP,
+        steps=[client.make(), client.watch(), client.connect(0, "127.0.0.1"), client.tick("tick")],
+        until=["client close"],
+    ),
+    Scenario(
+        "a refused connection from a given port",
+        "2.3.7, 2.2.7",
+        transports=TCP,
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(to="nobody", localAddress="127.0.0.1", localPort=28571),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "a local port that is taken",
+        "2.2.7",
+        transports=TCP,
+        steps=[client.make(), client.watch(), client.dial(localPort=port_of(server))],
+        until=["client close"],
+    ),
+    Scenario(
+        "a local address that is not of this host",
+        "2.2.7",
+        transports=TCP,
+        steps=[client.make(), client.watch(), client.dial(localAddress="192.0.2.1")],
+        until=["client close"],
+    ),
+    Scenario(
+        "a local address of the other family",
+        "2.2.7",
+        transports=TCP,
+        steps=[client.make(), client.watch(), client.dial(localAddress="::1")],
+        until=["client close"],
+    ),
+    Scenario(
+        "a local address",
+        "2.2.7",
+        transports=TCP,
+        accept=[it.get("remoteAddress"), it.watch(), it.end()],
+        steps=[client.make(), client.watch(), client.dial(localAddress="127.0.0.2")],
+        until=BOTH_CLOSED,
+    ),
+    _looked_up("a look-up that fails at once", "2.3.3, 0.2.6", lookup(fails="ENOTFOUND")),
+    _looked_up("a look-up that fails later", "2.3.3, 0.2.6", lookup(fails="EAI_AGAIN", how="wait"), family=4),
+    _looked_up("a look-up that answers with no address", "2.3.3", lookup("nonsense", 4), family=4),
+    _looked_up("a look-up that answers with nothing", "2.3.3", lookup(), family=4),
+    _looked_up("a look-up with an odd family", "2.3.3", lookup("127.0.0.1", 7), family=4),
+    _looked_up("a look-up that answers with an empty list", "8.1.2", lookup([])),
+    _looked_up("a look-up that answers with one odd family", "8.1.2", lookup([{"address": "127.0.0.1", "family": 7}])),
+    _looked_up("a look-up that answers with a list of no addresses", "8.1.2", lookup([{"address": "nonsense", "family": 4}])),
+    Scenario(
+        "a name that cannot be",
+        "0.2.6, 2.3.3",
+        server=None,
+        transports=TCP,
+        steps=[
+            client.make(),
+            client.watch("lookup"),
+            client.connect({"port": 1, "host": "x" * 64}),
+            client.get(*STATE),
+            client.write(data("x"), cb("written")),
+            client.end(cb("ended")),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "a look-up that answers at once",
+        "2.3.2, 2.3.3",
+        transports=TCP,
+        accept=[it.watch(), it.end()],
+        steps=[
+            client.make(),
+            client.watch("lookup", "connectionAttempt"),
+            client.dial(host="somewhere", autoSelectFamily=False, lookup=lookup("127.0.0.1", 4)),
+            client.mark("after connect()"),
+            client.tick("tick"),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "a look-up that answers on a tick",
+        "2.3.2, 2.3.3",
+        transports=TCP,
+        accept=[it.watch(), it.end()],
+        steps=[
+            client.make(),
+            client.watch("lookup", "connectionAttempt"),
+            client.dial(host="somewhere", family=4, lookup=lookup("127.0.0.1", 4, how="tick")),
+            client.mark("after connect()"),
+            client.tick("tick"),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "writes during a look-up",
+        "2.3.2, 2.7.7",
+        transports=TCP,
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch("lookup"),
+            client.dial(host="somewhere", family=4, lookup=lookup("127.0.0.1", 4, how="wait")),
+            show(client.write(data("abc"), cb("written"))),
+            client.get(*STATE, "bytesWritten", "writableLength"),
+            client.end(data("def"), cb("ended")),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    _eyeballs("the first of two addresses refuses", lookup([V6, V4]), {"host": "127.0.0.1"}),
+    _eyeballs("the first of two addresses answers", lookup([V4, V6], how="wait"), {"host": "127.0.0.1"}),
+    _eyeballs("one address of a list", lookup([V4], how="tick"), {"host": "127.0.0.1"}),
+    _eyeballs("the same address twice", lookup([V4, V4]), {"host": "127.0.0.1"}),
+    _eyeballs(
+        "families in turn",
+        lookup([V6, {"address": "::2", "family": 6}, V4]),
+        {"host": "127.0.0.1"},
+    ),
+    _eyeballs(
+        "addresses of no use are left out",
+        lookup([{"address": "nonsense", "family": 4}, V4]),
+        {"host": "127.0.0.1"},
+    ),
+    _eyeballs("every address refuses", lookup([V6, V4]), {"host": "127.0.0.3"}),
+    _eyeballs(
+        "several addresses, but not to be tried",
+        lookup("::1", 6),
+        {"host": "127.0.0.1"},
+        autoSelectFamily=False,
+    ),
+    _eyeballs("several addresses and a family", lookup("127.0.0.1", 4), {"host": "127.0.0.1"}, family=4),
+    Scenario(
+        "reconnect in 'close' after a refusal",
+        "2.14.2",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.once("close", client.dial(), client.get(*STATE, "errored", "closed"), label="again"),
+            client.dial(to="nobody"),
+            client.on("connect", client.end(data("at last")), label="connected"),
+        ],
+        until=["client close", "client close", "peer close"],
+    ),
+    Scenario(
+        "reconnect in 'error' after a refusal",
+        "2.14.2",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.once("error", client.dial(), client.get(*STATE, "errored", "closed"), label="again"),
+            client.dial(to="nobody"),
+            client.on("connect", client.end(data("at last")), label="connected"),
+        ],
+        until=["client close", "client close", "peer close"],
+    ),
+    Scenario(
+        "reconnect right after destroy()",
+        "2.3.10",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.once("connect", client.destroy(), client.dial(), client.get(*STATE), label="again"),
+            client.dial(),
+            when(["client close", "client ready"], client.end(data("second life"))),
+        ],
+        until=["client close", "client close", "peer2 close"],
+    ),
+    Scenario(
+        "reconnect three times",
+        "2.14.1",
+        accept=[it.on("close"), it.end(data("x"))],
+        steps=[
+            client.make(),
+            client.watch("data"),
+            client.once("close", client.dial(), label="second"),
+            when(["client close", "client close"], client.dial()),
+            client.dial(),
+        ],
+        until=["client close", "client close", "client close", "peer3 close"],
+    ),
+    Scenario(
+        "a flowing socket flows on in its next life, with its encoding",
+        "2.14.1",
+        accept=[it.on("close"), it.end(data("h\xc3\xa9"))],
+        steps=[
+            client.make(),
+            client.setEncoding("utf8"),
+            client.watch("data"),
+            client.once("close", client.dial(), client.get("readableFlowing", "readableEncoding"), label="again"),
+            client.dial(),
+        ],
+        until=["client close", "client close", "peer2 close"],
+    ),
+    Scenario(
+        "connect while connecting",
+        "2.3.10",
+        accept=[it.watch()],
+        steps=[client.make(), client.watch(), client.dial(), client.dial(), wait(30, client.destroy())],
+        until=["client close", "peer close"],
+        decision="16",
+        differs={
+            "client": [
+                [
+                    "connect!",
+                    {
+                        "$error": {
+                            "code": "EALREADY", "errno": 114,
+                            "message": "connect EALREADY", "syscall": "connect",
+                        }
+                    },
+                ],
+                ["connect"],
+                ["ready"],
+                ["close", False],
+            ],
+        },
+    ),  # fmt: skip
+    Scenario(
+        "timeout of connect()",
+        "2.2.8, 2.12.8",
+        accept=[it.watch(), it.resume()],
+        steps=[
+            client.create("connect", {"port": port_of(server), "timeout": ms(30)}, cb("listener", side="client")),
+            client.watch(),
+            client.get("timeout"),
+            client.on("timeout", client.end(), label="enough"),
+        ],
+        transports=TCP,
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "an error of connect() with an 'error' listener that raises none",
+        "2.11.5",
+        server=None,
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("error", client.destroy(error("another")), label="destroyer"),
+            client.dial(to="nobody"),
+            client.end(),
+        ],
+        until=["client close"],
+    ),
+]

@@ -1,0 +1,454 @@
+"""destroy() at every stage and in every listener, with and without an error; resets."""
+
+from __future__ import annotations
+
+from oracle.language import (
+    STATE,
+    Scenario,
+    cb,
+    client,
+    data,
+    error,
+    fill,
+    it,
+    lookup,
+    show,
+    throw,
+    wait,
+    when,
+)
+
+__all__ = ["SCENARIOS"]
+
+BOTH_CLOSED = ["client close", "peer close"]
+AFTER = (*STATE, "errored", "closed")
+ENDED = ("writableEnded", "writableFinished", "readableEnded")
+
+
+def _destroyed_in(event: str, *, broken: bool) -> Scenario:
+    """The client destroys itself in this listener, in a life in which every event comes."""
+    given = [error()] if broken else []
+    return Scenario(
+        f"destroy {'with an error ' if broken else ''}in '{event}'",
+        "2.11.1, 2.11.4",
+        accept=[it.watch("data"), it.end(data("hello"))],
+        steps=[
+            client.make(),
+            client.on(
+                event,
+                show(client.destroy(*given)),
+                client.get(*AFTER, *ENDED),
+                client.tick("tick"),
+                label="destroyer",
+            ),
+            client.watch("data"),
+            client.dial(),
+            client.write(data("x"), cb("written")),
+            client.end(cb("ended")),
+        ],
+        until=["client close"],
+    )
+
+
+SCENARIOS = [
+    *[
+        _destroyed_in(event, broken=broken)
+        for event in ("connect", "ready", "data", "end", "finish", "close")
+        for broken in (False, True)
+    ],
+    Scenario(
+        "destroy a fresh socket",
+        "2.11.3",
+        server=None,
+        transports=("tcp",),
+        steps=[
+            client.make(),
+            client.watch(),
+            show(client.destroy()),
+            client.get(*AFTER),
+            client.tick("tick"),
+        ],
+        until=["client close"],
+        decision="13",
+        differs={
+            "client": [
+                ["destroy =", "<client>"],
+                [
+                    "state",
+                    {
+                        "closed": False, "connecting": False, "destroyed": True, "errored": None,
+                        "pending": True, "readable": False, "readyState": "closed", "writable": False,
+                    },
+                ],
+                ["close", False],
+                ["tick"],
+            ]
+        },
+    ),  # fmt: skip
+    Scenario(
+        "destroy a fresh socket with an error",
+        "2.11.3",
+        server=None,
+        transports=("tcp",),
+        steps=[client.make(), client.watch(), client.destroy(error()), client.tick("tick")],
+        until=["client close"],
+        decision="13",
+        differs={
+            "client": [["error", {"$error": {"message": "boom"}}], ["close", True], ["tick"]],
+        },
+    ),
+    Scenario(
+        "destroy right after connect()",
+        "2.3.9",
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(cb("listener")),
+            show(client.destroy()),
+            client.get(*AFTER),
+            client.tick("tick"),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "destroy with an error while connecting",
+        "2.3.9, 2.11.2",
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            client.destroy(error()),
+            client.tick("tick"),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "destroy one tick after connect()",
+        "2.3.1, 2.3.9",
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            client.tick("tick", client.destroy(), client.get(*AFTER)),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "destroy during the look-up",
+        "2.3.3",
+        transports=("tcp",),
+        steps=[
+            client.make(),
+            client.watch("lookup"),
+            client.dial(host="somewhere", family=4, lookup=lookup("127.0.0.1", 4, how="wait")),
+            client.destroy(),
+            wait(20, client.mark("the answer has come")),
+        ],
+        until=["client close", "client the answer has come"],
+    ),
+    Scenario(
+        "destroy in 'lookup'",
+        "2.3.3",
+        transports=("tcp",),
+        steps=[
+            client.make(),
+            client.watch("lookup", "connectionAttempt"),
+            client.on("lookup", client.destroy(), label="destroyer"),
+            client.dial(host="somewhere", family=4, lookup=lookup("127.0.0.1", 4, how="tick")),
+        ],
+        until=["client close"],
+    ),
+    Scenario(
+        "destroy twice, the second time with an error",
+        "2.11.1, 2.11.5",
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", client.destroy(), client.destroy(error()), label="destroyer"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "destroy twice with errors",
+        "2.11.5",
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on(
+                "connect", client.destroy(error("first")), client.destroy(error("second")), label="destroyer"
+            ),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "destroy in 'error'",
+        "2.11.6",
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("error", client.destroy(error("second")), client.get(*AFTER), label="destroyer"),
+            client.on("connect", client.destroy(error("first")), label="go"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "the peer destroys an idle connection",
+        "2.10.4",
+        accept=[it.watch(), when(["client ready"], it.destroy())],
+        steps=[client.make(), client.watch(), client.dial()],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "the peer destroys a connection with unread data",
+        "2.10.4",
+        server={"pauseOnConnect": True},
+        transports=("tcp",),
+        accept=[it.watch(), when(["client written"], wait(10, it.destroy()))],
+        steps=[client.make(), client.watch(), client.dial(), client.write(data("unread"), cb("written"))],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "the server's side is destroyed with an error",
+        "1.8.5, 2.11.2",
+        accept=[it.watch(), it.destroy(error())],
+        steps=[client.make(), client.watch(), client.dial()],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "what is written before destroy() arrives",
+        "2.11.1, DESIGN 5",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on(
+                "connect",
+                show(client.write(data("abc"), cb("first"))),
+                show(client.write(data("def"), cb("second"))),
+                client.destroy(),
+                label="go",
+            ),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "what is written from a timer before destroy() arrives",
+        "2.11.1, DESIGN 5",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            when(
+                ["client ready"],
+                client.write(data("abc"), cb("first")),
+                client.write(data("def"), cb("second")),
+                client.destroy(),
+                client.tick("tick"),
+            ),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "destroy after end()",
+        "2.11.4, 2.8.7",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", client.end(data("abc"), cb("ended")), client.destroy(), label="go"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "destroy_soon without data",
+        "2.11.7",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", client.destroySoon(), client.get(*AFTER, *ENDED), label="go"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "destroy_soon with data to send",
+        "2.11.7",
+        accept=[it.on("end", it.get("bytesRead")), it.on("close"), it.resume()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on(
+                "connect", client.write(fill("x", 3_000_000)), client.destroySoon(), client.get(*AFTER), label="go"
+            ),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "destroy_soon after end() has finished",
+        "2.11.7",
+        server={"allowHalfOpen": True},
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", client.end(), label="go"),
+            client.on("finish", client.destroySoon(), client.get(*AFTER), label="finished"),
+            client.dial(),
+            when(["peer end"], wait(5, client.mark("soon"))),
+        ],
+        until=["client close", "peer end"],
+    ),
+    Scenario(
+        "destroy_soon while connecting",
+        "2.11.7, 2.9.3",
+        accept=[it.watch("data")],
+        steps=[client.make(), client.watch(), client.dial(), client.write(data("abc")), client.destroySoon()],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "reset in 'connect'",
+        "8 (resetAndDestroy)",
+        transports=("tcp",),
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", show(client.resetAndDestroy()), client.get(*AFTER), label="resetter"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "reset by the server",
+        "8 (resetAndDestroy)",
+        transports=("tcp",),
+        accept=[it.watch(), when(["client ready"], it.resetAndDestroy(), it.resetAndDestroy())],
+        steps=[client.make(), client.watch(), client.dial()],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "reset while connecting",
+        "8 (resetAndDestroy)",
+        transports=("tcp",),
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            show(client.resetAndDestroy()),
+            client.get(*AFTER),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "reset while connecting, then destroy",
+        "8 (resetAndDestroy)",
+        transports=("tcp",),
+        steps=[client.make(), client.watch(), client.dial(), client.resetAndDestroy(), client.destroy()],
+        until=["client close"],
+    ),
+    Scenario(
+        "reset a fresh socket",
+        "8 (resetAndDestroy), 2.11.3",
+        server=None,
+        transports=("tcp",),
+        steps=[client.make(), client.watch(), show(client.resetAndDestroy())],
+        until=["client close"],
+        decision="13",
+        differs={
+            "client": [
+                ["resetAndDestroy =", "<client>"],
+                ["error", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
+                ["close", True],
+            ]
+        },
+    ),
+    Scenario(
+        "reset a Unix socket",
+        "8 (resetAndDestroy)",
+        transports=("unix",),
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", client.resetAndDestroy(), client.get(*STATE), client.end(), label="go"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "write after a reset",
+        "8 (resetAndDestroy), 2.8.3",
+        transports=("tcp",),
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on(
+                "connect", client.resetAndDestroy(), show(client.write(data("x"), cb("written"))), label="go"
+            ),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "an error that nobody listens for",
+        "0.3.1, 2.11.9",
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.on("close"),
+            client.on("connect", client.destroy(error()), label="go"),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
+    ),
+    Scenario(
+        "a refused connection that nobody listens for",
+        "0.3.1, 2.11.9",
+        server=None,
+        steps=[client.make(), client.on("close"), client.dial(to="nobody")],
+        until=["client close"],
+    ),
+    Scenario(
+        "a listener raises",
+        "DESIGN 2 (a throw in a listener)",
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", throw("in the listener"), label="raiser"),
+            client.on("connect", label="after the raiser"),
+            client.dial(),
+            wait(30, client.get(*AFTER), client.destroy(), client.mark("over")),
+        ],
+        until=["client close", "peer close", "client over"],
+        decision="DESIGN 2: the socket whose event it was is destroyed",
+        differs={
+            "client": [
+                ["connect"],
+                ["raiser"],
+                ["close", False],
+                [
+                    "state",
+                    {
+                        "closed": True, "connecting": False, "destroyed": True, "errored": None,
+                        "pending": True, "readable": False, "readyState": "closed", "writable": False,
+                    },
+                ],
+                ["over"],
+            ]
+        },
+    ),  # fmt: skip
+]
