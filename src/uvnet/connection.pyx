@@ -144,7 +144,6 @@ cdef class Connection(Duplex):
         """Whatever is under way to connect must not go on."""
         return 0
 
-
     # === The duplex surface's needs ===
 
     cdef int _start_reading(self) except -1:

@@ -8,9 +8,7 @@ from collections import deque
 
 from uvnet._core.tick import next_tick_on
 
-from cpython.bytes cimport PyBytes_CheckExact
 
-from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport later, report
 from uvnet._core.write_request cimport as_chunk
 from uvnet.emitter cimport EventEmitter

@@ -6,6 +6,7 @@ Node's process lives until nothing keeps its loop alive; so does run().
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -58,10 +59,8 @@ def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T
         # As asyncio.run() does: the coroutine hears of it as a cancellation.
         if not task.done():
             task.cancel()
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 loop.run_until_complete(task)
-            except asyncio.CancelledError:
-                pass
         raise
 
 

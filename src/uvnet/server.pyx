@@ -9,11 +9,9 @@ import socket as _socket_module
 from libc.errno cimport EINVAL
 
 from uvnet._core.errors cimport system_error
-from uvnet._core.handle cimport HANDLE_OPEN, Handle
 from uvnet._core.listener cimport Listener, new_listener
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
-from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._core.tick cimport later, report
@@ -24,7 +22,7 @@ from uvnet.socket cimport Socket, new_accepted_socket
 
 from uvnet._core.lookup import look_up
 from uvnet.address import Address
-from uvnet.errors import already_listening, invalid_callback, invalid_type, not_running
+from uvnet.errors import already_listening, invalid_callback, not_running
 from uvnet.ip import is_ip
 from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
 from uvnet.options import check_delay, check_high_water_mark, merge_options, reject_unknown

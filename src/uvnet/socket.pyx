@@ -6,30 +6,21 @@ Joins the duplex surface above it to the stream handle below it.  Node: "Class: 
 import os
 import socket as _socket_module
 
-from libc.errno cimport EADDRINUSE, EALREADY, EISCONN, ENOTCONN
+from libc.errno cimport EADDRINUSE, EALREADY, EISCONN
 from libc.stdlib cimport calloc, free
 
 from uvnet._core.errors cimport system_error
-from uvnet._core.handle cimport Handle
-from uvnet._core.idle cimport IdleEntry, IdleTimers, idle_timers_of
+from uvnet._core.idle cimport IdleEntry, idle_timers_of
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream, StreamEvents
+from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._core.tick cimport later
-from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest
-from uvnet._uv.table cimport UVNET_UV_EOF, UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
-from uvnet.duplex cimport Duplex
-from uvnet.emitter cimport EventEmitter
-from uvnet.iteration cimport ChunkIterator
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
 from uvnet.onread cimport BufferReader
-from uvnet.readable cimport NOT_FLOWING, Readable
 
-from uvnet.address import Address
 from uvnet.connecting import Connector, defaults
 from uvnet.errors import (
-    ended_by_other_party,
     invalid_callback,
     invalid_fd_type,
     invalid_handle_type,
@@ -49,6 +40,7 @@ from uvnet.options import (
     reject_unknown,
 )
 
+_FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 _CONNECT_KEYWORDS = CONNECT_OPTIONS | SOCKET_OPTIONS | {"timeout"}
 
 cdef class Socket(Connection):
@@ -421,7 +413,7 @@ cdef class Socket(Connection):
             handle = open_pipe(self.record)
             status = (<Pipe>handle).open(descriptor)
         else:
-            raise invalid_fd_type("FILE" if kind == 17 else "UNKNOWN" if kind == 0 else "TTY" if kind == 14 else "UDP")
+            raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
         if status < 0:
             handle.close()
             raise system_error(status, "open")

@@ -21,7 +21,7 @@ from oracle.language import (
 __all__ = ["SCENARIOS"]
 
 BOTH_CLOSED = ["client close", "peer close"]
-AFTER = (*STATE, "errored", "closed")
+AFTER = (*STATE, "errored")
 ENDED = ("writableEnded", "writableFinished", "readableEnded")
 
 
@@ -31,7 +31,8 @@ def _destroyed_in(event: str, *, broken: bool) -> Scenario:
     return Scenario(
         f"destroy {'with an error ' if broken else ''}in '{event}'",
         "2.11.1, 2.11.4",
-        accept=[it.watch("data"), it.end(data("hello"))],
+        accept=[it.on("error"), it.on("data", it.end(data("hello")))],
+        without=("peer",),
         steps=[
             client.make(),
             client.on(
@@ -76,7 +77,7 @@ SCENARIOS = [
                 [
                     "state",
                     {
-                        "closed": False, "connecting": False, "destroyed": True, "errored": None,
+                        "connecting": False, "destroyed": True, "errored": None,
                         "pending": True, "readable": False, "readyState": "closed", "writable": False,
                     },
                 ],
@@ -157,6 +158,18 @@ SCENARIOS = [
             client.dial(host="somewhere", family=4, lookup=lookup("127.0.0.1", 4, how="tick")),
         ],
         until=["client close"],
+    ),
+    Scenario(
+        "closed before and after 'close'",
+        "3.1.7",
+        accept=[it.watch()],
+        steps=[
+            client.make(),
+            client.on("close", client.get("closed"), label="close"),
+            client.on("connect", client.destroy(), client.get("closed"), client.tick("tick", client.get("closed"))),
+            client.dial(),
+        ],
+        until=BOTH_CLOSED,
     ),
     Scenario(
         "destroy twice, the second time with an error",
@@ -443,7 +456,7 @@ SCENARIOS = [
                 [
                     "state",
                     {
-                        "closed": True, "connecting": False, "destroyed": True, "errored": None,
+                        "connecting": False, "destroyed": True, "errored": None,
                         "pending": True, "readable": False, "readyState": "closed", "writable": False,
                     },
                 ],

@@ -237,7 +237,8 @@ BOTH = ("tcp", "unix")
 class Scenario:
     """One program, and where uvnet differs from Node on purpose: the decision and what uvnet does instead.
 
-    `differs` maps whose trace differs to the whole trace of uvnet.
+    `differs` maps whose trace differs to the whole trace of uvnet.  `without` names actors whose traces depend on
+    the kernel, and `together` groups of actors whose common order does not.
     """
 
     name: str
@@ -248,6 +249,7 @@ class Scenario:
     server: dict[str, Any] | None = field(default_factory=dict)
     transports: tuple[str, ...] = BOTH
     together: tuple[tuple[str, ...], ...] = ()
+    without: tuple[str, ...] = ()
     decision: str = ""
     differs: dict[str, Any] = field(default_factory=dict)
 

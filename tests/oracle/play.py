@@ -130,6 +130,12 @@ class Play:
         return "<function>" if callable(value) else repr(value)
 
     def plain_error(self, error: BaseException) -> dict[str, Any]:
+        if hasattr(error, "errors"):
+            # Rule 8.1.5: an OSError where Node has an AggregateError, which has nothing more.
+            return {
+                "code": getattr(error, "code", None),
+                "errors": [self.plain_error(one) for one in error.errors],
+            }
         found = {
             camel(key): self.plain(getattr(error, key))
             for key in _ERROR_KEYS
@@ -138,9 +144,7 @@ class Play:
         number = getattr(error, "errno", None)
         if isinstance(number, int) and found.get("syscall") != "getaddrinfo":
             found["errno"] = number
-        if hasattr(error, "errors"):
-            found["errors"] = [self.plain_error(one) for one in error.errors]
-        elif isinstance(error, OSError):
+        if isinstance(error, OSError):
             found["message"] = error.strerror
         elif not isinstance(error, TypeError | ValueError):
             found["message"] = str(error)
@@ -301,7 +305,7 @@ class Play:
         thing = self.objects[who]
         found = {name: getattr(thing, snake(name)) for name in properties}
         if found.get("timeout") is not None:
-            found["timeout"] *= 1000  # seconds here, milliseconds in Node
+            found["timeout"] = round(found["timeout"] * 1000)  # seconds here, milliseconds in Node
         self.log(who, label, {name: self.plain(value) for name, value in found.items()})
 
     def do_set(self, env: Env, who: str, name: str, value: Any) -> None:

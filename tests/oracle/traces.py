@@ -94,7 +94,7 @@ def compare(case: Case, node: dict[str, Any], uvnet: dict[str, Any]) -> list[str
     ]
     if bool(scenario.decision) != bool(scenario.differs):
         problems.append("a decision needs the expected trace of uvnet, and the other way round")
-    for group in sorted({*expected, *actual, *scenario.differs}):
+    for group in sorted({*expected, *actual, *scenario.differs} - {*scenario.without}):
         wanted, origin = expected.get(group, []), "Node"
         if group in scenario.differs:
             origin = f"decision {scenario.decision}"

@@ -5,7 +5,7 @@ Node ends when no active, referenced handle or request is left.  Here asyncio's 
 
 import asyncio
 
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, first_alive, open_handles
+from uvnet._core.handle cimport Handle, first_alive, open_handles
 from uvnet._core.idle cimport IdleTimers
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport report

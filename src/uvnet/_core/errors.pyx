@@ -37,8 +37,8 @@ cpdef object system_error(int code, str syscall, object address=None, object por
 
     It is the OSError subclass for the errno (ConnectionRefusedError, ...), with `errno` positive as in
     Python, and Node's `code` and `syscall`; `address`, `port`, `local_address`, `local_port` exist where
-    they are known (a port only when it is not 0).  `with_text` adds libuv's text, as Node does for listen; `detail` is
-    appended to the message.
+    they are known (a port only when it is not 0).  `with_text` adds libuv's text, as Node does for listen;
+    `detail` is appended to the message.
     Node: "Class: SystemError".
     """
     cdef str name = error_name(code)

@@ -12,7 +12,7 @@ from libc.stdlib cimport free, realloc
 
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport report
-from uvnet._core.timer cimport Timer, open_timer
+from uvnet._core.timer cimport open_timer
 from uvnet._uv.table cimport uv
 
 

@@ -5,7 +5,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from uvnet._core.counters cimport counters
-from uvnet._core.errors cimport lookup_error, system_error
+from uvnet._core.errors cimport lookup_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport format_sockaddr
 from uvnet._core.tick cimport enter, leave, report

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from uvnet._core.errors cimport system_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t, uv_pipe_t
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:

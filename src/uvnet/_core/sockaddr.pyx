@@ -1,6 +1,6 @@
 """Socket addresses between C and Python: text and port on one side, struct sockaddr on the other."""
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from uvnet._uv.table cimport sockaddr
 

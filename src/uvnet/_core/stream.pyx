@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 
 from uvnet._core.counters cimport counters
 from uvnet._core.gil cimport hold_gil
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of, handle_of
+from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport enter, leave, report
 from uvnet._core.write_request cimport (

@@ -6,7 +6,7 @@ from uvnet._core.handle cimport HANDLE_OPEN
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
-from uvnet._uv.table cimport UVNET_UV_TCP, UVNET_UV_TCP_IPV6ONLY, sockaddr, uv, uv_connect_t, uv_tcp_t
+from uvnet._uv.table cimport UVNET_UV_TCP, UVNET_UV_TCP_IPV6ONLY, sockaddr, uv, uv_connect_t
 
 cdef extern from "<netinet/in.h>" nogil:
     enum:
@@ -37,7 +37,6 @@ cdef extern from "<sys/socket.h>" nogil:
         SOL_SOCKET
     int getsockopt(int descriptor, int level, int option, void *value, unsigned int *length)
     int setsockopt(int descriptor, int level, int option, const void *value, unsigned int length)
-
 
 
 cdef class TCP(Stream):
