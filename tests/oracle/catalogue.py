@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from oracle import connecting, destroying, lives
+from oracle import connecting, destroying, lives, writing
 from oracle.language import cases
 
 __all__ = ["SERVER_CASES", "SOCKET_CASES"]
 
-SOCKET_CASES = cases(lives.SCENARIOS, destroying.SCENARIOS, connecting.SCENARIOS)
+SOCKET_CASES = cases(lives.SCENARIOS, destroying.SCENARIOS, connecting.SCENARIOS, writing.SCENARIOS)
 SERVER_CASES = cases()

@@ -30,6 +30,49 @@ ATTEMPTS = ("lookup", "connectionAttempt", "connectionAttemptFailed", "connectio
 V4 = {"address": "127.0.0.1", "family": 4}
 V6 = {"address": "::1", "family": 6}
 
+REFUSED = {
+    "tcp": {
+        "$error": {
+            "address": "127.0.0.1", "code": "ECONNREFUSED", "errno": 111,
+            "message": "connect ECONNREFUSED 127.0.0.1:1", "port": 1, "syscall": "connect",
+        }
+    },
+    "unix": {
+        "$error": {
+            "address": "<directory>/nobody", "code": "ENOENT", "errno": 2,
+            "message": "connect ENOENT <directory>/nobody", "syscall": "connect",
+        }
+    },
+}  # fmt: skip
+
+
+def _refused_with_writes(transport: str) -> Scenario:
+    """Callbacks of writes and of end() that have waited for a connection."""
+    return Scenario(
+        "a refused connection with writes and end()",
+        "2.8.8, 2.3.6",
+        server=None,
+        transports=(transport,),
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(to="nobody"),
+            show(client.write(data("a"), cb("first"))),
+            show(client.write(data("b"), cb("second"))),
+            client.end(data("c"), cb("ended")),
+        ],
+        until=["client close"],
+        decision="8 and 2.8.9: each with the error of the connection, before 'error'",
+        differs={
+            "client": [
+                ["write =", True],
+                ["write =", True],
+                *[[name, REFUSED[transport]] for name in ("first", "second", "ended", "error")],
+                ["close", True],
+            ]
+        },
+    )
+
 
 def _looked_up(name: str, rule: str, answer: Any, **more: Any) -> Scenario:
     """A look-up whose answer is of no use, or fails."""
@@ -73,32 +116,37 @@ def _eyeballs(name: str, answer: Any, listen: dict[str, Any], **more: Any) -> Sc
 
 SCENARIOS = [
     Scenario(
+        "a refused connection and its attempt",
+        "2.3.6, 8.1 (connectionAttemptFailed)",
+        server=None,
+        transports=TCP,
+        steps=[client.make(), client.watch(*ATTEMPTS), client.dial(to="nobody")],
+        until=["client close"],
+    ),
+    Scenario(
+        "attempts to connect to a path",
+        "8 (connectionAttempt)",
+        server=None,
+        transports=("unix",),
+        steps=[client.make(), client.watch(*ATTEMPTS), client.dial(to="nobody")],
+        until=["client close"],
+        decision="section 8: before each TCP attempt",
+        differs={"client": [["error", REFUSED["unix"]], ["close", True]]},
+    ),
+    Scenario(
         "a refused connection",
         "2.3.6, 2.3.7",
         server=None,
         steps=[
             client.make(),
-            client.watch("connectionAttempt", "connectionAttemptFailed"),
+            client.watch(),
             client.dial(cb("listener"), to="nobody"),
             client.on("error", client.get(*STATE, "errored"), label="in error"),
             client.on("close", client.get(*STATE, "errored"), label="in close"),
         ],
         until=["client close"],
     ),
-    Scenario(
-        "a refused connection with writes and end()",
-        "2.8.8, 2.3.6",
-        server=None,
-        steps=[
-            client.make(),
-            client.watch(),
-            client.dial(to="nobody"),
-            show(client.write(data("a"), cb("first"))),
-            show(client.write(data("b"), cb("second"))),
-            client.end(data("c"), cb("ended")),
-        ],
-        until=["client close"],
-    ),
+    *[_refused_with_writes(transport) for transport in ("tcp", "unix")],
     Scenario(
         "a path that is a directory",
         "2.3.8",
@@ -193,8 +241,6 @@ SCENARIOS = [
             client.watch("lookup"),
             client.connect({"port": 1, "host": "x" * 64}),
             client.get(*STATE),
-            client.write(data("x"), cb("written")),
-            client.end(cb("ended")),
         ],
         until=["client close"],
     ),
