@@ -116,7 +116,9 @@ class Connector:
         if error is not None:
             self._looked_up(error, None)
         elif isinstance(answer, str) or answer is None:
-            self._looked_up(None, [(answer, family if family is not None else is_ip(answer))])
+            if family is None and answer is not None:
+                family = is_ip(answer)
+            self._looked_up(None, [(answer, family)])
         else:
             self._looked_up(None, [_address_and_family(item) for item in answer])
 
@@ -177,8 +179,7 @@ class Connector:
         if self.current is not None:
             socket._renew_handle()
         address, family = self.current = self.candidates.pop(0)
-        text = f"[{address}]:{port}" if family == 6 else f"{address}:{port}"
-        socket.auto_select_family_attempted_addresses.append(text)
+        socket.auto_select_family_attempted_addresses.append(f"{address}:{port}")
         socket._emit_safely("connectionAttempt", address, port, family)
         if self.cancelled:
             return
@@ -192,7 +193,7 @@ class Connector:
         options, socket = self.options, self.socket
         if options.local_address or options.local_port:
             local = options.local_address or ("::" if family == 6 else "0.0.0.0")
-            status = socket._bind_local(local, options.local_port)
+            status = socket._bind_local(local, options.local_port, family)
             if status < 0:
                 self._stop_timer()
                 self._attempt_failed(system_error(status, "bind", local, options.local_port))
@@ -203,16 +204,16 @@ class Connector:
             self._attempt_failed(self._connect_error(status))
 
     def _attempt_failed(self, error: OSError) -> None:
-        if not self.many:
-            self.cancelled = True
-            self.socket._connection_failed(error)
-            return
         assert self.current is not None
         address, family = self.current
         self.errors.append(error)
         self.socket._emit_safely("connectionAttemptFailed", address, self.options.port, family, error)
-        if not self.cancelled:
+        if self.cancelled:
+            return
+        if self.many:
             self._try_next()
+        else:
+            self._give_up(error)
 
     def _attempt_timed_out(self) -> None:
         self.timer = None

@@ -190,7 +190,7 @@ cdef class Connection(Duplex):
 
     def _send_pending(self):
         # The write that began before the connection was there (rule 2.7.9).
-        if self._in_flight is not None and self._in_flight.state == WRITE_GATHERING and self._handle is not None:
+        if self._in_flight is not None and self._in_flight.state == WRITE_GATHERING:
             self._send(self._in_flight, False)
 
     cdef int _final(self) except -1:

@@ -295,9 +295,9 @@ cdef class Duplex(Readable):
         self._destroyed = True
         if self._buffered or self._finish_callbacks or self._in_flight is not None:
             self._schedule(None, STEP_FAIL_BUFFERED)
-        self._destroy_handle(error)
         if error is not None:
             self._schedule(error, STEP_ERROR)
+        self._destroy_handle(error)
         self._hand_over(None)
         return 0
 

@@ -6,7 +6,7 @@ Joins the duplex surface above it to the stream handle below it.  Node: "Class: 
 import os
 import socket as _socket_module
 
-from libc.errno cimport EADDRINUSE, EALREADY, EISCONN
+from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 from libc.stdlib cimport calloc, free
 
 from uvnet._core.errors cimport system_error
@@ -28,6 +28,7 @@ from uvnet.errors import (
     out_of_range,
     socket_closed,
 )
+from uvnet.ip import is_ip
 from uvnet.options import (
     CONNECT_OPTIONS,
     SOCKET_OPTIONS,
@@ -329,10 +330,13 @@ cdef class Socket(Connection):
         old.owner = None
         old.close()
 
-    def _bind_local(self, str address, int port):
+    def _bind_local(self, str address, int port, int family):
         cdef TCP handle = <TCP>self._handle
-        cdef int status = handle.bind(address, port, False)
+        cdef int status
         cdef tuple name
+        if is_ip(address) != family:
+            return -EINVAL
+        status = handle.bind(address, port, False)
         if status == 0 and port:
             # libuv reports EADDRINUSE late; a bind that has not come about shows in the port.
             name = handle.local_name()

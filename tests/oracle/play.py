@@ -142,6 +142,10 @@ class Play:
             if getattr(error, key, None) is not None
         }
         number = getattr(error, "errno", None)
+        if getattr(error, "strerror", "") == "This socket has been ended by the other party":
+            # A plain Error in Node (rule 0.2.8), a BrokenPipeError here.
+            found.pop("syscall", None)
+            number = None
         if isinstance(number, int) and found.get("syscall") != "getaddrinfo":
             found["errno"] = number
         if isinstance(error, OSError):

@@ -12,7 +12,7 @@ from oracle.language import Case
 __all__ = ["compare", "sides"]
 
 JUDGED_VERSION = 20  # where scenarios say that uvnet differs, they mean from this version
-_LONG = 48  # characters of data that are kept as they are
+_LONG = 100  # characters of data that are kept as they are
 _ADDRESS_KEYS = {"address", "family", "port"}
 
 

@@ -28,8 +28,12 @@ CLOSED_EARLY = {
         "message": "Socket closed before the connection was established",
     }
 }
-DESTROYED = {
-    "$error": {"code": "ERR_STREAM_DESTROYED", "message": "Cannot call end after a stream was destroyed"}
+WRITE_DESTROYED, END_DESTROYED = (
+    {"$error": {"code": "ERR_STREAM_DESTROYED", "message": f"Cannot call {method} after a stream was destroyed"}}
+    for method in ("write", "end")
+)
+CANCELED = {
+    "$error": {"code": "ECANCELED", "errno": 125, "message": "write ECANCELED", "syscall": "write"}
 }
 
 SCENARIOS = [
@@ -43,7 +47,7 @@ SCENARIOS = [
             client.dial(),
             show(client.write(data("abc"), cb("first"))),
             client.get(*LENGTHS),
-            show(client.write("d\u00e9f", cb("second"))),
+            show(client.write("def", cb("second"))),
             client.get(*LENGTHS),
             client.watch(),
             client.on("ready", client.get(*LENGTHS), client.end(), label="ready 2"),
@@ -299,11 +303,25 @@ SCENARIOS = [
                 for encoding in ("utf8", "UTF-8", "latin1", "binary", "ascii", "ucs2", "utf16le", "hex", "base64")
             ],
             show(client.setDefaultEncoding("latin1")),
-            client.get("writableLength"),
             client.write("\u00e9"),
             client.end("aGk=", "base64", cb("ended")),
         ],
         until=["peer close", "client ended"],
+    ),
+    Scenario(
+        "the length of a string that waits",
+        "2.7.1",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            client.write("\u00e9\u20ac"),
+            client.write("6869", "hex"),
+            client.get(*LENGTHS),
+            client.end(),
+        ],
+        until=BOTH_CLOSED,
     ),
     Scenario(
         "writes that are no data",
@@ -438,6 +456,22 @@ SCENARIOS = [
             client.dial(),
         ],
         until=BOTH_CLOSED,
+        decision="8: end(callback) is called back too",
+        differs={
+            "client": [
+                ["connect"],
+                ["go"],
+                ["write =", False],
+                ["end =", "<client>"],
+                ["end =", "<client>"],
+                ["ready"],
+                ["written", WRITE_DESTROYED],
+                ["ended", END_DESTROYED],
+                ["ended with data", WRITE_DESTROYED],
+                ["tick"],
+                ["close", False],
+            ]
+        },
     ),
     Scenario(
         "write and end() after 'close'",
@@ -504,6 +538,7 @@ SCENARIOS = [
         decision="21",
         differs={
             "client": [
+                ["prefinish"],
                 [
                     "state",
                     {
@@ -512,10 +547,9 @@ SCENARIOS = [
                         "writableEnded": True, "writableFinished": False,
                     },
                 ],
-                ["prefinish"],
-                ["tick"],
                 ["ended"],
                 ["finish"],
+                ["tick"],
                 [
                     "state",
                     {
@@ -590,8 +624,8 @@ SCENARIOS = [
         differs={
             "client": [
                 ["first", CLOSED_EARLY],
-                ["second", DESTROYED],
-                ["ended", DESTROYED],
+                ["second", WRITE_DESTROYED],
+                ["ended", END_DESTROYED],
                 ["tick"],
                 ["close", False],
             ]
@@ -628,6 +662,11 @@ SCENARIOS = [
                 ["write =", False],
                 ["state", {"writable": False, "writableEnded": True, "writableFinished": False, "writableLength": 16_000_001}],
                 ["ready"],
+                ["tick"],
+                ["first", CANCELED],
+                ["second", WRITE_DESTROYED],
+                ["ended", END_DESTROYED],
+                ["close", False],
             ]
         },
     ),
