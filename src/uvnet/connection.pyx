@@ -212,7 +212,7 @@ cdef class Connection(Duplex):
             self._final()
 
     cdef object _write_refused(self):
-        if self._end_emitted and not self.allow_half_open and not self._destroyed:
+        if self._end_emitted and not self.allow_half_open:
             return ended_by_other_party()
         return None
 

@@ -230,6 +230,8 @@ cdef class Duplex(Readable):
         self._writable_length -= request.total
         if self._destroyed:
             # In flight at destroy(): its bytes may or may not have left (decision 8).
+            if self._errored is None:
+                self._errored = request.error
             self._call_all(request)
             self._fail_buffered()
             return 0

@@ -164,7 +164,7 @@ cdef class Readable(EventEmitter):
     def readable(self):
         """True while 'end' and 'error' are still to come.  Node: "readable.readable"."""
         return bool(self._readable_side and not self._destroyed and not self._end_emitted
-                    and self._errored is None)
+                    and not self._error_emitted)
 
     @property
     def readable_flowing(self):

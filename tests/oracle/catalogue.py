@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from oracle import connecting, destroying, lives, writing
+from oracle import connecting, destroying, lives, pressure, timing, writing
 from oracle.language import cases
 
 __all__ = ["SERVER_CASES", "SOCKET_CASES"]
 
-SOCKET_CASES = cases(lives.SCENARIOS, destroying.SCENARIOS, connecting.SCENARIOS, writing.SCENARIOS)
+SOCKET_CASES = cases(
+    lives.SCENARIOS,
+    destroying.SCENARIOS,
+    connecting.SCENARIOS,
+    writing.SCENARIOS,
+    pressure.SCENARIOS,
+    timing.SCENARIOS,
+)
 SERVER_CASES = cases()

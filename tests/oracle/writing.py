@@ -512,12 +512,12 @@ SCENARIOS = [
                     "state",
                     {
                         "connecting": False, "destroyed": False, "pending": True,
-                        "readable": False, "readyState": "closed", "writable": False,
+                        "readable": True, "readyState": "readOnly", "writable": False,
                     },
                 ],
                 ["written", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
-                ["error", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
                 ["tick"],
+                ["error", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
                 ["close", True],
             ]
         },

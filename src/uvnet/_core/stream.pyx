@@ -174,7 +174,7 @@ cdef class Stream(Handle):
     cdef int send(self, WriteRequest request) except -1:
         """Hand a request over: afterwards it is done, failed, or waiting for its on_written event."""
         cdef int sent = 0
-        if self.state == HANDLE_OPEN and self.queued_bytes == 0:
+        if self.state == HANDLE_OPEN and self.queued_bytes == 0 and request.length:
             sent = uv.try_write(self.uv_stream(), request.buffers, request.count)
         return self._sent(request, sent)
 
