@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oracle import connecting, destroying, lives, pressure, timing, writing
+from oracle import connecting, destroying, lives, piping, pressure, reading, timing, writing
 from oracle.language import cases
 
 __all__ = ["SERVER_CASES", "SOCKET_CASES"]
@@ -14,5 +14,7 @@ SOCKET_CASES = cases(
     writing.SCENARIOS,
     pressure.SCENARIOS,
     timing.SCENARIOS,
+    reading.SCENARIOS,
+    piping.SCENARIOS,
 )
 SERVER_CASES = cases()
