@@ -74,7 +74,7 @@ cdef class Readable(EventEmitter):
 
     def is_paused(self):
         """True after pause(), or whenever the stream is told not to flow.  Node: "readable.isPaused()"."""
-        return self._paused or self._flowing == NOT_FLOWING
+        return bool(self._paused) or self._flowing == NOT_FLOWING
 
     def read(self, size=None):
         """Take data out of the buffer: bytes (str after set_encoding()), or None where there is not enough.

@@ -261,6 +261,7 @@ class Play {
   do_on(env, who, event, steps, label, how) {
     who = this.name(who, env);
     const listener = (...args) => {
+      if (event === 'unpipe') args.length = 1;  // The second argument is not documented.
       this.log(who, label, ...args);
       this.take(steps, env);
     };

@@ -43,7 +43,7 @@ def _by_hand(name: str, *steps: Any, accept: Any = None) -> Scenario:
         "3.1.3",
         accept=accept or [it.watch(), it.end(data("abcdef"))],
         steps=[
-            client.make(),
+            client.make(highWaterMark=16_384),
             client.watch(),
             client.dial(),
             wait(30, client.get(*FLOW), *steps, client.get(*FLOW), wait(15, client.resume())),
@@ -415,7 +415,8 @@ SCENARIOS = [
     _decoded("hex", "a", "bc\xff"),
     _decoded("base64", "a", "bcde", "f\xff"),
     _decoded("base64url", "\xfb", "\xff\xfe\xfa", "f"),
-    _decoded("utf16le", "h\x00\xe9", "\x00\x3d\xd8", "\x00\xde", "x"),
+    _decoded("utf16le", "h\x00\xe9", "\x00\x3d\xd8", "\x00\xde"),
+    _decoded("UTF-16LE", "h\x00", "x"),
     _decoded("ucs2", "h", "\x00"),
     Scenario(
         "an encoding that does not exist",
