@@ -41,6 +41,7 @@ __all__ = [
     "lookup",
     "ms",
     "number",
+    "options",
     "path",
     "peer",
     "peer2",
@@ -220,6 +221,11 @@ def error(text: str = "boom") -> dict[str, Any]:
 def number(text: str) -> dict[str, Any]:
     """NaN, Infinity or -Infinity."""
     return {"$": "number", "text": text}
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """An options object in Node, keyword arguments in Python (a plain dict is one argument in both)."""
+    return {"$": "options", "value": given}
 
 
 def lookup(*answer: Any, fails: str = "", how: str = "sync", steps: list[Step] | None = None) -> dict[str, Any]:

@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from oracle.language import FLOW, Scenario, client, client2, data, error, fill, it, peer, peer2, show, the, wait, when
+from typing import Any
+
+from oracle.language import (
+    FLOW,
+    Scenario,
+    client,
+    client2,
+    data,
+    error,
+    fill,
+    it,
+    options,
+    peer,
+    peer2,
+    show,
+    the,
+    wait,
+    when,
+)
 
 __all__ = ["SCENARIOS"]
 
 BOTH_CLOSED = ["client close", "peer close"]
 PIPES = ("pipe", "unpipe")
 LARGE = 3_000_000
+
+
+def _without_end(name: str, given: dict[str, Any]) -> Scenario:
+    return Scenario(
+        name,
+        "3.3.3",
+        accept=[it.watch("data")],
+        steps=[
+            client.make(),
+            client2.make(),
+            client.watch(*PIPES),
+            client2.watch(*PIPES),
+            client.dial(),
+            when(["server connection"], client2.dial()),
+            when(
+                ["server connection", "server connection"],
+                client.pipe(the(client2), given),
+                peer.end(data("through")),
+            ),
+            when(["client close"], wait(10, client2.end(data(" and more")))),
+        ],
+        until=["client close", "client2 close", "peer close", "peer2 close"],
+    )
+
 
 SCENARIOS = [
     Scenario(
@@ -75,26 +117,8 @@ SCENARIOS = [
         ],
         until=["client close", "client2 close", "peer close", "peer2 close"],
     ),
-    Scenario(
-        "a pipe that does not end its destination",
-        "3.3.3",
-        accept=[it.watch("data")],
-        steps=[
-            client.make(),
-            client2.make(),
-            client.watch(*PIPES),
-            client2.watch(*PIPES),
-            client.dial(),
-            when(["server connection"], client2.dial()),
-            when(
-                ["server connection", "server connection"],
-                client.pipe(the(client2), {"end": False}),
-                peer.end(data("through")),
-            ),
-            when(["client close"], wait(10, client2.end(data(" and more")))),
-        ],
-        until=["client close", "client2 close", "peer close", "peer2 close"],
-    ),
+    _without_end("a pipe that does not end its destination", options(end=False)),
+    _without_end("a pipe that does not end its destination, said by a mapping", {"end": False}),
     Scenario(
         "pipe before connect()",
         "3.3.1",

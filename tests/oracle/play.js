@@ -129,6 +129,8 @@ class Play {
         return given.value;
       case 'bytes':
         return Buffer.from(given.text.repeat(given.times), 'latin1');
+      case 'options':
+        return this.value(given.value, env, who);
       case 'object':
         return this.objects.get(this.name(given.who, env));
       case 'port':

@@ -300,7 +300,10 @@ class Play:
         who = self.name(who, env)
 
         def call() -> Any:
-            return getattr(self.objects[who], snake(method))(*self.value(arguments, env, who))
+            named = [given for given in arguments if isinstance(given, dict) and given.get("$") == "options"]
+            positional = [self.value(given, env, who) for given in arguments if given not in named]
+            keywords = self.value(named[0]["value"], env, who) if named else {}
+            return getattr(self.objects[who], snake(method))(*positional, **keywords)
 
         self.attempt(who, method, show, call)
 

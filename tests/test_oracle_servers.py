@@ -1,0 +1,32 @@
+"""Servers do what Node's do, event by event, and arguments are refused with Node's codes.
+
+The same scenario is played on both (see oracle/language.py).  Scenarios are written for Node.js >= 20.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle.catalogue import SERVER_CASES as CASES
+from oracle.language import Case
+from oracle.node import MISSING, play_all
+from oracle.play import play
+from oracle.traces import compare
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+
+@pytest.fixture(scope="module")
+def on_node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The traces of Node, for the cases that are going to run."""
+    chosen = {item.name for item in request.session.items}
+    asked = [case for case in CASES if f"test_does_what_node_does[{case.name}]" in chosen]
+    return play_all(asked, tmp_path_factory.mktemp("node"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_does_what_node_does(case: Case, on_node: dict[str, Any], tmp_path: Path) -> None:
+    problems = compare(case, on_node[case.name], play(case, tmp_path))
+    assert not problems, "\n".join([f"rule {case.scenario.rule}", *problems])
