@@ -6,7 +6,7 @@ cdef class OnceListener:
 
 cdef class EventEmitter:
     cdef dict _events                    # event -> listener, or a tuple of two or more; None until first used
-    cdef int _max_listeners              # -1: the default
+    cdef Py_ssize_t _max_listeners       # -1: the default
     cdef dict __dict__                   # users keep their own attributes on their sockets
     cdef object __weakref__
 
@@ -27,4 +27,5 @@ cdef class EventEmitter:
     cdef int _returned(self, object result, object event, object argument) except -1
     cdef _add(self, object event, object listener, bint once, bint first)
     cdef bint _remove(self, object event, object listener) except -1
+    cdef object _find(self, object event)
     cdef bint _emit_without_listener(self, object event, tuple arguments) except -1

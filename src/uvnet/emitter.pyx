@@ -7,13 +7,14 @@ replace it.  Nothing is allocated before the first listener is added.
 import asyncio
 import warnings
 from collections.abc import Coroutine
+from sys import maxsize
 
 cimport cython
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
-from uvnet.errors import invalid_callback, out_of_range, unhandled_error
+from uvnet.errors import invalid_callback, invalid_type, out_of_range, unhandled_error
 
 cdef extern from *:
     """
@@ -134,6 +135,8 @@ cdef class EventEmitter:
         if len(event) > 1:
             raise TypeError(f"remove_all_listeners() takes at most one event, not {len(event)}")
         if self._events is None:
+            if event:
+                hash(event[0])
             return self
         if not event:
             # 'removeListener' goes last: its listeners hear of the others.
@@ -177,14 +180,14 @@ cdef class EventEmitter:
 
         Node: "emitter.rawListeners(eventName)".
         """
-        found = None if self._events is None else self._events.get(event)
+        found = self._find(event)
         if found is None:
             return []
         return list(<tuple>found) if PyTuple_CheckExact(found) else [found]
 
     def listener_count(self, event):
         """How many listeners `event` has.  Node: "emitter.listenerCount(eventName)"."""
-        found = None if self._events is None else self._events.get(event)
+        found = self._find(event)
         if found is None:
             return 0
         return PyTuple_GET_SIZE(found) if PyTuple_CheckExact(found) else 1
@@ -193,13 +196,16 @@ cdef class EventEmitter:
         """A list of the events that have listeners.  Node: "emitter.eventNames()"."""
         return [] if self._events is None else list(self._events)
 
-    def set_max_listeners(self, int count):
+    def set_max_listeners(self, count):
         """Warn (MaxListenersExceededWarning) beyond `count` listeners of one event; 0 for no limit.
 
-        The default is 10.  Returns the emitter.  Node: "emitter.setMaxListeners(n)".
+        The default is 10.  Returns the emitter.  Raises TypeError or ValueError for a bad count.
+        Node: "emitter.setMaxListeners(n)".
         """
-        if count < 0:
-            raise out_of_range("n", "a non-negative number", count)
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise invalid_type("n", "of type int", count)
+        if not 0 <= count <= maxsize:
+            raise out_of_range("n", f">= 0 and <= {maxsize}", count)
         self._max_listeners = count
         return self
 
@@ -281,7 +287,16 @@ cdef class EventEmitter:
             self._returned(result, event, arguments[0] if arguments else None)
         return 0
 
+    cdef object _find(self, object event):
+        """What is stored for `event`; raises TypeError for one that cannot be hashed."""
+        if self._events is None:
+            hash(event)
+            return None
+        return self._events.get(event)
+
     cdef bint _emit_without_listener(self, object event, tuple arguments) except -1:
+        if self._events is None:
+            hash(event)
         if event == "error":
             error = arguments[0] if arguments else None
             if isinstance(error, BaseException):
@@ -339,13 +354,13 @@ cdef class EventEmitter:
                     f"possible leak: {count} {event!r} listeners added to {type(self).__name__}; "
                     "use set_max_listeners() if that is intended",
                     MaxListenersExceededWarning,
-                    stacklevel=2,
+                    stacklevel=1,   # this module has no frame: the caller's is the nearest
                 )
         self._listener_added(event)
 
     cdef bint _remove(self, object event, object listener) except -1:
         cdef Py_ssize_t index
-        present = None if self._events is None else self._events.get(event)
+        present = self._find(event)
         if present is None:
             return False
         listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)

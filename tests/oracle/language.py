@@ -39,6 +39,7 @@ __all__ = [
     "finish",
     "it",
     "lookup",
+    "module",
     "ms",
     "number",
     "options",
@@ -168,6 +169,11 @@ def when(entries: list[str], *steps: Step) -> Step:
 def throw(text: str) -> Step:
     """Raise an exception."""
     return ["throw", text]
+
+
+def module(function: str, *arguments: Any) -> Step:
+    """Call a function of the module, and log what it returns, for "module"."""
+    return ["module", function, list(arguments)]
 
 
 def finish() -> Step:

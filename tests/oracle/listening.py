@@ -23,6 +23,7 @@ from oracle.language import (
 __all__ = ["SCENARIOS"]
 
 TCP, UNIX = ("tcp",), ("unix",)
+TOO_LONG = "/tmp/" + "x" * 200
 NOW = [server.get("listening"), show(server.address())]
 
 
@@ -39,7 +40,7 @@ def _listens(name: str, rule: str, *arguments: Any, transports: tuple[str, ...] 
             show(server.listen(*arguments)),
             *NOW,
             server.tick("tick", *NOW),
-            wait(20, *NOW, server.close(), *NOW),
+            wait(20, *NOW, server.close(), server.get("listening")),
         ],
         until=["server close"],
         **more,
@@ -58,10 +59,22 @@ def _fails(name: str, rule: str, *arguments: Any, transports: tuple[str, ...] = 
             show(server2.listen(*arguments, cb("callback"))),
             server2.get("listening"),
             server2.tick("tick", server2.get("listening")),
-            wait(20, server2.get("listening"), show(server2.address()), finish()),
+            wait(20, server2.get("listening"), finish()),
         ],
         **more,
     )
+
+
+def _too_long(syscall: str) -> dict[str, Any]:
+    text = ": invalid argument" if syscall == "listen" else ""
+    found = {
+        "address": TOO_LONG,
+        "code": "EINVAL",
+        "errno": 22,
+        "message": f"{syscall} EINVAL{text} {TOO_LONG} (the path has 205 bytes, a Unix socket's may have 107)",
+        "syscall": syscall,
+    }
+    return {"$error": {**found, "port": -1} if syscall == "listen" else found}
 
 
 SCENARIOS = [
@@ -372,13 +385,16 @@ SCENARIOS = [
         steps=[
             server.make(),
             server.watch(),
-            server.listen("/tmp/" + "x" * 200),
+            server.listen(TOO_LONG),
             client.make(),
             client.watch(),
-            client.connect("/tmp/" + "x" * 200),
+            client.connect(TOO_LONG),
             wait(30, server.close(), finish()),
         ],
         decision="11",
-        differs={},
+        differs={
+            "server": [["error", _too_long("listen")], ["close"]],
+            "client": [["error", _too_long("connect")], ["close", True]],
+        },
     ),
 ]

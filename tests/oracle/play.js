@@ -296,6 +296,10 @@ class Play {
     this.barrier(entries, () => this.take(steps, env));
   }
 
+  do_module(env, func, args) {
+    this.attempt('module', func, true, () => net[func](...this.value(args, env, 'module')));
+  }
+
   do_throw(env, text) {
     throw new Error(text);
   }

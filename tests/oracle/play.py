@@ -23,7 +23,7 @@ _ERROR_KEYS = ("code", "syscall", "address", "port", "hostname", "host", "local_
 
 def snake(name: str) -> str:
     """camelCase to snake_case, the way DESIGN.md section 2 names things."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("IPv", "Ipv")).lower()
 
 
 def camel(name: str) -> str:
@@ -329,6 +329,8 @@ class Play:
         who = self.name(who, env)
 
         def listener(*arguments: Any) -> None:
+            if event == "drop" and arguments == (None,):
+                arguments = ()  # Node has no argument where there are no addresses
             self.log(who, label, *arguments)
             self.take(steps, env)
 
@@ -356,6 +358,14 @@ class Play:
 
     def do_when(self, env: Env, entries: list[str], steps: list[Step]) -> None:
         self.barriers.append((list(entries), lambda: self.take(steps, env)))
+
+    def do_module(self, env: Env, function: str, arguments: list[Any]) -> None:
+        self.attempt(
+            "module",
+            function,
+            True,
+            lambda: getattr(uvnet, snake(function))(*self.value(arguments, env, "module")),
+        )
 
     def do_throw(self, env: Env, text: str) -> None:
         raise RuntimeError(text)
