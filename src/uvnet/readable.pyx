@@ -5,6 +5,7 @@ Node: "Class: stream.Readable"; rules 2.15 and 3.1.
 """
 
 from collections import deque
+from collections.abc import Mapping
 
 from uvnet._core.tick import next_tick_on
 
@@ -145,9 +146,12 @@ cdef class Readable(EventEmitter):
 
         `destination` is a Socket, anything with write() and end() (and on("drain") where write() may return
         False), or a binary file.  Unless `end` is false it is ended after 'end' (a file is flushed instead).
-        Emits 'pipe' on the destination.  Node: "readable.pipe(destination[, options])".
+        A mapping {"end": ...} may stand in the place of `end`.  Emits 'pipe' on the destination.
+        Node: "readable.pipe(destination[, options])".
         """
         self.record.check()
+        if isinstance(end, Mapping):
+            end = end.get("end", True)
         return start_piping(self, destination, end)
 
     def unpipe(self, destination=None):

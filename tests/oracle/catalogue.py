@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oracle import connecting, destroying, lives, listening, piping, pressure, reading, serving, timing, writing
+from oracle import arguments, connecting, destroying, lives, listening, piping, pressure, reading, serving, timing, writing
 from oracle.language import cases
 
 __all__ = ["SERVER_CASES", "SOCKET_CASES"]
@@ -17,4 +17,4 @@ SOCKET_CASES = cases(
     reading.SCENARIOS,
     piping.SCENARIOS,
 )
-SERVER_CASES = cases(listening.SCENARIOS, serving.SCENARIOS)
+SERVER_CASES = cases(listening.SCENARIOS, serving.SCENARIOS, arguments.SCENARIOS)

@@ -294,5 +294,6 @@ def cases(*groups: list[Scenario]) -> list[Case]:
     """Every scenario over each of its transports."""
     found = [Case(scenario, kind) for group in groups for scenario in group for kind in scenario.transports]
     names = [case.name for case in found]
-    assert len(set(names)) == len(names), "two scenarios of one name"
+    twice = {name for name in names if names.count(name) > 1}
+    assert not twice, f"scenarios of one name: {sorted(twice)}"
     return found
