@@ -147,6 +147,7 @@ cdef class Duplex(Readable):
 
         Raises TypeError (ERR_UNKNOWN_ENCODING).  Node: "writable.setDefaultEncoding(encoding)".
         """
+        self.record.check()
         self._default_encoding = canonical_encoding(encoding)
         return self
 

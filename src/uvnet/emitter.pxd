@@ -10,6 +10,8 @@ cdef class EventEmitter:
     cdef dict __dict__                   # users keep their own attributes on their sockets
     cdef object __weakref__
 
+    # For subclasses: called before a listener of `event` is added; may raise.
+    cdef int _listener_coming(self, object event) except -1
     # For subclasses: called after a listener of `event` was added or removed.
     cdef int _listener_added(self, object event) except -1
     cdef int _listener_removed(self, object event) except -1

@@ -215,6 +215,9 @@ cdef class EventEmitter:
 
     # === For subclasses ===
 
+    cdef int _listener_coming(self, object event) except -1:
+        return 0
+
     cdef int _listener_added(self, object event) except -1:
         return 0
 
@@ -331,6 +334,7 @@ cdef class EventEmitter:
         if not callable(listener):
             raise invalid_callback(listener, "listener")
         hash(event)
+        self._listener_coming(event)
         if self._events is None:
             self._events = {}
         elif "newListener" in self._events:

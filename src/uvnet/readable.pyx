@@ -326,6 +326,12 @@ cdef class Readable(EventEmitter):
                 self._after_end()
         return 0
 
+    cdef int _listener_coming(self, object event) except -1:
+        # These two start to read.
+        if event == "data" or event == "readable":
+            self.record.check()
+        return 0
+
     cdef int _listener_added(self, object event) except -1:
         if event == "data":
             self._choose_data_listener()

@@ -98,7 +98,7 @@ def compare(case: Case, node: dict[str, Any], uvnet: dict[str, Any]) -> list[str
         wanted, origin = expected.get(group, []), "Node"
         if group in scenario.differs:
             origin = f"decision {scenario.decision}"
-            decided = scenario.differs[group]
+            decided = _Normaliser({}, "<directory>")(scenario.differs[group])
             if node["version"] == JUDGED_VERSION and _same(decided, wanted):
                 problems.append(f"{group}: no difference from Node is left to decide on")
             wanted = decided

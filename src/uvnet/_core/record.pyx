@@ -3,6 +3,8 @@
 Plain data that every other module of the core reads; it must not know what a handle is.
 """
 
+from asyncio import _get_running_loop
+
 from cpython.ref cimport Py_DECREF
 from libc.stdlib cimport free, malloc
 
@@ -30,6 +32,10 @@ cdef class LoopRecord:
     cdef int raise_unusable(self) except -1:
         if self.closed:
             raise RuntimeError("the event loop of this uvnet object is closed")
+        if _get_running_loop() is self.loop:
+            # The loop was made in one thread and runs in this one.
+            self.hold.thread_id = PyThread_get_thread_ident()
+            return 0
         raise RuntimeError(
             "this uvnet object belongs to an event loop that runs in another thread; "
             "use loop.call_soon_threadsafe() to reach it"

@@ -1,0 +1,85 @@
+"""What the isolated scripts have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import uvnet
+from uvnet._core.counters import snapshot
+
+SERVER_EVENTS = ("listening", "connection", "drop", "error", "close")
+SOCKET_EVENTS = (
+    "lookup", "connectionAttempt", "connect", "ready", "data", "readable", "end", "drain", "finish",
+    "timeout", "pause", "resume", "error", "close",
+)  # fmt: skip
+
+
+def say(*words: Any) -> None:
+    """Print at once: a script may end in os._exit()."""
+    print(*words, flush=True)
+
+
+def say_what_is_left() -> None:
+    gc.collect()
+    left = {name: count for name, count in snapshot().items() if count}
+    say("left:", left or "nothing")
+
+
+def new_path() -> str:
+    """Where a Unix server may listen; removed at the end of the script with everything beside it."""
+    # The object must live as long as the script.
+    directory = tempfile.TemporaryDirectory()
+    _directories.append(directory)
+    return str(Path(directory.name) / "socket")
+
+
+_directories: list[tempfile.TemporaryDirectory[str]] = []
+
+
+async def event(emitter: Any, name: str) -> tuple[Any, ...]:
+    """The arguments of the next event of this name; unlike uvnet.once() it minds no errors."""
+    future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+    emitter.once(name, lambda *arguments: future.done() or future.set_result(arguments))
+    return await future
+
+
+def arguments_for(server: uvnet.Server) -> tuple[Any, ...]:
+    """What connects to the server."""
+    address = server.address()
+    return (address,) if isinstance(address, str) else (address.port, "127.0.0.1")
+
+
+async def connected(server: uvnet.Server) -> tuple[uvnet.Socket, uvnet.Socket]:
+    """Both ends of a new connection to a uvnet server."""
+    accepted = asyncio.ensure_future(event(server, "connection"))
+    client = uvnet.connect(*arguments_for(server))
+    await event(client, "connect")
+    (socket,) = await accepted
+    return client, socket
+
+
+async def echoed(server: uvnet.Server, data: bytes = b"hello") -> bytes:
+    """What asyncio's own streams get back from an echo server."""
+    address = server.address()
+    if isinstance(address, str):
+        reader, writer = await asyncio.open_unix_connection(address)
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", address.port)
+    writer.write(data)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def interrupt_me() -> None:
+    """Ctrl-C."""
+    import signal
+
+    os.kill(os.getpid(), signal.SIGINT)
