@@ -75,11 +75,12 @@ def parse_listen_options(
         for name in ("ipv6_only", "reuse_port", "readable_all", "writable_all")
     }
     handle = options.get("handle", options.get("fd"))
-    if "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int)):
-        raise invalid_type("options.fd", "of type int", handle)
+    if "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int) or handle < 0):
+        # Node looks for a port or a path then.
+        if options.get("port") is None and options.get("path") is None:
+            raise _no_port_or_path(options)
+        handle = None
     if handle is not None:
-        if isinstance(handle, int) and handle < 0:
-            raise out_of_range("options.fd", ">= 0", handle)
         return ListenOptions(handle, None, 0, None, backlog, **flags), callback
     host = options.get("host")
     if host is not None and not isinstance(host, str):
@@ -87,7 +88,10 @@ def parse_listen_options(
     if host is not None and "\0" in host:
         raise invalid_value("options.host", host, "must not contain a null character")
     if options.get("port") is not None or not (arguments or options):
-        port = check_port(options.get("port", 0), "options.port", "options.port")
+        port = options.get("port", 0)
+        if isinstance(port, bool) or not isinstance(port, int | float | str):
+            raise invalid_value("options", {"port": port})
+        port = check_port(port, "options.port", "options.port")
         return ListenOptions(None, None, port, host or None, backlog, **flags), callback
     path = options.get("path")
     if path is not None:
@@ -144,7 +148,8 @@ def _check_backlog(value: Any) -> int:
     if value is None:
         return DEFAULT_BACKLOG
     if isinstance(value, str):
-        value = to_number(value)
+        number = to_number(value)
+        value = int(number) if float(number).is_integer() else value
     if isinstance(value, bool) or not isinstance(value, int):
         raise invalid_type("options.backlog", "of type int", value)
     if not 0 <= value <= 2**31 - 1:
