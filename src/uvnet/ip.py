@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv6Address
 
 __all__ = ["is_ip", "is_ipv4", "is_ipv6"]
 
@@ -49,4 +50,5 @@ def is_ip(value: object) -> int:
 def _text(value: object) -> str:
     if isinstance(value, bytes | bytearray):
         return value.decode("latin-1")
-    return str(value)
+    # Node takes the text of any object; what is no address in Python's eyes is none here.
+    return str(value) if isinstance(value, IPv4Address | IPv6Address) else ""

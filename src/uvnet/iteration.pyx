@@ -79,5 +79,7 @@ cdef class ChunkIterator:
             raise self.stream._errored
 
     def __del__(self):
-        if not self.finished and not self.stream._destroyed and not self.stream.record.closed:
+        # Without a stream it never began: its constructor raised.
+        if (self.stream is not None and not self.finished and not self.stream._destroyed
+                and not self.stream.record.closed):
             self.stream._destroy_stream(None)

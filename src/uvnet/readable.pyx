@@ -99,6 +99,8 @@ cdef class Readable(EventEmitter):
     def unshift(self, chunk, encoding=None):
         """Put data back in front of the buffer; allowed until 'end' has been emitted.
 
+        Returns whether there is room for more below the high-water mark.
+
         `chunk` is bytes-like, or a str in `encoding` (default utf8).  Raises TypeError for anything else and
         RuntimeError (ERR_STREAM_UNSHIFT_AFTER_END_EVENT) after 'end'.  Node: "readable.unshift(chunk)".
         """
@@ -112,11 +114,15 @@ cdef class Readable(EventEmitter):
             data = bytes(data)
         if self._end_emitted:
             raise unshift_after_end()
-        if not data or self._destroyed:
-            return
-        if self._decoder is not None:
-            data = new_decoder(self._encoding).decode(data, True)
-        self._add_chunk(data, True)
+        if self._destroyed:
+            return False
+        if data:
+            if self._decoder is not None:
+                data = new_decoder(self._encoding).decode(data, True)
+            self._add_chunk(data, True)
+        return not self._readable_ended and (
+            self._readable_length < self._readable_high_water_mark or self._readable_length == 0
+        )
 
     def set_encoding(self, encoding="utf8"):
         """Deliver str instead of bytes from now on; returns the socket.

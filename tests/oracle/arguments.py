@@ -8,7 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from oracle.language import Actor, Scenario, Step, client, finish, module, ms, number, path, server, show
+from oracle.language import (
+    Actor,
+    Scenario,
+    Step,
+    client,
+    finish,
+    module,
+    ms,
+    number,
+    path,
+    server,
+    show,
+)
 
 __all__ = ["SCENARIOS"]
 
@@ -32,7 +44,7 @@ def _row(actor: Actor, method: str, rule: str, arguments: tuple[Any, ...]) -> Sc
         rule,
         server=None,
         transports=("tcp",),
-        steps=[actor.make(), call, actor.on("error"), actor.destroy() if actor is client else actor.close(), finish()],
+        steps=[actor.make(), call, actor.on("error"), actor.destroy() if actor is client else actor.close(), finish(0)],
     )
 
 
@@ -42,7 +54,7 @@ def _options(actor: Actor, rule: str, **options: Any) -> Scenario:
         rule,
         server=None,
         transports=("tcp",),
-        steps=[actor.make(**options), finish()],
+        steps=[actor.make(**options), finish(0)],
     )
 
 
@@ -52,7 +64,7 @@ def _created(actor: Actor, function: str, rule: str, *arguments: Any) -> Scenari
         rule,
         server=None,
         transports=("tcp",),
-        steps=[actor.create(function, *arguments), finish()],
+        steps=[actor.create(function, *arguments), finish(0)],
     )
 
 
@@ -120,7 +132,7 @@ SOCKET_OPTIONS: list[dict[str, Any]] = [
 SERVER_OPTIONS: list[dict[str, Any]] = [
     {"allowHalfOpen": 1}, {"pauseOnConnect": "yes"}, {"noDelay": 1}, {"keepAlive": 1},
     {"keepAliveInitialDelay": "x"}, {"keepAliveInitialDelay": ms(-1)}, {"keepAliveInitialDelay": None},
-    {"highWaterMark": "x"}, {"highWaterMark": -1}, {"highWaterMark": NAN}, {"highWaterMark": None},
+    {"highWaterMark": "x"}, {"highWaterMark": -1}, {"highWaterMark": NAN},
     {"nonsense": True},
 ]  # fmt: skip
 
@@ -139,7 +151,7 @@ def _functions() -> list[Scenario]:
             "5",
             server=None,
             transports=("tcp",),
-            steps=[*[module(function, address) for address in ADDRESSES], finish()],
+            steps=[*[module(function, address) for address in ADDRESSES], finish(0)],
         )
         for function in ("isIP", "isIPv4", "isIPv6")
     ]
@@ -153,7 +165,7 @@ def _functions() -> list[Scenario]:
                 "8.1",
                 server=None,
                 transports=("tcp",),
-                steps=[*[module(function, value) for value in values], finish()],
+                steps=[*[module(function, value) for value in values], finish(0)],
             )
         )
     return found
@@ -184,6 +196,19 @@ DECISIONS: dict[str, tuple[str, str | None]] = {
     "pipe(5)": (STRICT, TYPE),
     "pipe(None)": (STRICT, TYPE),
     "pipe('x')": (STRICT, TYPE),
+    "unshift(5)": (STRICT, TYPE),
+    "unshift([])": (STRICT, TYPE),
+    "setMaxListeners(NaN)": (STRICT, TYPE),
+    "new client({fd: 1.5})": (STRICT, TYPE),
+    "new client({fd: NaN})": (STRICT, TYPE),
+    "new client({highWaterMark: -1})": (STRICT, RANGE),
+    "new client({highWaterMark: 'x'})": (STRICT, TYPE),
+    "new client({highWaterMark: 1.5})": (STRICT, TYPE),
+    "new client({highWaterMark: NaN})": (STRICT, TYPE),
+    "new client({readableHighWaterMark: -1})": (STRICT, RANGE),
+    "new client({writableHighWaterMark: 'x'})": (STRICT, TYPE),
+    "new server({highWaterMark: -1})": (STRICT, RANGE),
+    "new server({highWaterMark: NaN})": (STRICT, TYPE),
     "close('x')": (STRICT, TYPE),
     "close(5)": (STRICT, TYPE),
     "net.createServer({}, 'path')": (STRICT, TYPE),

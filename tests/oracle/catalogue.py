@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from oracle import arguments, connecting, destroying, lives, listening, piping, pressure, reading, serving, timing, writing
+from oracle import (
+    arguments,
+    connecting,
+    destroying,
+    listening,
+    lives,
+    piping,
+    pressure,
+    reading,
+    serving,
+    timing,
+    writing,
+)
 from oracle.language import cases
 
 __all__ = ["SERVER_CASES", "SOCKET_CASES"]

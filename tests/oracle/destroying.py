@@ -174,6 +174,17 @@ SCENARIOS = [
             client.dial(),
         ],
         until=BOTH_CLOSED,
+        decision="Node's documentation: closed is true after 'close' has been emitted",
+        differs={
+            "client": [
+                ["connect"],
+                ["state", {"closed": False}],
+                ["tick"],
+                ["state", {"closed": False}],
+                ["close", False],
+                ["state", {"closed": True}],
+            ]
+        },
     ),
     Scenario(
         "destroy twice, the second time with an error",

@@ -28,6 +28,7 @@ __all__ = [
     "Actor",
     "Case",
     "Scenario",
+    "TURNS",
     "ServerActor",
     "cb",
     "cases",
@@ -50,6 +51,7 @@ __all__ = [
     "server",
     "server2",
     "show",
+    "spaced",
     "the",
     "throw",
     "wait",
@@ -57,7 +59,8 @@ __all__ = [
 ]
 
 LIMIT = 5.0  # seconds one scenario may take
-SETTLE = 0.02  # seconds in which something that should not happen any more would be noticed
+SETTLE = 10  # milliseconds in which something that should not happen any more would be noticed
+TURNS = 5  # of the loop, that a wait takes at least
 
 Step = list[Any]
 
@@ -157,12 +160,20 @@ def show(step: Step) -> Step:
 
 
 def wait(milliseconds: int, *steps: Step) -> Step:
-    """Take steps later, from a timer: outside every callback of a socket."""
+    """Take steps later, outside every callback of a socket, and after TURNS turns of the loop without an end.
+
+    So whatever is ready has been dealt with by then, however slow the machine is.
+    """
     return ["wait", milliseconds, list(steps)]
 
 
+def spaced(first: Step, *others: Step) -> list[Step]:
+    """Take steps one by one, with a pause between them in which what each has sent arrives."""
+    return [first, wait(10, *spaced(*others))] if others else [first]
+
+
 def when(entries: list[str], *steps: Step) -> Step:
-    """Take steps, from a timer, once every one of these entries ("client close") has come from now on."""
+    """As wait(), once every one of these entries ("client close") has come from now on."""
     return ["when", entries, list(steps)]
 
 
@@ -176,9 +187,9 @@ def module(function: str, *arguments: Any) -> Step:
     return ["module", function, list(arguments)]
 
 
-def finish() -> Step:
-    """The scenario ends here."""
-    return ["finish"]
+def finish(settle: int = SETTLE) -> Step:
+    """The scenario ends here, when that many milliseconds have passed."""
+    return ["finish", settle]
 
 
 # Arguments that JSON cannot say.

@@ -9,15 +9,13 @@ from oracle.language import (
     cb,
     client,
     data,
+    finish,
     it,
     lookup,
     ms,
-    peer,
     server,
     show,
-    the,
     wait,
-    when,
 )
 
 __all__ = ["SCENARIOS"]
@@ -40,7 +38,7 @@ SCENARIOS = [
             client.get("writableCorked", "writableNeedDrain", "errored", "closed"),
             show(client.address()),
             show(client.isPaused()),
-            ["finish"],
+            finish(),
         ],
     ),
     Scenario(

@@ -1,4 +1,4 @@
-"""Playing scenarios on Node.js: one process for all of them."""
+"""Playing scenarios on Node.js: a few processes for all of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from oracle.language import LIMIT, SETTLE, Case
+from oracle.language import LIMIT, SETTLE, TURNS, Case
 
 __all__ = ["MISSING", "major_version", "play_all"]
 
 # Written for what Node.js does since v20; run with v20.  The differences of uvnet that scenarios state are
 # differences from v20 (see traces.JUDGED_VERSION): later versions have taken some of them up.
 _OLDEST = 20
-_PLAYER = Path(__file__).with_name("play.js")
+_PLAYERS = 4  # processes, which wait for most of the time
+_PROGRAM = Path(__file__).with_name("play.js")
 
 
 def major_version() -> int:
@@ -39,21 +40,38 @@ MISSING = _missing()  # why the oracle cannot be asked, or ""
 
 def play_all(cases: list[Case], directory: Path) -> dict[str, dict[str, Any]]:
     """The traces of Node.js by the names of the cases."""
-    output = directory / "traces.json"
-    job = {
-        "scenarios": [case.as_json() for case in cases],
-        "directory": str(directory),
-        "output": str(output),
-        "limit": LIMIT,
-        "settle": SETTLE,
-    }
-    done = subprocess.run(
-        [shutil.which("node") or "node", str(_PLAYER)],
-        input=json.dumps(job), capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    version = major_version()
-    return {
-        played["name"]: {**played, "version": version}
-        for played in json.loads(output.read_text())
-    }
+    players = [_Player(cases[index::_PLAYERS], directory / str(index)) for index in range(_PLAYERS)]
+    return {played["name"]: played for player in players for played in player.traces()}
+
+
+class _Player:
+    """One process that plays some of the cases."""
+
+    def __init__(self, cases: list[Case], directory: Path) -> None:
+        directory.mkdir()
+        self.output = directory / "traces.json"
+        job = {
+            "scenarios": [case.as_json() for case in cases],
+            "directory": str(directory),
+            "output": str(self.output),
+            "limit": LIMIT,
+            "settle": SETTLE,
+            "turns": TURNS,
+        }
+        (directory / "job.json").write_text(json.dumps(job))
+        self.process = subprocess.Popen(
+            [shutil.which("node") or "node", str(_PROGRAM), str(directory / "job.json")],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def traces(self) -> list[dict[str, Any]]:
+        try:
+            _, errors = self.process.communicate(timeout=100)
+        finally:
+            self.process.kill()
+            self.process.wait()
+        assert self.process.returncode == 0, errors
+        version = major_version()
+        return [{**played, "version": version} for played in json.loads(self.output.read_text())]

@@ -135,7 +135,7 @@ SCENARIOS = [
     Scenario(
         "unpipe",
         "3.3.4",
-        accept=[it.watch("data"), it.write(data("one")), wait(30, it.write(data("two"))), wait(60, it.end())],
+        accept=[it.watch("data"), it.write(data("one")), wait(30, it.write(data("two")), wait(30, it.end()))],
         steps=[
             client.make(),
             client.watch(*PIPES),

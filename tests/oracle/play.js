@@ -1,6 +1,6 @@
 'use strict';
-// Plays scenarios (see language.py) on Node.js: a JSON job on stdin, the traces in a file that it names.
-// play.py is the same program for uvnet; the two must agree step by step.
+// Plays scenarios (see language.py) on Node.js.  The argument is a JSON file that says which, and where the
+// traces go.  play.py is the same program for uvnet; the two must agree step by step.
 
 const fs = require('fs');
 const net = require('net');
@@ -24,7 +24,7 @@ class Play {
   async play() {
     const { server, steps, until } = this.scenario;
     const limit = setTimeout(() => { this.log('process', 'time limit'); this.resolve(); }, this.job.limit * 1000);
-    if (until.length) this.barrier(until, () => this.do_finish());
+    if (until.length) this.barrier(until, () => this.do_finish({}, this.job.settle));
     if (server === null) {
       process.nextTick(() => this.take(steps, {}));
     } else {
@@ -111,8 +111,14 @@ class Play {
       barrier.left.splice(index, 1);
       if (barrier.left.length) continue;
       this.barriers.splice(this.barriers.indexOf(barrier), 1);
-      setTimeout(barrier.action, 1);
+      this.later(1, barrier.action);
     }
+  }
+
+  later(milliseconds, action) {
+    let turns = this.job.turns;
+    const turn = () => (turns-- > 0 ? setImmediate(turn) : action());
+    setTimeout(turn, milliseconds);
   }
 
   // Arguments.
@@ -289,7 +295,7 @@ class Play {
   }
 
   do_wait(env, milliseconds, steps) {
-    setTimeout(() => this.take(steps, env), milliseconds);
+    this.later(milliseconds, () => this.take(steps, env));
   }
 
   do_when(env, entries, steps) {
@@ -304,13 +310,13 @@ class Play {
     throw new Error(text);
   }
 
-  do_finish() {
-    setTimeout(() => this.resolve(), this.job.settle * 1000);
+  do_finish(env, settle) {
+    this.later(settle, () => this.resolve());
   }
 }
 
 async function main() {
-  const job = JSON.parse(fs.readFileSync(0, 'utf8'));
+  const job = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
   const traces = [];
   let current = null;
   process.on('uncaughtException', (error) => {

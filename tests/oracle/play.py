@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 import uvnet
-from oracle.language import LIMIT, SETTLE, Case, Step
+from oracle.language import LIMIT, SETTLE, TURNS, Case, Step
 
 __all__ = ["Play", "play"]
 
@@ -56,7 +56,7 @@ class Play:
         self.done = asyncio.Event()
         steps, until = self.scenario["steps"], self.scenario["until"]
         if until:
-            self.barriers.append((list(until), self.do_finish_now))
+            self.barriers.append((list(until), lambda: self.do_finish({}, SETTLE)))
         if self.scenario["server"] is None:
             uvnet.next_tick(self.take, steps, {})
         else:
@@ -164,7 +164,16 @@ class Play:
             left.remove(entry)
             if not left:
                 self.barriers.remove(barrier)
-                self.loop.call_later(0.001, action)
+                self.later(1, action)
+
+    def later(self, milliseconds: float, action: Callable[[], None]) -> None:
+        def turn(left: int) -> None:
+            if left:
+                self.loop.call_soon(turn, left - 1)
+            else:
+                action()
+
+        self.loop.call_later(milliseconds / 1000, turn, TURNS)
 
     # Arguments.
 
@@ -354,7 +363,7 @@ class Play:
         self.log(self.name(who, env), label)
 
     def do_wait(self, env: Env, milliseconds: float, steps: list[Step]) -> None:
-        self.loop.call_later(milliseconds / 1000, self.take, steps, env)
+        self.later(milliseconds, lambda: self.take(steps, env))
 
     def do_when(self, env: Env, entries: list[str], steps: list[Step]) -> None:
         self.barriers.append((list(entries), lambda: self.take(steps, env)))
@@ -370,8 +379,5 @@ class Play:
     def do_throw(self, env: Env, text: str) -> None:
         raise RuntimeError(text)
 
-    def do_finish(self, env: Env) -> None:
-        self.do_finish_now()
-
-    def do_finish_now(self) -> None:
-        self.loop.call_later(SETTLE, self.done.set)
+    def do_finish(self, env: Env, settle: int) -> None:
+        self.later(settle, self.done.set)

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from oracle.language import FLOW, Scenario, client, data, fill, finish, it, peer, show, wait, when
+from oracle.language import (
+    FLOW,
+    Scenario,
+    client,
+    data,
+    fill,
+    finish,
+    it,
+    peer,
+    show,
+    spaced,
+    wait,
+    when,
+)
 
 __all__ = ["SCENARIOS"]
 
 BOTH_CLOSED = ["client close", "peer close"]
 
 # The peer sends two pieces, so far apart that they are two chunks, and ends.
-TWO_PIECES = [it.watch(), it.write(data("abc")), wait(25, it.end(data("def")))]
+TWO_PIECES = [it.watch(), wait(5, *spaced(it.write(data("abc")), it.end(data("def"))))]
 
 
-def _decoded(encoding: str, *pieces: str) -> Scenario:
+def _decoded(encoding: str, *pieces: str, **more: Any) -> Scenario:
     """Pieces of a text that come one by one, as characters."""
     return Scenario(
         f"decoding {encoding}",
         "2.15.7",
         accept=[
             it.watch(),
-            *[wait(15 * index, it.write(data(piece))) for index, piece in enumerate(pieces)],
-            wait(15 * len(pieces), it.end()),
+            wait(5, *spaced(*[it.write(data(piece)) for piece in pieces], it.end())),
         ],
         steps=[
             client.make(),
@@ -33,6 +45,7 @@ def _decoded(encoding: str, *pieces: str) -> Scenario:
             client.dial(),
         ],
         until=BOTH_CLOSED,
+        **more,
     )
 
 
@@ -416,7 +429,26 @@ SCENARIOS = [
     _decoded("base64", "a", "bcde", "f\xff"),
     _decoded("base64url", "\xfb", "\xff\xfe\xfa", "f"),
     _decoded("utf16le", "h\x00\xe9", "\x00\x3d\xd8", "\x00\xde"),
-    _decoded("UTF-16LE", "h\x00", "x"),
+    _decoded(
+        "UTF-16LE", "h\x00", "x",
+        decision="2.15.7: an incomplete tail is U+FFFD in every encoding of characters",
+        differs={
+            "client": [
+                ["setEncoding =", "<client>"],
+                ["state", {"readableEncoding": "utf16le"}],
+                ["connect"],
+                ["ready"],
+                ["data", "h"],
+                ["state", {"bytesRead": 2, "readableLength": 0}],
+                ["data", "\ufffd"],
+                ["state", {"bytesRead": 3, "readableLength": 0}],
+                ["end"],
+                ["prefinish"],
+                ["finish"],
+                ["close", False],
+            ]
+        },
+    ),  # fmt: skip
     _decoded("ucs2", "h", "\x00"),
     Scenario(
         "an encoding that does not exist",
@@ -435,7 +467,7 @@ SCENARIOS = [
     Scenario(
         "an encoding set between two chunks",
         "2.15.7",
-        accept=[it.watch(), it.write(data("a\xc3\xa9")), wait(25, it.end(data("b\xc3\xa9")))],
+        accept=[it.watch(), wait(5, *spaced(it.write(data("a\xc3\xa9")), it.end(data("b\xc3\xa9"))))],
         steps=[
             client.make(),
             client.watch(),

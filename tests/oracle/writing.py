@@ -322,6 +322,27 @@ SCENARIOS = [
             client.end(),
         ],
         until=BOTH_CLOSED,
+        decision="writable_length counts bytes: a str is encoded when it is written",
+        differs={
+            "client": [
+                [
+                    "state",
+                    {
+                        "bufferSize": 7,
+                        "bytesWritten": 7,
+                        "writableCorked": 0,
+                        "writableLength": 7,
+                        "writableNeedDrain": False,
+                    },
+                ],
+                ["connect"],
+                ["ready"],
+                ["prefinish"],
+                ["finish"],
+                ["end"],
+                ["close", False],
+            ]
+        },
     ),
     Scenario(
         "writes that are no data",
