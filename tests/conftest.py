@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import uvloop
-
 from uvnet._core.counters import snapshot
 
 NOTHING = {"handles": 0, "requests": 0, "pinned": 0}

@@ -4,6 +4,7 @@ What is there already is given without a trip through the loop; otherwise the ne
 read callback into the future that waits for it.  Node: "readable[Symbol.asyncIterator]()"; rule 3.5.
 """
 
+from uvnet._core.record cimport PyThread_get_thread_ident
 from uvnet.readable cimport NOT_FLOWING, Readable
 
 
@@ -82,4 +83,8 @@ cdef class ChunkIterator:
         # Without a stream it never began: its constructor raised.
         if (self.stream is not None and not self.finished and not self.stream._destroyed
                 and not self.stream.record.closed):
-            self.stream._destroy_stream(None)
+            if PyThread_get_thread_ident() == self.stream.record.hold.thread_id:
+                self.stream._destroy_stream(None)
+            else:
+                # Collected elsewhere: the socket belongs to its loop's thread.
+                self.stream.record.loop.call_soon_threadsafe(self.stream.destroy)

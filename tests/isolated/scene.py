@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
-import tempfile
-from pathlib import Path
+import signal
 from typing import Any
 
-import uvnet
 from uvnet._core.counters import snapshot
+
+import uvnet
 
 SERVER_EVENTS = ("listening", "connection", "drop", "error", "close")
 SOCKET_EVENTS = (
@@ -31,21 +32,23 @@ def say_what_is_left() -> None:
 
 
 def new_path() -> str:
-    """Where a Unix server may listen; removed at the end of the script with everything beside it."""
-    # The object must live as long as the script.
-    directory = tempfile.TemporaryDirectory()
-    _directories.append(directory)
-    return str(Path(directory.name) / "socket")
+    """Where a Unix server may listen; test_isolated gives every script a directory of its own."""
+    return os.path.join(os.environ["DIRECTORY"], f"socket-{next(_numbers)}")
 
 
-_directories: list[tempfile.TemporaryDirectory[str]] = []
+_numbers = itertools.count()
 
 
-async def event(emitter: Any, name: str) -> tuple[Any, ...]:
-    """The arguments of the next event of this name; unlike uvnet.once() it minds no errors."""
+def event(emitter: Any, name: str) -> asyncio.Future[tuple[Any, ...]]:
+    """The arguments of the next event of this name, which is listened for from now on."""
     future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
-    emitter.once(name, lambda *arguments: future.done() or future.set_result(arguments))
-    return await future
+
+    def happened(*arguments: Any) -> None:
+        if not future.done():
+            future.set_result(arguments)
+
+    emitter.once(name, happened)
+    return future
 
 
 def arguments_for(server: uvnet.Server) -> tuple[Any, ...]:
@@ -56,7 +59,7 @@ def arguments_for(server: uvnet.Server) -> tuple[Any, ...]:
 
 async def connected(server: uvnet.Server) -> tuple[uvnet.Socket, uvnet.Socket]:
     """Both ends of a new connection to a uvnet server."""
-    accepted = asyncio.ensure_future(event(server, "connection"))
+    accepted = event(server, "connection")
     client = uvnet.connect(*arguments_for(server))
     await event(client, "connect")
     (socket,) = await accepted
@@ -80,6 +83,4 @@ async def echoed(server: uvnet.Server, data: bytes = b"hello") -> bytes:
 
 def interrupt_me() -> None:
     """Ctrl-C."""
-    import signal
-
     os.kill(os.getpid(), signal.SIGINT)

@@ -268,9 +268,10 @@ SCENARIOS = [
                 client2.dial(),
                 client2.end(),
             ),
-            when(["server connection", "server connection"], wait(20, peer2.end(), peer2.resume())),
+            when(["server connection", "server connection"], wait(10, peer2.resume(), wait(10, peer2.end()))),
         ],
         until=[*BOTH_CLOSED, "client2 close", "peer2 close"],
+        without=("peer2",),
     ),
     Scenario(
         "the state of an accepted socket",
