@@ -141,19 +141,27 @@ STATES = {
 }  # fmt: skip
 
 
-async def main() -> None:
+def now_closing() -> None:
     global closing
-    await STATES[state]()
-    if state != "ticks":
-        closing = True
-
-
-def close(loop: asyncio.AbstractEventLoop, close: Callable[[], None]) -> None:
-    global closing
-    loop.run_until_complete(main())
     closing = True
-    close()
-    assert loop.is_closed()
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    await STATES[state]()
+    close = loop.close
+
+    def announced() -> None:
+        now_closing()
+        close()
+
+    loop.close = announced  # type: ignore[method-assign]
+
+
+def close_unbound() -> None:
+    """Past the shadow that uvnet puts over loop.close()."""
+    now_closing()
+    uvloop.Loop.close(loop)
 
 
 if way == "runner":
@@ -163,14 +171,13 @@ elif way == "uvloop":
     uvloop.run(main())
 elif way == "run":
     uvnet.run(main())
-elif way == "close":
-    loop = uvloop.new_event_loop()
-    # The attribute is shadowed once uvnet is there, so it must not be looked up before.
-    close(loop, lambda: loop.close())
 else:
     loop = uvloop.new_event_loop()
-    close(loop, lambda: uvloop.Loop.close(loop))
+    loop.run_until_complete(main())
+    loop.close() if way == "close" else close_unbound()
+    assert loop.is_closed()
 
+assert closing
 for emitter in kept:
     if isinstance(emitter, uvnet.Server):
         assert not emitter.listening and emitter.address() is None

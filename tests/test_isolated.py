@@ -1,0 +1,183 @@
+"""Scripts that end, fork, interrupt or close where a test could not: each in a process of its own.
+
+Every script must end with the given exit code and print exactly this, with nothing on stderr: no crash, no warning (all
+of them are errors), no "exception ignored", no "task was destroyed".
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import uvnet
+
+SCRIPTS = Path(__file__).parent / "isolated"
+PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
+STRICT = ("-X", "dev", "-X", "faulthandler", "-W", "error")
+
+STATES = (
+    "listening", "open_connections", "connecting", "looking_up", "writing", "ending", "piping",
+    "idle_timeout", "ticks", "closing_already",
+)  # fmt: skip
+WAYS = ("runner", "uvloop", "run", "close", "unbound")
+
+LEAVING = (
+    "listening", "connection", "lookup", "connect", "data of the server", "data of the client", "end",
+    "timeout", "error", "close", "tick", "callback of write", "callback of end",
+)  # fmt: skip
+
+RAISING_SOCKET = (
+    "connection", "lookup", "connect", "ready", "data", "readable", "resume", "end", "finish", "drain",
+    "timeout", "error", "close", "async data", "async connect", "no error listener",
+)  # fmt: skip
+RAISING_CALLBACK = ("callback of write", "callback of a long write", "callback of end")
+RAISING_ELSEWHERE = {
+    "listening": ["listening: True"],
+    "error of the server": ["listening: False"],
+    "callback of close": ["listening: False"],
+    "drop": ["reported so far: 2"],
+    "callback of get_connections": [],
+    "tick": [],
+}
+
+INTERRUPTED_IN = (
+    "listening", "connection", "connect", "data", "end", "timeout", "close", "callback", "tick",
+    "callback of asyncio", "thread", "busy thread",
+)  # fmt: skip
+
+
+class Script:
+    """Runs a script and compares."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __call__(
+        self,
+        name: str,
+        *arguments: str,
+        prints: list[str],
+        code: int = 0,
+        flags: tuple[str, ...] = (),
+    ) -> None:
+        done = subprocess.run(
+            [sys.executable, *STRICT, *flags, str(SCRIPTS / f"{name}.py"), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.directory,
+            env={**os.environ, "DIRECTORY": str(self.directory), "PYTHONPATH": str(PACKAGE_PARENT)},
+        )
+        assert done.stderr == ""
+        assert done.stdout.splitlines() == prints
+        assert done.returncode == code
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    return Script(tmp_path)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("state", STATES)
+def test_the_loop_is_closed(script: Script, state: str, way: str) -> None:
+    """DESIGN 3, the first landmine."""
+    if way == "runner" and sys.version_info < (3, 11):
+        pytest.skip("asyncio.Runner is new in Python 3.11")
+    # Past the shadow of loop.close() it is right that uvloop warns of what is open.
+    flags = ("-W", "ignore::ResourceWarning") if way == "unbound" else ()
+    script("close_loop", state, way, prints=["left: nothing"], flags=flags)
+
+
+def test_nobody_holds_the_server_and_its_sockets(script: Script) -> None:
+    """DESIGN 3, "Lifetime: Node's rule"."""
+    script(
+        "dropped",
+        prints=["[b'from a client']", "sockets: 4 all gone", "server: gone", "left: nothing"],
+    )
+
+
+@pytest.mark.parametrize(("how", "code"), [("the end", 0), ("sys.exit", 3), ("os._exit", 4)])
+def test_the_process_ends_before_any_loop_runs(script: Script, how: str, code: int) -> None:
+    script("leave", how, "module", "never run", prints=["leaving in module"], code=code)
+
+
+@pytest.mark.parametrize("way", ["run", "run main", "uvloop"])
+@pytest.mark.parametrize("where", LEAVING)
+def test_sys_exit_in_a_listener(script: Script, where: str, way: str) -> None:
+    """DESIGN 2: SystemExit leaves run()."""
+    script("leave", "sys.exit", where, way, prints=[f"leaving in {where}", "left: nothing"], code=3)
+
+
+@pytest.mark.parametrize("where", LEAVING)
+def test_os_exit_in_a_listener(script: Script, where: str) -> None:
+    script("leave", "os._exit", where, "run", prints=[f"leaving in {where}"], code=4)
+
+
+@pytest.mark.parametrize(
+    ("how", "where"),
+    [
+        ("os._exit", "coroutine"),
+        ("os._exit", "listener"),
+        ("os._exit", "before"),
+        ("sys.exit", "before"),
+    ],
+)
+def test_a_forked_child_ends(script: Script, how: str, where: str) -> None:
+    both = ["b'still there'"] * 2 + ["b'and accepts'"] * 2 + ["False"] * 2
+    script("fork", how, where, prints=["child: 5", "file: True", *both, "left: nothing"])
+
+
+@pytest.mark.parametrize("where", ["coroutine", "listener"])
+def test_a_forked_child_leaves_the_running_loop(script: Script, where: str) -> None:
+    """Decision 10: the socket file is the parent's, which did not close its server."""
+    script("fork", "sys.exit", where, prints=["child: 5", "file: True", "left: nothing"])
+
+
+def what_goes_on() -> list[str]:
+    """The end of every raising script: one report, and connections that work."""
+    return [
+        "b'an old connection'",
+        "b'a new connection'",
+        "reported: LookupError('from user code')",
+        "left: nothing",
+    ]
+
+
+@pytest.mark.parametrize("where", RAISING_SOCKET)
+def test_a_listener_of_a_socket_raises(script: Script, where: str) -> None:
+    """DESIGN 2, decision 23: reported once, and the socket is destroyed."""
+    script("raising", where, prints=["destroyed: True", *what_goes_on()])
+
+
+@pytest.mark.parametrize("where", RAISING_CALLBACK)
+def test_a_callback_raises(script: Script, where: str) -> None:
+    """Decision 8: every callback is called exactly once, whatever the others do."""
+    script("raising", where, prints=["the other callback", "destroyed: True", *what_goes_on()])
+
+
+@pytest.mark.parametrize("where", RAISING_ELSEWHERE)
+def test_something_else_raises(script: Script, where: str) -> None:
+    """DESIGN 2: no socket is concerned, so none is destroyed."""
+    script("raising", where, prints=[*RAISING_ELSEWHERE[where], *what_goes_on()])
+
+
+@pytest.mark.parametrize("where", INTERRUPTED_IN)
+def test_ctrl_c_in_run(script: Script, where: str) -> None:
+    """DESIGN 2: KeyboardInterrupt leaves run()."""
+    script("interrupt", where, "run", prints=["KeyboardInterrupt", "left: nothing"])
+
+
+@pytest.mark.parametrize("where", INTERRUPTED_IN)
+def test_ctrl_c_in_run_with_a_coroutine(script: Script, where: str) -> None:
+    """As in asyncio.run(): the coroutine is cancelled."""
+    prints = ["main was cancelled", "KeyboardInterrupt", "left: nothing"]
+    script("interrupt", where, "run main", prints=prints)
+
+
+def test_ctrl_c_in_the_coroutine_itself(script: Script) -> None:
+    script("interrupt", "coroutine", "run main", prints=["KeyboardInterrupt", "left: nothing"])
