@@ -132,12 +132,6 @@ def test_a_forked_child_ends(script: Script, how: str, where: str) -> None:
     script("fork", how, where, prints=["child: 5", "file: True", *both, "left: nothing"])
 
 
-@pytest.mark.parametrize("where", ["coroutine", "listener"])
-def test_a_forked_child_leaves_the_running_loop(script: Script, where: str) -> None:
-    """Decision 10: the socket file is the parent's, which did not close its server."""
-    script("fork", "sys.exit", where, prints=["child: 5", "file: True", "left: nothing"])
-
-
 def what_goes_on() -> list[str]:
     """The end of every raising script: one report, and connections that work."""
     return [
