@@ -175,3 +175,9 @@ def test_ctrl_c_in_run_with_a_coroutine(script: Script, where: str) -> None:
 
 def test_ctrl_c_in_the_coroutine_itself(script: Script) -> None:
     script("interrupt", "coroutine", "run main", prints=["KeyboardInterrupt", "left: nothing"])
+
+
+@pytest.mark.parametrize("where", ["coroutine", "listener"])
+def test_a_forked_child_leaves_the_running_loop(script: Script, where: str) -> None:
+    """Decision 10: the socket file is the parent's, which did not close its server."""
+    script("fork", "sys.exit", where, prints=["child: 5", "file: True", "left: nothing"])

@@ -28,7 +28,6 @@ _LISTEN_OPTIONS = frozenset(
         "path",
         "port",
         "readable_all",
-        "reuse_port",
         "writable_all",
     }
 )
@@ -53,7 +52,6 @@ class ListenOptions(NamedTuple):
     host: str | None
     backlog: int
     ipv6_only: bool
-    reuse_port: bool
     readable_all: bool
     writable_all: bool
 
@@ -72,7 +70,7 @@ def parse_listen_options(
     backlog = _check_backlog(options.get("backlog"))
     flags = {
         name: bool(options.get(name, False))
-        for name in ("ipv6_only", "reuse_port", "readable_all", "writable_all")
+        for name in ("ipv6_only", "readable_all", "writable_all")
     }
     handle = options.get("handle", options.get("fd"))
     if "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int) or handle < 0):
@@ -164,15 +162,18 @@ def open_up(path: str, readable: bool, writable: bool) -> None:
         os.chmod(path, mode | (0o444 if readable else 0) | (0o222 if writable else 0))
 
 
-def bound_inode(path: str) -> tuple[int, int] | None:
-    """What tells the socket file at `path` from any other; None for an abstract name."""
+def bound_inode(path: str) -> tuple[int, int, int] | None:
+    """What tells the socket file at `path` from any other, and who bound it; None for an abstract name.
+
+    A forked child has the same server, but the file is its parent's.
+    """
     if path.startswith("\0"):
         return None
     status = os.stat(path)
-    return status.st_dev, status.st_ino
+    return os.getpid(), status.st_dev, status.st_ino
 
 
-def unlink_if_same(path: str, inode: tuple[int, int] | None) -> None:
+def unlink_if_same(path: str, inode: tuple[int, int, int] | None) -> None:
     """Remove the socket file, if it is still the one that was bound (decision 10)."""
     try:
         if inode is not None and bound_inode(path) == inode:
