@@ -1,4 +1,7 @@
-"""EventEmitter: who is called, when, in which order and with what.  Node: "Class: EventEmitter", rule 0.3."""
+"""EventEmitter: who is called, when, in which order and with what.
+
+Node: "Class: EventEmitter"; rules 0.1.1 and 0.3.
+"""
 
 from __future__ import annotations
 

@@ -285,7 +285,7 @@ def test_the_removal_of_a_once_listener_comes_before_its_call(emitter: EventEmit
 
 
 def test_remove_all_tells_of_every_one_last_first(emitter: EventEmitter) -> None:
-    """Node: "emitter.removeAllListeners()": in the reverse of the order in which they were added."""
+    """Node: "emitter.removeAllListeners()": in the reverse of the order of adding."""
     seen: list[Any] = []
     emitter.on("removeListener", lambda event, listener: seen.append((event, listener)))
     emitter.on("a", nothing).on("a", print).once("b", repr)

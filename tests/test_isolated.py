@@ -1,7 +1,7 @@
 """Scripts that end, fork, interrupt or close where a test could not: each in a process of its own.
 
-Every script must end with the given exit code and print exactly this, with nothing on stderr: no crash, no warning (all
-of them are errors), no "exception ignored", no "task was destroyed".
+Every script must end with the given exit code and print exactly this, with nothing on stderr: no
+crash, no warning (all of them are errors), no "exception ignored", no "task was destroyed".
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ STATES = (
 WAYS = ("runner", "uvloop", "run", "close", "unbound")
 
 LEAVING = (
-    "listening", "connection", "lookup", "connect", "data of the server", "data of the client", "end",
-    "timeout", "error", "close", "tick", "callback of write", "callback of end",
+    "listening", "connection", "lookup", "connect", "data of the server", "data of the client",
+    "end", "timeout", "error", "close", "tick", "callback of write", "callback of end",
 )  # fmt: skip
 
 RAISING_SOCKET = (
-    "connection", "lookup", "connect", "ready", "data", "readable", "resume", "end", "finish", "drain",
-    "timeout", "error", "close", "async data", "async connect", "no error listener",
+    "connection", "lookup", "connect", "ready", "data", "readable", "resume", "end", "finish",
+    "drain", "timeout", "error", "close", "async data", "async connect", "no error listener",
 )  # fmt: skip
 RAISING_CALLBACK = ("callback of write", "callback of a long write", "callback of end")
 RAISING_ELSEWHERE = {

@@ -10,7 +10,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src"
 
-# From the bottom to the top: a module may import what stands before it.  The .pyx, .pxd and .pyi of a name are one module.
+# From the bottom to the top: a module may import what stands before it.
+# The .pyx, .pxd and .pyi of a name are one module.
 ORDER = """
     uvnet._uv
     uvnet._uv.table
@@ -114,8 +115,13 @@ def late():
     from uvnet.run import run
 """
     assert set(imports_of(text)) == {
-        "uvnet.errors", "uvnet._core.handle", "uvnet._core.alive", "uvnet.address", "uvnet.emitter", "uvnet.run",
-    }  # fmt: skip
+        "uvnet.errors",
+        "uvnet._core.handle",
+        "uvnet._core.alive",
+        "uvnet.address",
+        "uvnet.emitter",
+        "uvnet.run",
+    }
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,50 @@ def test_the_loop_is_let_go() -> None:
     assert reference() is None
 
 
+def test_a_running_loop_cannot_be_closed(play: Player) -> None:
+    async def scenario() -> None:
+        server = uvnet.create_server().listen(0)
+        with pytest.raises(RuntimeError, match="running"):
+            asyncio.get_running_loop().close()
+        assert server.listening
+        client = uvnet.connect(server.address().port, "127.0.0.1")
+        await event(client, "connect")
+        client.end()
+        server.close()
+        await event(server, "close")
+
+    play(scenario)
+
+
+def test_a_loop_that_is_run_several_times() -> None:
+    """Between two runs everything waits; what was queued meanwhile comes in its turn."""
+    loop = uvloop.new_event_loop()
+    log: list[Any] = []
+
+    async def start() -> uvnet.Server:
+        return uvnet.create_server(lambda socket: socket.pipe(socket)).listen(0)
+
+    async def connect(server: uvnet.Server) -> uvnet.Socket:
+        client = uvnet.connect(server.address().port, "127.0.0.1")
+        await event(client, "connect")
+        return client.on("data", log.append)
+
+    async def finish(server: uvnet.Server, client: uvnet.Socket) -> None:
+        assert await event(client, "data") == (b"between the runs",)
+        client.end()
+        server.close()
+        await event(server, "close")
+
+    server = loop.run_until_complete(start())
+    client = loop.run_until_complete(connect(server))
+    client.write(b"between the runs", lambda error: log.append(error))
+    assert log == []
+    loop.run_until_complete(finish(server, client))
+    loop.close()
+    loop.close()
+    assert log == [None, b"between the runs"]
+
+
 # === The libuv inside uvloop ===
 
 

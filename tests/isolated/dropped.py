@@ -1,4 +1,7 @@
-"""dropped.py: nobody holds the server or its sockets, and they go on (DESIGN 3, "Lifetime: Node's rule")."""
+"""dropped.py: nobody holds the server or its sockets, and they go on.
+
+DESIGN 3, "Lifetime: Node's rule".
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """fork.py HOW WHERE: a child process ends while both have the same servers and connections open.
 
-HOW: by os._exit or by sys.exit.  WHERE it was forked: in a coroutine, in a listener, before the loop runs.
+HOW: by os._exit or by sys.exit.
+WHERE it was forked: in a coroutine, in a listener, before the loop runs.
 
-The parent must not notice: its connections live, its servers accept, its socket file is there.  There is one
-exception: a child that leaves a running loop by sys.exit() closes that loop, and with it what the loop watches
-in the epoll descriptor that it shares with its parent.  It is the same on uvloop alone and on asyncio.
+The parent must not notice: its connections live, its servers accept, its socket file is there.
+There is one exception: a child that leaves a running loop by sys.exit() closes that loop, and with
+it what the loop watches in the epoll descriptor that it shares with its parent.  It is the same on
+uvloop alone and on asyncio.
 """
 
 from __future__ import annotations

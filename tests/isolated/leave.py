@@ -1,6 +1,7 @@
 """leave.py HOW WHERE WAY: the process ends while uvnet is in the middle of everything.
 
-HOW: by sys.exit, by os._exit, or because the script is over.  WHERE: in which listener, or at module level.
+HOW: by sys.exit, by os._exit, or because the script is over.
+WHERE: in which listener, or at module level.
 WAY: what runs the loop, or "never run".
 """
 

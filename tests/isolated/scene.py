@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import logging
 import os
 import signal
 from typing import Any
@@ -18,6 +19,9 @@ SOCKET_EVENTS = (
     "lookup", "connectionAttempt", "connect", "ready", "data", "readable", "end", "drain", "finish",
     "timeout", "pause", "resume", "error", "close",
 )  # fmt: skip
+
+# asyncio's debug mode measures how long callbacks take; a busy machine is no defect.
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
 
 
 def say(*words: Any) -> None:
