@@ -30,6 +30,7 @@ ORDER = """
     uvnet._core.stream
     uvnet._core.tcp
     uvnet._core.pipe
+    uvnet._core.adopt
     uvnet._core.listener
     uvnet._core.lookup
     uvnet._core.loop

@@ -104,7 +104,6 @@ enum {
     X(REQUIRED, guess_handle, uv_handle_type, (uv_file))                                                \
     X(REQUIRED, close, void, (uv_handle_t *, uv_close_cb))                                              \
     X(REQUIRED, is_active, int, (const uv_handle_t *))                                                  \
-    X(REQUIRED, ref, void, (uv_handle_t *))                                                             \
     X(REQUIRED, unref, void, (uv_handle_t *))                                                           \
     X(REQUIRED, fileno, int, (const uv_handle_t *, uv_os_fd_t *))                                       \
     X(REQUIRED, listen, int, (uv_stream_t *, int, uv_connection_cb))                                    \
@@ -116,7 +115,6 @@ enum {
     X(REQUIRED, try_write, int, (uv_stream_t *, const uv_buf_t[], unsigned int))                        \
     X(REQUIRED, shutdown, int, (uv_shutdown_t *, uv_stream_t *, uv_shutdown_cb))                        \
     X(REQUIRED, tcp_init, int, (uv_loop_t *, uv_tcp_t *))                                               \
-    X(REQUIRED, tcp_init_ex, int, (uv_loop_t *, uv_tcp_t *, unsigned int))                              \
     X(REQUIRED, tcp_open, int, (uv_tcp_t *, uv_os_sock_t))                                              \
     X(REQUIRED, tcp_nodelay, int, (uv_tcp_t *, int))                                                    \
     X(REQUIRED, tcp_keepalive, int, (uv_tcp_t *, int, unsigned int))                                    \

@@ -82,8 +82,6 @@ async def on(emitter: EventEmitter, event: Any) -> AsyncIterator[tuple[Any, ...]
 class _Watch:
     """Calls back once a stream is over, in whichever way."""
 
-    EVENTS = ("end", "finish", "error", "close")
-
     def __init__(self, stream: Any, done: Done, readable: bool, writable: bool) -> None:
         self.stream = stream
         self.done: Done | None = done

@@ -32,6 +32,8 @@ cdef class Connection(Duplex):
     cdef int _stop_connecting(self) except -1
 
     cdef int _attach(self, Stream handle) except -1
+    cdef int _let_go(self) except -1
+    cdef int _shutdown_done(self, int status) except -1
     cdef int _capture_names(self) except -1
     cdef inline void _touch(self) noexcept:
         if self._idle is not NULL:

@@ -201,11 +201,11 @@ cdef class Connection(Duplex):
         if self._handle is None:
             return self._finalised(None)
         status = self._handle.shutdown()
-        if status == -ENOTCONN:
-            return self._finalised(None)
-        if status < 0:
-            return self._finalised(system_error(status, "shutdown"))
-        return 0
+        return self._shutdown_done(status) if status < 0 else 0
+
+    cdef int _shutdown_done(self, int status) except -1:
+        # A connection that is gone already counts as shut down (rule 2.9.5).
+        return self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
 
     def _shut_down(self):
         if self._ending and not self._destroyed:
@@ -228,10 +228,7 @@ cdef class Connection(Duplex):
         if handle is None:
             later(self.record, _run_close, self, None, STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR)
         else:
-            self._capture_names()
-            self._old_bytes_read = handle.bytes_read
-            self._old_bytes_written = handle.bytes_written
-            self._handle = None
+            self._let_go()
             handle.had_error = error is not None
             handle.read_stop()
             handle.close(reset)
@@ -251,6 +248,14 @@ cdef class Connection(Duplex):
         self._handle = handle
         if self._reader is not None:
             handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
+        return 0
+
+    cdef int _let_go(self) except -1:
+        """Forget the handle, and keep what users may still ask for."""
+        self._capture_names()
+        self._old_bytes_read = self._handle.bytes_read
+        self._old_bytes_written = self._handle.bytes_written
+        self._handle = None
         return 0
 
     cdef int _capture_names(self) except -1:
@@ -315,7 +320,7 @@ cdef int _on_shutdown(object owner, int status) except -1:
     cdef Connection self = <Connection>owner
     if self._handle is None:
         return 0
-    return self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
+    return self._shutdown_done(status)
 
 
 cdef int _on_connected(object owner, Stream stream, int status) except -1:
@@ -347,10 +352,7 @@ cdef int _on_abandoned(object owner) except -1:
     self._destroyed = True
     self._connecting = False
     if self._handle is not None:
-        self._capture_names()
-        self._old_bytes_read = self._handle.bytes_read
-        self._old_bytes_written = self._handle.bytes_written
-        self._handle = None
+        self._let_go()
     self._stop_connecting()
     self._buffered = None
     self._buffer = None

@@ -42,6 +42,7 @@ cdef class Duplex(Readable):
     cdef int _after_write(self, WriteRequest request) except -1
     cdef int _write_failed(self, WriteRequest request) except -1
     cdef int _fail_buffered(self) except -1
+    cdef int _call_finish_callbacks(self, object error) except -1
     cdef bint _may_finish(self) noexcept
     cdef int _finish_maybe(self, bint in_call) except -1
     cdef int _finish(self) except -1

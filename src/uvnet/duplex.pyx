@@ -268,12 +268,9 @@ cdef class Duplex(Readable):
 
     cdef int _finalised(self, object error) except -1:
         """_final() is over."""
-        cdef list callbacks
         self._pending_steps -= 1
         if error is not None:
-            callbacks, self._finish_callbacks = self._finish_callbacks or [], None
-            for callback in callbacks:
-                self._call_back(callback, error)
+            self._call_finish_callbacks(error)
             self._destroy_stream(error)
         elif self._may_finish():
             self._prefinished = True
@@ -343,11 +340,9 @@ cdef class Duplex(Readable):
             if request.state == WRITE_GATHERING:
                 self._flush()
             if request.state == WRITE_DONE:
+                self._drain_maybe()
                 if request.callbacks:
-                    self._drain_maybe()
                     self._call_back(request.callbacks.pop(0), None)
-                else:
-                    self._drain_maybe()
             elif request.state == WRITE_FAILED:
                 self._write_failed(request)
         elif step == STEP_AFTER_WRITE:
@@ -500,7 +495,7 @@ cdef class Duplex(Readable):
 
     cdef int _fail_buffered(self) except -1:
         """Call back what will never be sent."""
-        cdef list buffered, callbacks
+        cdef list buffered
         cdef WriteRequest request
         if self._in_flight is not None:
             if self._in_flight.state != WRITE_GATHERING:
@@ -517,9 +512,15 @@ cdef class Duplex(Readable):
             self._writable_length -= chunk_length(chunk)
             if callback is not None:
                 self._call_back(callback, self._errored or stream_destroyed("write"))
-        callbacks, self._finish_callbacks = self._finish_callbacks or [], None
-        for callback in callbacks:
-            self._call_back(callback, self._errored or stream_destroyed("end"))
+        self._call_finish_callbacks(self._errored or stream_destroyed("end"))
+        return 0
+
+    cdef int _call_finish_callbacks(self, object error) except -1:
+        cdef list callbacks
+        callbacks, self._finish_callbacks = self._finish_callbacks, None
+        if callbacks:
+            for callback in callbacks:
+                self._call_back(callback, error)
         return 0
 
     cdef bint _may_finish(self) noexcept:
@@ -544,14 +545,11 @@ cdef class Duplex(Readable):
         return 0
 
     cdef int _finish(self) except -1:
-        cdef list callbacks
         self._pending_steps -= 1
         if self._destroyed or self._finished or not self._ending:
             return 0
         self._finished = True
-        callbacks, self._finish_callbacks = self._finish_callbacks or [], None
-        for callback in callbacks:
-            self._call_back(callback, None)
+        self._call_finish_callbacks(None)
         self.emit0("finish")
         if self._end_emitted or not self._readable_side:
             self._destroy_stream(None)

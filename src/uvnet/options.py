@@ -26,7 +26,6 @@ from uvnet.ip import is_ip
 __all__ = ["ConnectOptions", "merge_options", "normalize", "parse_connect_options"]
 
 MAX_TIMEOUT = 2**31 - 1  # milliseconds, Node's TIMEOUT_MAX (rule 2.12.2)
-_CALLBACK = "of type function"
 
 
 def to_number(text: str) -> float:
@@ -243,7 +242,7 @@ def parse_connect_options(
         raise invalid_value("options.host", host, "must not contain a null character")
     lookup = options.get("lookup")
     if lookup is not None and not callable(lookup):
-        raise invalid_type("options.lookup", _CALLBACK, lookup)
+        raise invalid_callback(lookup, "options.lookup")
     hints = options.get("hints")
     if hints is None:
         hints = 0

@@ -8,6 +8,7 @@ import socket as _socket_module
 
 from libc.errno cimport EINVAL
 
+from uvnet._core.adopt cimport adopt
 from uvnet._core.errors cimport system_error
 from uvnet._core.listener cimport Listener, new_listener
 from uvnet._core.loop cimport current_record
@@ -15,7 +16,7 @@ from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._core.tick cimport later, report
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE
 from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
@@ -281,20 +282,8 @@ cdef class Server(SocketParent):
             self._inode = inode
         else:
             descriptor = given.fileno() if isinstance(given, _socket_module.socket) else given
-            kind = uv.guess_handle(descriptor)
-            if kind == UVNET_UV_TCP:
-                handle = open_tcp(self.record)
-                status = (<TCP>handle).open(descriptor)
-            elif kind == UVNET_UV_NAMED_PIPE:
-                handle = open_pipe(self.record)
-                status = (<Pipe>handle).open(descriptor)
-            else:
-                handle = None
-                status = -EINVAL
-            if status < 0:
-                if handle is not None:
-                    handle.close()
-            else:
+            handle = adopt(self.record, descriptor, &kind, &status)
+            if handle is not None:
                 if isinstance(given, _socket_module.socket):
                     path = given.getsockname() if kind == UVNET_UV_NAMED_PIPE else None
                     given.detach()

@@ -9,6 +9,7 @@ import socket as _socket_module
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 from libc.stdlib cimport calloc, free
 
+from uvnet._core.adopt cimport adopt
 from uvnet._core.errors cimport system_error
 from uvnet._core.idle cimport IdleEntry, idle_timers_of
 from uvnet._core.loop cimport current_record
@@ -16,7 +17,7 @@ from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
 from uvnet.onread cimport BufferReader
 
 from uvnet.connecting import Connector, defaults
@@ -409,17 +410,10 @@ cdef class Socket(Connection):
             raise out_of_range("options.fd", ">= 0 and <= 2147483647", given)
         else:
             descriptor = given
-        kind = uv.guess_handle(descriptor)
-        if kind == UVNET_UV_TCP:
-            handle = open_tcp(self.record)
-            status = (<TCP>handle).open(descriptor)
-        elif kind == UVNET_UV_NAMED_PIPE:
-            handle = open_pipe(self.record)
-            status = (<Pipe>handle).open(descriptor)
-        else:
-            raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
-        if status < 0:
-            handle.close()
+        handle = adopt(self.record, descriptor, &kind, &status)
+        if handle is None:
+            if kind != UVNET_UV_TCP and kind != UVNET_UV_NAMED_PIPE:
+                raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
             raise system_error(status, "open")
         if isinstance(given, _socket_module.socket):
             given.detach()

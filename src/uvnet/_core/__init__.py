@@ -2,5 +2,5 @@
 
 Each module is one libuv concept and imports only modules that stand before it in this list:
 counters, errors, sockaddr, record, tick, handle, gil, prepare, timer, idle, write_request, stream, tcp, pipe,
-listener, lookup, loop.
+adopt, listener, lookup, loop, alive.
 """

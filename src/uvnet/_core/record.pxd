@@ -51,7 +51,6 @@ cdef class LoopRecord:
     cdef readonly object check_handle    # the loop's Check
     cdef readonly object prepare         # the loop's Prepare
     cdef readonly object idle_timers     # the loop's IdleTimers
-    cdef readonly set tasks              # tasks of async listeners, kept alive until they are done
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback

@@ -18,7 +18,6 @@ cdef class LoopRecord:
         self.uv_loop = loop_pointer(loop)
         self.loop = loop
         self.hold.thread_id = PyThread_get_thread_ident()
-        self.tasks = set()
         self.read_buffer = <char *>malloc(READ_BUFFER_SIZE)
         if self.read_buffer is NULL:
             raise MemoryError

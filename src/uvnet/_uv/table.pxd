@@ -90,7 +90,6 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         int (*guess_handle)(int) noexcept nogil
         void (*close)(uv_handle_t *, uv_close_cb) noexcept nogil
         int (*is_active)(const uv_handle_t *) noexcept nogil
-        void (*ref)(uv_handle_t *) noexcept nogil
         void (*unref)(uv_handle_t *) noexcept nogil
         int (*fileno)(const uv_handle_t *, int *) noexcept nogil
         int (*listen)(uv_stream_t *, int, uv_connection_cb) noexcept nogil
@@ -101,7 +100,6 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         int (*try_write)(uv_stream_t *, const uv_buf_t *, unsigned int) noexcept nogil
         int (*shutdown)(uv_shutdown_t *, uv_stream_t *, uv_shutdown_cb) noexcept nogil
         int (*tcp_init)(uv_loop_t *, uv_tcp_t *) noexcept nogil
-        int (*tcp_init_ex)(uv_loop_t *, uv_tcp_t *, unsigned int) noexcept nogil
         int (*tcp_open)(uv_tcp_t *, int) noexcept nogil
         int (*tcp_nodelay)(uv_tcp_t *, int) noexcept nogil
         int (*tcp_keepalive)(uv_tcp_t *, int, unsigned int) noexcept nogil
