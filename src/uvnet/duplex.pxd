@@ -33,7 +33,7 @@ cdef class Duplex(Readable):
     cdef int _reset_writable(self) except -1
     cdef int _call_back(self, object callback, object error) except -1
     cdef object _accept(self, object chunk, object encoding)
-    cdef object _write(self, object chunk, object callback)
+    cdef object _write(self, object chunk, object callback, object refusal)
     cdef int _write_later(self, object callback, object error) except -1
     cdef int _dispatch(self, WriteRequest request, bint in_call) except -1
     cdef int _send_buffered(self) except -1

@@ -86,7 +86,7 @@ cdef class Duplex(Readable):
             raise invalid_callback(callback)
         if not PyBytes_CheckExact(chunk) or encoding is not None:
             chunk = self._accept(chunk, encoding)
-        return self._write(chunk, callback) is True
+        return self._write(chunk, callback, self._write_refused() if self._ending else None) is True
 
     def end(self, chunk=None, encoding=None, callback=None):
         """Half-close: send what is written, `chunk` last, then FIN; returns the socket.
@@ -105,21 +105,22 @@ cdef class Duplex(Readable):
             raise invalid_callback(callback)
         if chunk is not None:
             chunk = self._accept(chunk, encoding)
-            result = self._write(chunk, None)
+            result = self._write(chunk, None, None)
             if isinstance(result, BaseException):
                 error = result
         if self._corked:
             self._corked = 1
             self.uncork()
         if error is None:
-            if self._errored is None and not self._ending and not self._destroyed:
+            if self._destroyed and not self._finished:
+                self._ending = self._ending or self._errored is None
+                error = stream_destroyed("end")
+            elif self._finished:
+                error = already_finished("end")
+            elif self._errored is None and not self._ending:
                 self._flush()
                 self._ending = True
                 self._finish_maybe(True)
-            elif self._finished:
-                error = already_finished("end")
-            elif self._destroyed:
-                error = stream_destroyed("end")
         if callback is not None:
             if error is not None:
                 self._write_later(callback, error)
@@ -382,14 +383,17 @@ cdef class Duplex(Readable):
             raise invalid_type("chunk", "of type str or a bytes-like object", chunk)
         return data
 
-    cdef object _write(self, object chunk, object callback):
-        """True or False as write() returns, or the exception for a write that the state does not allow."""
+    cdef object _write(self, object chunk, object callback, object refusal):
+        """True or False as write() returns, or the exception for a write that the state does not allow.
+
+        `refusal` is the exception for a write after the end, None for the usual one.
+        """
         cdef WriteRequest request
         cdef Stream handle
         cdef Py_ssize_t length
         cdef object error = None
         if self._ending:
-            error = self._write_refused() or write_after_end()
+            error = refusal or write_after_end()
         elif self._destroyed:
             error = stream_destroyed("write")
         if error is not None:

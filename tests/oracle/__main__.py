@@ -29,7 +29,9 @@ def main(text: str) -> int:
             different += bool(problems)
             if len(chosen) > 1 and not problems:
                 continue
-            print(f"\n=== {case.name} (rule {case.scenario.rule}): {'DIFFERENT' if problems else 'same'}")
+            print(
+                f"\n=== {case.name} (rule {case.scenario.rule}): {'DIFFERENT' if problems else 'same'}"
+            )
             for problem in problems or [""]:
                 print(problem)
             if len(chosen) == 1:

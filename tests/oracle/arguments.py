@@ -44,7 +44,13 @@ def _row(actor: Actor, method: str, rule: str, arguments: tuple[Any, ...]) -> Sc
         rule,
         server=None,
         transports=("tcp",),
-        steps=[actor.make(), call, actor.on("error"), actor.destroy() if actor is client else actor.close(), finish(0)],
+        steps=[
+            actor.make(),
+            call,
+            actor.on("error"),
+            actor.destroy() if actor is client else actor.close(),
+            finish(0),
+        ],
     )
 
 
@@ -102,7 +108,12 @@ CONNECT: list[tuple[Any, ...]] = [
 ]  # fmt: skip
 
 OTHERS: list[tuple[Actor, str, str, list[tuple[Any, ...]]]] = [
-    (client, "setKeepAlive", "2.13.3", [(True, ms(-1)), (True, ms(999.9)), (1,), (None,), (True, None)]),
+    (
+        client,
+        "setKeepAlive",
+        "2.13.3",
+        [(True, ms(-1)), (True, ms(999.9)), (1,), (None,), (True, None)],
+    ),
     (client, "setNoDelay", "2.13.2", [(1,), ("",), (None,), (0,)]),
     (client, "destroy", "2.11.1", [("x",), (5,)]),
     (client, "end", "2.9.1", [(5,), (True,), ([],)]),
@@ -125,8 +136,8 @@ SOCKET_OPTIONS: list[dict[str, Any]] = [
     {"highWaterMark": -1}, {"highWaterMark": "x"}, {"highWaterMark": 1.5}, {"highWaterMark": NAN},
     {"readableHighWaterMark": -1}, {"writableHighWaterMark": "x"}, {"highWaterMark": None},
     {"objectMode": True}, {"readableObjectMode": True}, {"writableObjectMode": True},
-    {"allowHalfOpen": "yes"}, {"noDelay": "yes"}, {"keepAliveInitialDelay": "x"}, {"keepAliveInitialDelay": ms(-1)},
-    {"encoding": "klingon"}, {"encoding": "utf8"}, {"nonsense": True},
+    {"allowHalfOpen": "yes"}, {"noDelay": "yes"}, {"keepAliveInitialDelay": "x"},
+    {"keepAliveInitialDelay": ms(-1)}, {"encoding": "klingon"}, {"encoding": "utf8"}, {"nonsense": True},
 ]  # fmt: skip
 
 SERVER_OPTIONS: list[dict[str, Any]] = [
@@ -136,7 +147,9 @@ SERVER_OPTIONS: list[dict[str, Any]] = [
     {"nonsense": True},
 ]  # fmt: skip
 
-ADDRESSES = [
+SERVERS: list[Any] = ["path", 0, True, 1.5, [], None]
+
+ADDRESSES: list[Any] = [
     "127.0.0.1", "127.0.0.01", "256.0.0.1", "1.2.3", " 127.0.0.1", "127.0.0.1\n", "0x7f.0.0.1", "",
     "::1", "::", ":::", "1::2::3", "::ffff:1.2.3.4", "::ffff:1.2.3.04", "fe80::1%eth0", "fe80::1%", "12345::",
     "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "1::2:3:4:5:6:7:8", "[::1]", "::1/64", "localhost",
@@ -220,10 +233,14 @@ def _decided(scenario: Scenario) -> Scenario:
     if scenario.name not in DECISIONS:
         return scenario
     reason, code = DECISIONS[scenario.name]
-    word, who, *rest = next(step for step in scenario.steps if step[0] != "make" or len(scenario.steps) == 2)
+    word, who, *rest = next(
+        step for step in scenario.steps if step[0] != "make" or len(scenario.steps) == 2
+    )
     what = {"make": "new", "create": rest[0], "call": rest[0]}[word]
     return replace(
-        scenario, decision=reason, differs={who: [[f"{what}!", {"$error": {"code": code} if code else {}}]]}
+        scenario,
+        decision=reason,
+        differs={who: [[f"{what}!", {"$error": {"code": code} if code else {}}]]},
     )
 
 
@@ -235,9 +252,12 @@ SCENARIOS = [
         *[_row(actor, method, rule, row) for actor, method, rule, rows in OTHERS for row in rows],
         *[_options(client, "2.1", **options) for options in SOCKET_OPTIONS],
         *[_options(server, "1.1.2", **options) for options in SERVER_OPTIONS],
-        *[_created(server, "createServer", "1.1.2", value) for value in ("path", 0, True, 1.5, [], None)],
+        *[_created(server, "createServer", "1.1.2", value) for value in SERVERS],
         *[_created(server, "createServer", "1.1.2", {}, value) for value in ("path", 0, None)],
-        *[_created(client, "connect", "2.2.2", *row) for row in ((), (-1,), ({},), ({"port": None},), (True,))],
+        *[
+            _created(client, "connect", "2.2.2", *row)
+            for row in ((), (-1,), ({},), ({"port": None},), (True,))
+        ],
         *_functions(),
     )
 ]

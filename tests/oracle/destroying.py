@@ -9,11 +9,9 @@ from oracle.language import (
     client,
     data,
     error,
-    fill,
     it,
     lookup,
     show,
-    throw,
     wait,
     when,
 )
@@ -77,8 +75,13 @@ SCENARIOS = [
                 [
                     "state",
                     {
-                        "connecting": False, "destroyed": True, "errored": None,
-                        "pending": True, "readable": False, "readyState": "closed", "writable": False,
+                        "connecting": False,
+                        "destroyed": True,
+                        "errored": None,
+                        "pending": True,
+                        "readable": False,
+                        "readyState": "closed",
+                        "writable": False,
                     },
                 ],
                 ["close", False],
@@ -148,7 +151,11 @@ SCENARIOS = [
         until=["client close", "client the answer has come"],
         decision="2.3.3 (later: no 'lookup' for a socket that is destroyed)",
         differs={
-            "client": [["lookup()", "somewhere", 4, False], ["close", False], ["the answer has come"]]
+            "client": [
+                ["lookup()", "somewhere", 4, False],
+                ["close", False],
+                ["the answer has come"],
+            ]
         },
     ),
     Scenario(
@@ -170,7 +177,12 @@ SCENARIOS = [
         steps=[
             client.make(),
             client.on("close", client.get("closed"), label="close"),
-            client.on("connect", client.destroy(), client.get("closed"), client.tick("tick", client.get("closed"))),
+            client.on(
+                "connect",
+                client.destroy(),
+                client.get("closed"),
+                client.tick("tick", client.get("closed")),
+            ),
             client.dial(),
         ],
         until=BOTH_CLOSED,
@@ -206,7 +218,10 @@ SCENARIOS = [
             client.make(),
             client.watch(),
             client.on(
-                "connect", client.destroy(error("first")), client.destroy(error("second")), label="destroyer"
+                "connect",
+                client.destroy(error("first")),
+                client.destroy(error("second")),
+                label="destroyer",
             ),
             client.dial(),
         ],
@@ -219,7 +234,9 @@ SCENARIOS = [
         steps=[
             client.make(),
             client.watch(),
-            client.on("error", client.destroy(error("second")), client.get(*AFTER), label="destroyer"),
+            client.on(
+                "error", client.destroy(error("second")), client.get(*AFTER), label="destroyer"
+            ),
             client.on("connect", client.destroy(error("first")), label="go"),
             client.dial(),
         ],
@@ -238,7 +255,12 @@ SCENARIOS = [
         server={"pauseOnConnect": True},
         transports=("tcp",),
         accept=[it.watch(), when(["client written"], wait(10, it.destroy()))],
-        steps=[client.make(), client.watch(), client.dial(), client.write(data("unread"), cb("written"))],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            client.write(data("unread"), cb("written")),
+        ],
         until=BOTH_CLOSED,
     ),
     Scenario(
@@ -249,234 +271,17 @@ SCENARIOS = [
         until=BOTH_CLOSED,
     ),
     Scenario(
-        "what is written before destroy() arrives",
-        "2.11.1, DESIGN 5",
-        accept=[it.watch("data")],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "connect",
-                show(client.write(data("abc"), cb("first"))),
-                show(client.write(data("def"), cb("second"))),
-                client.destroy(),
-                label="go",
-            ),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "what is written from a timer before destroy() arrives",
-        "2.11.1, DESIGN 5",
-        accept=[it.watch("data")],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.dial(),
-            when(
-                ["client ready"],
-                client.write(data("abc"), cb("first")),
-                client.write(data("def"), cb("second")),
-                client.destroy(),
-                client.tick("tick"),
-            ),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
         "destroy after end()",
         "2.11.4, 2.8.7",
         accept=[it.watch("data")],
         steps=[
             client.make(),
             client.watch(),
-            client.on("connect", client.end(data("abc"), cb("ended")), client.destroy(), label="go"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "destroy_soon without data",
-        "2.11.7",
-        accept=[it.watch("data")],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.destroySoon(), client.get(*AFTER, *ENDED), label="go"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "destroy_soon with data to send",
-        "2.11.7",
-        accept=[it.on("end", it.get("bytesRead")), it.on("close"), it.resume()],
-        steps=[
-            client.make(),
-            client.watch(),
             client.on(
-                "connect", client.write(fill("x", 3_000_000)), client.destroySoon(), client.get(*AFTER), label="go"
+                "connect", client.end(data("abc"), cb("ended")), client.destroy(), label="go"
             ),
             client.dial(),
         ],
         until=BOTH_CLOSED,
     ),
-    Scenario(
-        "destroy_soon after end() has finished",
-        "2.11.7",
-        server={"allowHalfOpen": True},
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.end(), label="go"),
-            client.on("finish", client.destroySoon(), client.get(*AFTER), label="finished"),
-            client.dial(),
-            when(["peer end"], wait(5, client.mark("soon"))),
-        ],
-        until=["client close", "peer end"],
-    ),
-    Scenario(
-        "destroy_soon while connecting",
-        "2.11.7, 2.9.3",
-        accept=[it.watch("data")],
-        steps=[client.make(), client.watch(), client.dial(), client.write(data("abc")), client.destroySoon()],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "reset in 'connect'",
-        "8 (resetAndDestroy)",
-        transports=("tcp",),
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", show(client.resetAndDestroy()), client.get(*AFTER), label="resetter"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "reset by the server",
-        "8 (resetAndDestroy)",
-        transports=("tcp",),
-        accept=[it.watch(), when(["client ready"], it.resetAndDestroy(), it.resetAndDestroy())],
-        steps=[client.make(), client.watch(), client.dial()],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "reset while connecting",
-        "8 (resetAndDestroy)",
-        transports=("tcp",),
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.dial(),
-            show(client.resetAndDestroy()),
-            client.get(*AFTER),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "reset while connecting, then destroy",
-        "8 (resetAndDestroy)",
-        transports=("tcp",),
-        steps=[client.make(), client.watch(), client.dial(), client.resetAndDestroy(), client.destroy()],
-        until=["client close"],
-    ),
-    Scenario(
-        "reset a fresh socket",
-        "8 (resetAndDestroy), 2.11.3",
-        server=None,
-        transports=("tcp",),
-        steps=[client.make(), client.watch(), show(client.resetAndDestroy())],
-        until=["client close"],
-        decision="13",
-        differs={
-            "client": [
-                ["resetAndDestroy =", "<client>"],
-                ["error", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
-                ["close", True],
-            ]
-        },
-    ),
-    Scenario(
-        "reset a Unix socket",
-        "8 (resetAndDestroy)",
-        transports=("unix",),
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.resetAndDestroy(), client.get(*STATE), client.end(), label="go"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "write after a reset",
-        "8 (resetAndDestroy), 2.8.3",
-        transports=("tcp",),
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "connect", client.resetAndDestroy(), show(client.write(data("x"), cb("written"))), label="go"
-            ),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "an error that nobody listens for",
-        "0.3.1, 2.11.9",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.on("close"),
-            client.on("connect", client.destroy(error()), label="go"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "a refused connection that nobody listens for",
-        "0.3.1, 2.11.9",
-        server=None,
-        steps=[client.make(), client.on("close"), client.dial(to="nobody")],
-        until=["client close"],
-    ),
-    Scenario(
-        "a listener raises",
-        "DESIGN 2 (a throw in a listener)",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", throw("in the listener"), label="raiser"),
-            client.on("connect", label="after the raiser"),
-            client.dial(),
-            wait(30, client.get(*AFTER), client.destroy(), client.mark("over")),
-        ],
-        until=["client close", "peer close", "client over"],
-        decision="DESIGN 2: the socket whose event it was is destroyed",
-        differs={
-            "client": [
-                ["connect"],
-                ["raiser"],
-                ["close", False],
-                [
-                    "state",
-                    {
-                        "connecting": False, "destroyed": True, "errored": None,
-                        "pending": True, "readable": False, "readyState": "closed", "writable": False,
-                    },
-                ],
-                ["over"],
-            ]
-        },
-    ),  # fmt: skip
 ]

@@ -43,6 +43,7 @@ __all__ = [
     "module",
     "ms",
     "number",
+    "onread",
     "options",
     "path",
     "peer",
@@ -245,12 +246,19 @@ def options(**given: Any) -> dict[str, Any]:
     return {"$": "options", "value": given}
 
 
-def lookup(*answer: Any, fails: str = "", how: str = "sync", steps: list[Step] | None = None) -> dict[str, Any]:
+def lookup(
+    *answer: Any, fails: str = "", how: str = "sync", steps: list[Step] | None = None
+) -> dict[str, Any]:
     """A `lookup` function that logs its arguments, takes steps and answers: with arguments, or an error.
 
     `how` is "sync", "tick", "wait" (from a timer) or "never".
     """
     return {"$": "lookup", "answer": list(answer), "fails": fails, "how": how, "steps": steps or []}
+
+
+def onread(size: int, *steps: Step, go_on: bool = True) -> dict[str, Any]:
+    """The option `onread`, with a buffer of that size; the callback logs what is read and takes steps."""
+    return {"$": "onread", "size": size, "steps": list(steps), "goOn": go_on}
 
 
 BOTH = ("tcp", "unix")
@@ -303,7 +311,12 @@ class Case:
 
 def cases(*groups: list[Scenario]) -> list[Case]:
     """Every scenario over each of its transports."""
-    found = [Case(scenario, kind) for group in groups for scenario in group for kind in scenario.transports]
+    found = [
+        Case(scenario, kind)
+        for group in groups
+        for scenario in group
+        for kind in scenario.transports
+    ]
     names = [case.name for case in found]
     twice = {name for name in names if names.count(name) > 1}
     assert not twice, f"scenarios of one name: {sorted(twice)}"

@@ -17,7 +17,6 @@ from oracle.language import (
     server2,
     show,
     wait,
-    when,
 )
 
 __all__ = ["SCENARIOS"]
@@ -27,7 +26,9 @@ TOO_LONG = "/tmp/" + "x" * 200
 NOW = [server.get("listening"), show(server.address())]
 
 
-def _listens(name: str, rule: str, *arguments: Any, transports: tuple[str, ...] = TCP, **more: Any) -> Scenario:
+def _listens(
+    name: str, rule: str, *arguments: Any, transports: tuple[str, ...] = TCP, **more: Any
+) -> Scenario:
     """One form of listen(): the state right after it, and at 'listening'."""
     return Scenario(
         f"listen({name})",
@@ -47,7 +48,9 @@ def _listens(name: str, rule: str, *arguments: Any, transports: tuple[str, ...] 
     )
 
 
-def _fails(name: str, rule: str, *arguments: Any, transports: tuple[str, ...] = TCP, **more: Any) -> Scenario:
+def _fails(
+    name: str, rule: str, *arguments: Any, transports: tuple[str, ...] = TCP, **more: Any
+) -> Scenario:
     """listen() where nobody can listen."""
     return Scenario(
         f"failing listen({name})",
@@ -116,7 +119,11 @@ SCENARIOS = [
     _listens("0, host, backlog", "1.2.3", 0, "127.0.0.1", 5, cb("callback")),
     _listens("0, IPv6 host", "1.4.2", 0, "::1"),
     _listens("{port}", "1.2.1", {"port": 0}, cb("callback")),
-    _listens("{port, host, backlog, exclusive}", "1.2.1", {"port": 0, "host": "::1", "backlog": 3, "exclusive": True}),
+    _listens(
+        "{port, host, backlog, exclusive}",
+        "1.2.1",
+        {"port": 0, "host": "::1", "backlog": 3, "exclusive": True},
+    ),
     _listens("port=, host=", "DESIGN 2", options(port=0, host="127.0.0.1")),
     _listens("None", "1.2.4", None),
     _listens("path", "1.6.1", path(), cb("callback"), transports=UNIX),
@@ -137,7 +144,10 @@ SCENARIOS = [
     _fails("a descriptor that is not open", "1.5", {"fd": 9999}),
     _fails("a path in use", "1.5", path("server"), transports=UNIX),
     _fails(
-        "a path in a missing directory", "1.5", path("missing/socket"), transports=UNIX,
+        "a path in a missing directory",
+        "1.5",
+        path("missing/socket"),
+        transports=UNIX,
         decision="Python users catch FileNotFoundError; libuv turns ENOENT into EACCES",
         differs={
             "server2": [
@@ -191,162 +201,6 @@ SCENARIOS = [
         until=["server L2", "server T"],
     ),
     Scenario(
-        "close right after listen()",
-        "1.4.3",
-        server=None,
-        transports=TCP,
-        steps=[server.make(), server.watch(), server.listen(0, cb("never")), server.close(cb("closed")), *NOW],
-        until=["server close"],
-    ),
-    Scenario(
-        "close right after listen() of a path",
-        "1.4.3",
-        server=None,
-        transports=UNIX,
-        steps=[
-            server.make(),
-            server.watch(),
-            server.serve(cb("never")),
-            server.close(cb("closed")),
-            server.get("listening"),
-        ],
-        until=["server close"],
-    ),
-    Scenario(
-        "close while the host is looked up",
-        "1.4.5",
-        server=None,
-        transports=TCP,
-        steps=[
-            server.make(),
-            server.watch(),
-            server.listen(0, "127.0.0.1", cb("never")),
-            server.close(cb("closed")),
-            wait(30, *NOW, finish()),
-        ],
-        decision="4: close cancels the listen that is under way, which was open in that sense",
-        differs={
-            "server": [
-                ["close"],
-                ["closed"],
-                ["state", {"listening": False}],
-                ["address =", None],
-            ]
-        },
-    ),
-    Scenario(
-        "listen twice",
-        "1.2.4, 1.3.3",
-        steps=[
-            server.watch(),
-            server.serve(cb("never")),
-            server.listen(0, cb("never")),
-            server.get("listening"),
-            finish(),
-        ],
-    ),
-    Scenario(
-        "listen twice while the host is looked up",
-        "1.3.3",
-        server=None,
-        transports=TCP,
-        steps=[
-            server.make(),
-            server.watch(),
-            server.listen(0, "127.0.0.1", cb("first")),
-            server.listen(0, "127.0.0.1", cb("second")),
-            wait(30, server.get("listening"), finish()),
-        ],
-        decision="4",
-        differs={
-            "server": [
-                [
-                    "listen!",
-                    {
-                        "$error": {
-                            "code": "ERR_SERVER_ALREADY_LISTEN",
-                            "message": "Listen method has been called more than once without closing.",
-                        }
-                    },
-                ],
-                ["listening"],
-                ["first"],
-                ["state", {"listening": True}],
-            ]
-        },
-    ),
-    Scenario(
-        "listen again in 'error'",
-        "1.4.7",
-        transports=TCP,
-        steps=[
-            server2.make(),
-            server2.watch(),
-            server2.on("error", server2.listen(0, "127.0.0.1", cb("second")), label="again"),
-            server2.listen(port_of(server), "127.0.0.1", cb("first")),
-            when(["server2 listening"], server2.close()),
-        ],
-        until=["server2 close"],
-    ),
-    Scenario(
-        "listen again after a failure",
-        "1.4.7",
-        steps=[
-            server2.make(),
-            server2.watch(),
-            server2.listen("/etc/passwd", cb("first")),
-            when(["server2 error"], server2.serve(cb("second"))),
-            when(["server2 listening"], server2.close()),
-        ],
-        until=["server2 close"],
-    ),
-    Scenario(
-        "listen again after close()",
-        "1.9.6",
-        steps=[
-            server.watch(),
-            server.on("close", server.serve(cb("again")), label="closed", how="once"),
-            server.close(),
-            when(["server again"], server.close()),
-        ],
-        until=["server close", "server close"],
-    ),
-    Scenario(
-        "listen again in the same turn as close()",
-        "1.9.6",
-        steps=[
-            server.watch(),
-            server.close(cb("first")),
-            server.serve(cb("again")),
-            when(["server again"], server.get("listening"), server.close(cb("second"))),
-        ],
-        until=["server second"],
-    ),
-    Scenario(
-        "a listen() that raises keeps its callback",
-        "1.2.4",
-        server=None,
-        transports=TCP,
-        steps=[
-            server.make(),
-            server.listen(-1, cb("of the first")),
-            server.get("listening"),
-            server.listen(0, cb("of the second")),
-            when(["server of the second"], server.close()),
-            server.on("close"),
-        ],
-        until=["server close"],
-        decision="6 (validate first, then change state)",
-        differs={
-            "server": [
-                ["listen!", {"$error": {"code": "ERR_SOCKET_BAD_PORT"}}],
-                ["state", {"listening": False}],
-                ["of the second"],
-                ["close"],
-            ]
-        },
-    ),
-    Scenario(
         "ipv6_only without a host",
         "1.4.10",
         server=None,
@@ -369,9 +223,12 @@ SCENARIOS = [
                     "error",
                     {
                         "$error": {
-                            "address": "127.0.0.1", "code": "ECONNREFUSED", "errno": 111,
+                            "address": "127.0.0.1",
+                            "code": "ECONNREFUSED",
+                            "errno": 111,
                             "message": "connect ECONNREFUSED 127.0.0.1:<port of server>",
-                            "port": "<port of server>", "syscall": "connect",
+                            "port": "<port of server>",
+                            "syscall": "connect",
                         }
                     },
                 ],

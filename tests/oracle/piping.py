@@ -27,6 +27,7 @@ __all__ = ["SCENARIOS"]
 BOTH_CLOSED = ["client close", "peer close"]
 PIPES = ("pipe", "unpipe")
 LARGE = 3_000_000
+SENT = wait(10, it.mark("sent"))  # what was sent before has arrived
 
 
 def _without_end(name: str, given: dict[str, Any]) -> Scenario:
@@ -135,21 +136,27 @@ SCENARIOS = [
     Scenario(
         "unpipe",
         "3.3.4",
-        accept=[it.watch("data"), it.write(data("one")), wait(30, it.write(data("two")), wait(30, it.end()))],
+        accept=[
+            it.watch("data"),
+            it.write(data("one")),
+            when(["client unpipe"], it.end(data("two")), SENT),
+        ],
         steps=[
             client.make(),
             client.watch(*PIPES),
             client.pipe(the(client)),
-            client.once("data", wait(10, show(client.unpipe(the(client))), client.get(*FLOW)), label="first"),
+            client.once(
+                "data", wait(10, show(client.unpipe(the(client))), client.get(*FLOW)), label="first"
+            ),
             client.dial(),
-            wait(120, client.on("data"), client.resume()),
+            when(["peer sent", "client ready"], client.on("data"), client.resume()),
         ],
         until=BOTH_CLOSED,
     ),
     Scenario(
         "unpipe of everything",
         "3.3.4",
-        accept=[it.watch("data"), it.end(data("one"))],
+        accept=[it.watch("data"), it.end(data("one")), SENT],
         steps=[
             client.make(),
             client.watch(*PIPES),
@@ -158,20 +165,25 @@ SCENARIOS = [
             show(client.unpipe()),
             client.get(*FLOW),
             client.dial(),
-            wait(40, client.get(*FLOW), client.resume()),
+            when(["peer sent", "client ready"], client.get(*FLOW), client.resume()),
         ],
         until=BOTH_CLOSED,
     ),
     Scenario(
         "unpipe and pipe again",
         "3.3.4",
-        accept=[it.watch("data"), it.write(data("one")), wait(40, it.end(data("two")))],
+        accept=[
+            it.watch("data"),
+            it.write(data("one")),
+            when(["client unpipe"], it.end(data("two")), SENT),
+        ],
         steps=[
             client.make(),
             client.watch(*PIPES),
             client.pipe(the(client)),
             client.dial(),
-            wait(15, client.unpipe(), wait(15, client.pipe(the(client)), client.get(*FLOW))),
+            client.once("data", wait(10, client.unpipe()), label="first"),
+            when(["peer sent", "client ready"], client.pipe(the(client)), client.get(*FLOW)),
         ],
         until=BOTH_CLOSED,
     ),

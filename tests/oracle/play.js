@@ -37,7 +37,8 @@ class Play {
     this.open = false;
     this.cleanUp();
     await new Promise((resolve) => setImmediate(resolve));
-    return { name: this.scenario.name, trace: this.trace, names: this.names };
+    const missed = this.barriers.map(({ left }) => left);
+    return { name: this.scenario.name, trace: this.trace, names: this.names, missed };
   }
 
   cleanUp() {
@@ -149,6 +150,8 @@ class Play {
         return Number(given.text);
       case 'lookup':
         return this.lookup(given, env, who);
+      case 'onread':
+        return this.onread(given, env, who);
       default:
         throw new Error(`no such argument: ${given.$}`);
     }
@@ -176,6 +179,15 @@ class Play {
       else if (how === 'tick') process.nextTick(respond);
       else if (how === 'wait') setTimeout(respond, 5);
     };
+  }
+
+  onread({ size, steps, goOn }, env, who) {
+    const callback = (count, buffer) => {
+      this.log(who, 'onread', count, Buffer.from(buffer.subarray(0, count)));
+      this.take(steps, env);
+      return goOn;
+    };
+    return { buffer: Buffer.alloc(size), callback };
   }
 
   name(who, env) {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,11 @@ import uvloop
 
 import uvnet
 from oracle.language import LIMIT, SETTLE, TURNS, Case, Step
+from oracle.translation import camel, plain_error, snake
 
 __all__ = ["Play", "play"]
 
 Env = dict[str, str]
-
-_ERROR_KEYS = ("code", "syscall", "address", "port", "hostname", "host", "local_address", "local_port")
-
-
-def snake(name: str) -> str:
-    """camelCase to snake_case, the way DESIGN.md section 2 names things."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("IPv", "Ipv")).lower()
-
-
-def camel(name: str) -> str:
-    """The other way round."""
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
 def play(case: Case, directory: Path) -> dict[str, Any]:
@@ -73,6 +61,7 @@ class Play:
             "name": self.scenario["name"],
             "trace": self.trace,
             "names": self.names,
+            "missed": [left for left, _ in self.barriers],
             "directory": str(self.directory),
         }
 
@@ -115,7 +104,7 @@ class Play:
         if isinstance(value, bytes):
             return {"$bytes": value.decode("latin1")}
         if isinstance(value, BaseException):
-            return {"$error": self.plain_error(value)}
+            return {"$error": plain_error(value)}
         for name, thing in self.objects.items():
             if thing is value:
                 return f"<{name}>"
@@ -128,31 +117,6 @@ class Play:
         if isinstance(value, list | tuple):
             return [self.plain(item) for item in value]
         return "<function>" if callable(value) else repr(value)
-
-    def plain_error(self, error: BaseException) -> dict[str, Any]:
-        if hasattr(error, "errors"):
-            # Rule 8.1.5: an OSError where Node has an AggregateError, which has nothing more.
-            return {
-                "code": getattr(error, "code", None),
-                "errors": [self.plain_error(one) for one in error.errors],
-            }
-        found = {
-            camel(key): self.plain(getattr(error, key))
-            for key in _ERROR_KEYS
-            if getattr(error, key, None) is not None
-        }
-        number = getattr(error, "errno", None)
-        if getattr(error, "strerror", "") == "This socket has been ended by the other party":
-            # A plain Error in Node (rule 0.2.8), a BrokenPipeError here.
-            found.pop("syscall", None)
-            number = None
-        if isinstance(number, int) and found.get("syscall") != "getaddrinfo":
-            found["errno"] = number
-        if isinstance(error, OSError):
-            found["message"] = error.strerror
-        elif not isinstance(error, TypeError | ValueError):
-            found["message"] = str(error)
-        return found
 
     # Entries that are waited for.
 
@@ -203,6 +167,8 @@ class Play:
             return float(given["text"].lower())
         if kind == "lookup":
             return self.lookup(given, env, who)
+        if kind == "onread":
+            return self.onread(given, env, who)
         raise LookupError(f"no such argument: {kind}")
 
     def callback(self, given: dict[str, Any], env: Env, who: str) -> Callable[..., None]:
@@ -238,6 +204,14 @@ class Play:
                 self.loop.call_later(0.005, respond)
 
         return look_up
+
+    def onread(self, given: dict[str, Any], env: Env, who: str) -> dict[str, Any]:
+        def callback(count: int, buffer: bytearray) -> bool:
+            self.log(who, "onread", count, bytes(buffer[:count]))
+            self.take(given["steps"], env)
+            return bool(given["goOn"])
+
+        return {"buffer": bytearray(given["size"]), "callback": callback}
 
     def name(self, who: str, env: Env) -> str:
         return env["it"] if who == "it" else who
@@ -303,13 +277,15 @@ class Play:
         rest = self.value(more, env, who)
         self.attempt(who, "listen", False, lambda: self.objects[who].listen(given, *rest))
 
-    def do_call(
-        self, env: Env, who: str, method: str, arguments: list[Any], show: bool
-    ) -> None:
+    def do_call(self, env: Env, who: str, method: str, arguments: list[Any], show: bool) -> None:
         who = self.name(who, env)
 
         def call() -> Any:
-            named = [given for given in arguments if isinstance(given, dict) and given.get("$") == "options"]
+            named = [
+                given
+                for given in arguments
+                if isinstance(given, dict) and given.get("$") == "options"
+            ]
             positional = [self.value(given, env, who) for given in arguments if given not in named]
             keywords = self.value(named[0]["value"], env, who) if named else {}
             return getattr(self.objects[who], snake(method))(*positional, **keywords)

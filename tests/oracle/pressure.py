@@ -13,7 +13,9 @@ BOTH_CLOSED = ["client close", "peer close"]
 PAUSED = {"pauseOnConnect": True}
 LENGTHS = ("writableLength", "writableNeedDrain", "bytesWritten")
 TOO_MUCH = 16_000_000
-RESET = {"$error": {"code": "ECONNRESET", "errno": 104, "message": "read ECONNRESET", "syscall": "read"}}
+RESET = {
+    "$error": {"code": "ECONNRESET", "errno": 104, "message": "read ECONNRESET", "syscall": "read"}
+}
 
 # What a peer that reads late has seen in the end.
 COUNTING = [it.on("end", it.get("bytesRead")), it.on("close"), it.on("error")]
@@ -129,7 +131,12 @@ SCENARIOS = [
             client.make(highWaterMark=10),
             client.watch(),
             client.on("connect", show(client.write(fill("x", TOO_MUCH), cb("first"))), label="go"),
-            client.once("drain", show(client.write(data("more"), cb("second"))), client.end(), label="drained"),
+            client.once(
+                "drain",
+                show(client.write(data("more"), cb("second"))),
+                client.end(),
+                label="drained",
+            ),
             client.dial(),
             when(["client ready", "server connection"], wait(10, peer.resume())),
         ],
@@ -146,7 +153,9 @@ SCENARIOS = [
                 "connect",
                 show(client.write(data("a"), cb("first"))),
                 client.get(*LENGTHS),
-                client.tick("tick", show(client.write(data("b"), cb("second"))), client.tick("tick 2")),
+                client.tick(
+                    "tick", show(client.write(data("b"), cb("second"))), client.tick("tick 2")
+                ),
                 label="go",
             ),
             client.dial(),
@@ -248,7 +257,14 @@ SCENARIOS = [
                 ["error", RESET],
                 [
                     "first",
-                    {"$error": {"code": "ECANCELED", "errno": 125, "message": "write ECANCELED", "syscall": "write"}},
+                    {
+                        "$error": {
+                            "code": "ECANCELED",
+                            "errno": 125,
+                            "message": "write ECANCELED",
+                            "syscall": "write",
+                        }
+                    },
                 ],
                 ["second", RESET],
                 ["ended", RESET],
@@ -286,7 +302,10 @@ SCENARIOS = [
             client.watch(),
             client.on("connect", show(client.write(data("abc"), cb("first"))), label="go"),
             client.dial(),
-            when(["client ready", "server connection"], wait(20, peer.get("bytesRead", "readableFlowing"), finish())),
+            when(
+                ["client ready", "server connection"],
+                wait(20, peer.get("bytesRead", "readableFlowing"), finish()),
+            ),
         ],
     ),
 ]

@@ -33,7 +33,9 @@ SCENARIOS = [
             client.get("timeout"),
             show(client.setTimeout(SHORT, cb("called back"))),
             client.get("timeout"),
-            client.on("timeout", client.get("destroyed", "readyState"), client.end(), label="enough"),
+            client.on(
+                "timeout", client.get("destroyed", "readyState"), client.end(), label="enough"
+            ),
             client.dial(),
         ],
         until=BOTH_CLOSED,
@@ -70,7 +72,11 @@ SCENARIOS = [
         "2.12.6",
         accept=[
             it.watch(),
-            wait(60, it.write(data("a")), wait(60, it.write(data("b")), wait(60, it.write(data("c"))))),
+            wait(
+                60,
+                it.write(data("a")),
+                wait(60, it.write(data("b")), wait(60, it.write(data("c")))),
+            ),
             when(["client data", "client data", "client data"], wait(60, it.end())),
         ],
         steps=[client.make(), client.watch("data"), client.setTimeout(ms(200)), client.dial()],
@@ -81,7 +87,12 @@ SCENARIOS = [
         "2.12.8",
         server=None,
         transports=("tcp",),
-        steps=[client.make(), client.watch(), client.setTimeout(SHORT), when(["client timeout"], finish())],
+        steps=[
+            client.make(),
+            client.watch(),
+            client.setTimeout(SHORT),
+            when(["client timeout"], finish()),
+        ],
     ),
     Scenario(
         "a timeout that is cancelled",
@@ -120,7 +131,11 @@ SCENARIOS = [
             client.make(),
             client.watch(),
             client.on(
-                "connect", client.destroy(), show(client.setTimeout(-1)), client.get("timeout"), label="go"
+                "connect",
+                client.destroy(),
+                show(client.setTimeout(-1)),
+                client.get("timeout"),
+                label="go",
             ),
             client.dial(),
         ],

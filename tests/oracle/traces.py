@@ -16,7 +16,9 @@ _LONG = 100  # characters of data that are kept as they are
 _ADDRESS_KEYS = {"address", "family", "port"}
 
 
-def sides(played: dict[str, Any], together: tuple[tuple[str, ...], ...] = ()) -> dict[str, list[Any]]:
+def sides(
+    played: dict[str, Any], together: tuple[tuple[str, ...], ...] = ()
+) -> dict[str, list[Any]]:
     """Normalised entries, those of each actor apart: their order between two ends is the kernel's affair.
 
     `together` names groups of actors whose common order matters.
@@ -91,6 +93,11 @@ def compare(case: Case, node: dict[str, Any], uvnet: dict[str, Any]) -> list[str
         f"{who} did not end within the time limit: {played['trace']}"
         for who, played in (("Node", node), ("uvnet", uvnet))
         if ["process", "time limit"] in played["trace"]
+    ]
+    problems += [
+        f"{who} still waited for {played['missed']} at the end"
+        for who, played in (("Node", node), ("uvnet", uvnet))
+        if played["missed"]
     ]
     if bool(scenario.decision) != bool(scenario.differs):
         problems.append("a decision needs the expected trace of uvnet, and the other way round")

@@ -8,10 +8,7 @@ from oracle.language import (
     cb,
     client,
     data,
-    fill,
-    finish,
     it,
-    peer,
     show,
     wait,
     when,
@@ -22,19 +19,6 @@ __all__ = ["SCENARIOS"]
 BOTH_CLOSED = ["client close", "peer close"]
 LENGTHS = ("writableLength", "writableNeedDrain", "bytesWritten", "bufferSize", "writableCorked")
 ENDED = ("writableEnded", "writableFinished", "writable")
-CLOSED_EARLY = {
-    "$error": {
-        "code": "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
-        "message": "Socket closed before the connection was established",
-    }
-}
-WRITE_DESTROYED, END_DESTROYED = (
-    {"$error": {"code": "ERR_STREAM_DESTROYED", "message": f"Cannot call {method} after a stream was destroyed"}}
-    for method in ("write", "end")
-)
-CANCELED = {
-    "$error": {"code": "ECANCELED", "errno": 125, "message": "write ECANCELED", "syscall": "write"}
-}
 
 SCENARIOS = [
     Scenario(
@@ -66,29 +50,13 @@ SCENARIOS = [
             client.write(data("b"), cb("second")),
             client.write(data("c"), cb("third")),
             client.on("connect", client.write(data("d"), cb("fourth")), label="connect 2"),
-            client.on("ready", client.write(data("e"), cb("fifth")), client.end(cb("ended")), label="ready 2"),
+            client.on(
+                "ready",
+                client.write(data("e"), cb("fifth")),
+                client.end(cb("ended")),
+                label="ready 2",
+            ),
         ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "end() before connect()ing is over",
-        "2.9.3",
-        accept=[it.watch("data")],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.dial(),
-            show(client.end(data("abc"), cb("ended"))),
-            client.get(*STATE, *ENDED),
-            client.on("connect", client.get(*STATE, *ENDED), label="connect 2"),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "end() without data before connect()ing is over",
-        "2.9.3",
-        accept=[it.watch("data")],
-        steps=[client.make(), client.watch(), client.dial(), client.end(cb("ended")), client.get(*STATE)],
         until=BOTH_CLOSED,
     ),
     Scenario(
@@ -144,7 +112,8 @@ SCENARIOS = [
             client.on(
                 "connect",
                 client.write(
-                    data("a"), cb("first", client.write(data("b"), cb("second", client.end(cb("ended")))))
+                    data("a"),
+                    cb("first", client.write(data("b"), cb("second", client.end(cb("ended"))))),
                 ),
                 client.write(data("c"), cb("third")),
                 label="go",
@@ -156,7 +125,10 @@ SCENARIOS = [
     Scenario(
         "writes in the listener of 'data'",
         "2.7.8",
-        accept=[it.watch(), it.on("data", it.write(data("answer"), cb("answered")), it.tick("tick"))],
+        accept=[
+            it.watch(),
+            it.on("data", it.write(data("answer"), cb("answered")), it.tick("tick")),
+        ],
         steps=[
             client.make(),
             client.watch(),
@@ -213,26 +185,6 @@ SCENARIOS = [
             ),
             client.dial(),
             when(["client drain"], client.end()),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "end() uncorks",
-        "2.7.10",
-        accept=[it.watch("data")],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "connect",
-                client.cork(),
-                client.cork(),
-                client.write(data("a"), cb("first")),
-                client.end(data("b"), cb("ended")),
-                client.get(*LENGTHS),
-                label="go",
-            ),
-            client.dial(),
         ],
         until=BOTH_CLOSED,
     ),
@@ -300,7 +252,17 @@ SCENARIOS = [
             client.dial(),
             *[
                 client.write("6869\u00ff\u20ac", encoding)
-                for encoding in ("utf8", "UTF-8", "latin1", "binary", "ascii", "ucs2", "utf16le", "hex", "base64")
+                for encoding in (
+                    "utf8",
+                    "UTF-8",
+                    "latin1",
+                    "binary",
+                    "ascii",
+                    "ucs2",
+                    "utf16le",
+                    "hex",
+                    "base64",
+                )
             ],
             show(client.setDefaultEncoding("latin1")),
             client.write("\u00e9"),
@@ -369,326 +331,5 @@ SCENARIOS = [
             client.dial(),
         ],
         until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "write after end()",
-        "2.8.1",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "connect",
-                client.end(data("last"), cb("ended")),
-                show(client.write(data("too late"), cb("written"))),
-                client.get(*STATE, *ENDED, "errored"),
-                client.tick("tick"),
-                label="go",
-            ),
-            client.dial(),
-        ],
-        until=["client close"],
-        without=("peer",),
-    ),
-    Scenario(
-        "write after 'finish'",
-        "2.8.1",
-        server={"allowHalfOpen": True},
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.end(), label="go"),
-            client.on("finish", show(client.write(data("too late"), cb("written"))), label="finished"),
-            client.dial(),
-        ],
-        until=["client close"],
-        without=("peer",),
-    ),
-    Scenario(
-        "end() twice, the second time with data",
-        "2.8.2",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.end(), show(client.end(data("x"), cb("ended"))), label="go"),
-            client.dial(),
-        ],
-        until=["client close"],
-        without=("peer",),
-    ),
-    Scenario(
-        "end() twice with callbacks",
-        "2.8.2",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.end(cb("first")), client.end(cb("second")), label="go"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "end() after 'finish'",
-        "2.8.2",
-        server={"allowHalfOpen": True},
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.end(cb("first")), label="go"),
-            client.on(
-                "finish", client.end(cb("second")), client.tick("tick"), wait(5, peer.end()), label="finished"
-            ),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "end() in the callback of end()",
-        "2.8.2",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("connect", client.end(cb("first", client.end(cb("second")))), label="go"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "write and end() after destroy()",
-        "2.8.3, 2.8.10",
-        accept=[it.watch()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "connect",
-                client.destroy(),
-                show(client.write(data("x"), cb("written"))),
-                show(client.end(cb("ended"))),
-                show(client.end(data("x"), cb("ended with data"))),
-                client.tick("tick"),
-                label="go",
-            ),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-        decision="8: end(callback) is called back too",
-        differs={
-            "client": [
-                ["connect"],
-                ["go"],
-                ["write =", False],
-                ["end =", "<client>"],
-                ["end =", "<client>"],
-                ["ready"],
-                ["written", WRITE_DESTROYED],
-                ["ended", END_DESTROYED],
-                ["ended with data", WRITE_DESTROYED],
-                ["tick"],
-                ["close", False],
-            ]
-        },
-    ),
-    Scenario(
-        "write and end() after 'close'",
-        "2.8.3, 2.8.10",
-        accept=[it.watch(), it.end()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "close",
-                show(client.write(data("x"), cb("written"))),
-                client.end(cb("ended")),
-                client.tick("tick"),
-                label="closed",
-            ),
-            client.dial(),
-        ],
-        until=[*BOTH_CLOSED, "client tick"],
-    ),
-    Scenario(
-        "write on a fresh socket",
-        "2.8.4",
-        server=None,
-        transports=("tcp",),
-        steps=[
-            client.make(),
-            client.watch(),
-            show(client.write(data("x"), cb("written"))),
-            client.get(*STATE),
-            client.tick("tick"),
-        ],
-        until=["client close"],
-        decision="13",
-        differs={
-            "client": [
-                ["write =", False],
-                [
-                    "state",
-                    {
-                        "connecting": False, "destroyed": False, "pending": True,
-                        "readable": True, "readyState": "readOnly", "writable": False,
-                    },
-                ],
-                ["written", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
-                ["tick"],
-                ["error", {"$error": {"code": "ERR_SOCKET_CLOSED", "message": "Socket is closed"}}],
-                ["close", True],
-            ]
-        },
-    ),  # fmt: skip
-    Scenario(
-        "end() on a fresh socket",
-        "2.9.4",
-        server=None,
-        transports=("tcp",),
-        steps=[
-            client.make(),
-            client.watch(),
-            client.end(cb("ended")),
-            client.get(*STATE, *ENDED),
-            client.tick("tick"),
-            wait(20, client.get(*STATE, *ENDED), finish()),
-        ],
-        decision="21",
-        differs={
-            "client": [
-                ["prefinish"],
-                [
-                    "state",
-                    {
-                        "connecting": False, "destroyed": False, "pending": True, "readable": True,
-                        "readyState": "readOnly", "writable": False,
-                        "writableEnded": True, "writableFinished": False,
-                    },
-                ],
-                ["ended"],
-                ["finish"],
-                ["tick"],
-                [
-                    "state",
-                    {
-                        "connecting": False, "destroyed": False, "pending": True, "readable": True,
-                        "readyState": "readOnly", "writable": False,
-                        "writableEnded": True, "writableFinished": True,
-                    },
-                ],
-            ]
-        },
-    ),  # fmt: skip
-    Scenario(
-        "write in 'end'",
-        "2.8.5",
-        accept=[it.watch("data"), it.end()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on("end", show(client.write(data("last words"), cb("written"))), label="end 2"),
-            client.dial(),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "write two ticks after 'end'",
-        "2.8.5",
-        accept=[it.watch("data"), it.end()],
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "end",
-                client.tick("tick 1", client.tick("tick 2", show(client.write(data("x"), cb("written"))))),
-                label="end 2",
-            ),
-            client.dial(),
-        ],
-        until=["client close"],
-        without=("peer",),
-    ),
-    Scenario(
-        "write after the peer has gone",
-        "2.8.6",
-        accept=[it.watch(), it.destroy()],
-        steps=[
-            client.make(allowHalfOpen=True),
-            client.watch(),
-            client.dial(),
-            when(
-                ["client end"],
-                client.write(data("a"), cb("first")),
-                wait(20, client.write(data("b"), cb("second")), client.write(data("c"), cb("third"))),
-            ),
-        ],
-        until=BOTH_CLOSED,
-    ),
-    Scenario(
-        "destroy with queued writes before connect",
-        "2.8.8",
-        steps=[
-            client.make(),
-            client.watch(),
-            client.dial(),
-            client.write(data("a"), cb("first")),
-            client.write(data("b"), cb("second")),
-            client.end(cb("ended")),
-            client.destroy(),
-            client.tick("tick"),
-        ],
-        until=["client close"],
-        decision="8 and 2.8.9",
-        differs={
-            "client": [
-                ["first", CLOSED_EARLY],
-                ["second", WRITE_DESTROYED],
-                ["ended", END_DESTROYED],
-                ["tick"],
-                ["close", False],
-            ]
-        },
-    ),
-    Scenario(
-        "destroy with a write in flight",
-        "2.8.7",
-        server={"pauseOnConnect": True},
-        accept=[it.on("close"), it.on("error")],
-        without=("peer",),
-        steps=[
-            client.make(),
-            client.watch(),
-            client.on(
-                "connect",
-                show(client.write(fill("x", 16_000_000), cb("first"))),
-                show(client.write(data("b"), cb("second"))),
-                client.end(cb("ended")),
-                client.get(*ENDED, "writableLength"),
-                client.destroy(),
-                client.tick("tick"),
-                label="go",
-            ),
-            client.dial(),
-        ],
-        until=["client close"],
-        decision="8",
-        differs={
-            "client": [
-                ["connect"],
-                ["go"],
-                ["write =", False],
-                ["write =", False],
-                ["state", {"writable": False, "writableEnded": True, "writableFinished": False, "writableLength": 16_000_001}],
-                ["ready"],
-                ["tick"],
-                ["first", CANCELED],
-                ["second", WRITE_DESTROYED],
-                ["ended", END_DESTROYED],
-                ["close", False],
-            ]
-        },
     ),
 ]
