@@ -104,7 +104,7 @@ cdef class Connection(Duplex):
     @property
     def bytes_read(self):
         """Bytes received in this connection.  Node: "socket.bytesRead"."""
-        return self._old_bytes_read if self._handle is None else self._handle.bytes_read
+        return self._old_bytes_read if self._handle is None else self._handle.block.bytes_read
 
     @property
     def bytes_written(self):
@@ -112,7 +112,7 @@ cdef class Connection(Duplex):
         cdef unsigned long long total = self._old_bytes_written
         cdef WriteRequest request = self._in_flight
         if self._handle is not None:
-            total = self._handle.bytes_written
+            total = self._handle.block.bytes_written
             total += self._handle.gathered_length()
         if request is not None and request.state == WRITE_GATHERING:
             total += request.total
@@ -253,8 +253,8 @@ cdef class Connection(Duplex):
     cdef int _let_go(self) except -1:
         """Forget the handle, and keep what users may still ask for."""
         self._capture_names()
-        self._old_bytes_read = self._handle.bytes_read
-        self._old_bytes_written = self._handle.bytes_written
+        self._old_bytes_read = self._handle.block.bytes_read
+        self._old_bytes_written = self._handle.block.bytes_written
         self._handle = None
         return 0
 
@@ -290,7 +290,6 @@ cdef class Connection(Duplex):
                 return self._received_in_buffer(nread)
             self._push(chunk)
         elif nread == UVNET_UV_EOF:
-            self._handle.reading = False
             self._push_end()
         else:
             self._destroy_stream(system_error(<int>nread, "read"))

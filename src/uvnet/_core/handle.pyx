@@ -39,6 +39,7 @@ cdef class Handle:
         self.block.owner = <void *>self
         self.block.read_buffer = record.read_buffer
         self.block.read_size = READ_BUFFER_SIZE
+        self.block.descriptor = -1
         self.block.hold = &record.hold
         self.uv_handle = <uv_handle_t *>(<char *>self.block + sizeof(HandleBlock))
         return 0

@@ -1,9 +1,7 @@
-from libc.stdint cimport uint64_t
-
-from uvnet._core.handle cimport Handle
+from uvnet._core.handle cimport Handle, HandleBlock
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.write_request cimport WriteRequest
-from uvnet._uv.table cimport uv_connect_t, uv_stream_t
+from uvnet._uv.table cimport uv_buf_t, uv_connect_t, uv_stream_t
 
 cdef class Stream
 
@@ -22,12 +20,8 @@ cdef struct StreamEvents:
 
 cdef class Stream(Handle):
     cdef const StreamEvents *events
-    cdef bint reading
     cdef bint own_buffer             # reads go into the owner's memory: on_read gets no chunk
     cdef bint had_error              # what its owner's 'close' will say
-    cdef uint64_t bytes_read
-    cdef uint64_t bytes_written      # handed over: sent, or waiting in libuv
-    cdef size_t queued_bytes         # waiting in libuv
     cdef object listener             # the Listener, on a stream that listens
     # What writes of this dispatch have gathered: one chunk, and only if there is more, a request.
     cdef object gathered_chunk
@@ -51,9 +45,12 @@ cdef class Stream(Handle):
     cdef int shutdown(self) except? 1
     cdef void _unlink(self) noexcept
     cdef int _queue(self, WriteRequest request) except -1
-    cdef int _sent(self, WriteRequest request, int sent) except -1
+    cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
 
+cdef int descriptor_of(HandleBlock *block) noexcept nogil
+cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept nogil
+cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int count) noexcept nogil
 cdef void flush_streams(LoopRecord record) noexcept
 cdef uv_connect_t *begin_connect(Stream stream) except NULL
 cdef void abort_connect(uv_connect_t *request) noexcept
