@@ -27,7 +27,8 @@ cdef class Connection(Duplex):
     cdef flag _unreferenced
     cdef flag _counted                   # in its server's number of connections
 
-    # For Socket.
+    # For Relaying and Socket.
+    cdef int _relay_ended(self, ssize_t nread) except -1
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _stop_connecting(self) except -1
 

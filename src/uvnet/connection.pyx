@@ -18,6 +18,7 @@ from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
 from uvnet.iteration cimport ChunkIterator
 from uvnet.onread cimport BufferReader
+from uvnet.readable cimport RELAY_FROM, RELAY_TO
 
 from uvnet.address import Address
 from uvnet.errors import ended_by_other_party, socket_closed
@@ -123,7 +124,7 @@ cdef class Connection(Duplex):
     @property
     def buffer_size(self):
         """writable_length while there is a connection, else None.  Node: "socket.bufferSize"."""
-        return None if self._handle is None else self._writable_length
+        return None if self._handle is None else self.writable_length
 
     @property
     def server(self):
@@ -134,7 +135,11 @@ cdef class Connection(Duplex):
         """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
         return ChunkIterator(self)
 
-    # === For Socket ===
+    # === For Relaying and Socket ===
+
+    cdef int _relay_ended(self, ssize_t nread) except -1:
+        """A relay from here has come to the end of what there is to read."""
+        return 0
 
     cdef int _connect_done(self, Stream handle, int status) except -1:
         """The connect request of `handle` is over."""
@@ -245,6 +250,7 @@ cdef class Connection(Duplex):
         handle.on_closed = _on_closed
         handle.on_abandoned = _on_abandoned
         handle.referenced = not self._unreferenced
+        handle.block.activity = &self._idle.last if self._idle is not NULL else NULL
         self._handle = handle
         if self._reader is not None:
             handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
@@ -326,6 +332,14 @@ cdef int _on_connected(object owner, Stream stream, int status) except -1:
     return (<Connection>owner)._connect_done(stream, status)
 
 
+cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
+    return (<Connection>owner)._relay_ended(nread)
+
+
+cdef int _on_relay_lost(object owner) except -1:
+    return (<Connection>owner)._leave_relays(RELAY_TO)
+
+
 cdef int _on_failed(object owner, object error) except -1:
     return (<Connection>owner)._failed(error)
 
@@ -348,6 +362,8 @@ cdef int _emit_close(Connection self, bint had_error) except -1:
 cdef int _on_abandoned(object owner) except -1:
     # The loop is gone: no event will come, and nothing may be used any more.
     cdef Connection self = <Connection>owner
+    if self._relaying:
+        self._leave_relays(RELAY_FROM | RELAY_TO)
     self._destroyed = True
     self._connecting = False
     if self._handle is not None:
@@ -367,4 +383,6 @@ _events.on_sent = _on_sent
 _events.on_written = _on_written
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
+_events.on_relay_ended = _on_relay_ended
+_events.on_relay_lost = _on_relay_lost
 _events.on_failed = _on_failed

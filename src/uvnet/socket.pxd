@@ -1,9 +1,10 @@
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
-from uvnet.connection cimport Connection, SocketParent
+from uvnet.connection cimport SocketParent
 from uvnet.readable cimport flag
+from uvnet.relaying cimport Relaying
 
-cdef class Socket(Connection):
+cdef class Socket(Relaying):
     cdef object _connector               # while connecting: a Connector, or the options of a path
     cdef readonly object timeout         # seconds as given to set_timeout(), or None
     cdef public object auto_select_family_attempted_addresses

@@ -19,6 +19,8 @@ from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
 from uvnet.onread cimport BufferReader
+from uvnet.readable cimport RELAY_FROM, RELAY_TO
+from uvnet.relaying cimport Relaying
 
 from uvnet.connecting import Connector, defaults
 from uvnet.errors import (
@@ -45,7 +47,7 @@ from uvnet.options import (
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 _CONNECT_KEYWORDS = CONNECT_OPTIONS | SOCKET_OPTIONS | {"timeout"}
 
-cdef class Socket(Connection):
+cdef class Socket(Relaying):
     """A connection.  Options, as one mapping or as keywords:
 
     fd or handle: an open descriptor (int), a socket.socket or another Socket, taken over;
@@ -285,6 +287,8 @@ cdef class Socket(Connection):
             self._idle = <IdleEntry *>calloc(1, sizeof(IdleEntry))
             if self._idle is NULL:
                 raise MemoryError
+            if self._handle is not None:
+                self._handle.block.activity = &self._idle.last
         idle_timers_of(self.record).start(self._idle, self, milliseconds, _on_idle)
         if callback is not None:
             self.once("timeout", callback)
@@ -434,6 +438,7 @@ cdef class Socket(Connection):
         cdef Stream handle = other._handle
         if other.record is not self.record or handle is None or other._connecting:
             raise socket_closed()
+        other._leave_relays(RELAY_FROM | RELAY_TO)
         other._flush()
         handle.read_stop()
         other._handle = None

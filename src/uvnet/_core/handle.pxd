@@ -19,7 +19,6 @@ cdef struct HandleBlock:
     # Of a stream; here, and not in its class, for callbacks that do not hold the GIL.
     char *read_buffer        # where the next read goes
     size_t read_size
-    ssize_t received         # what the last alloc callback read: bytes, 0 for EOF, or an error
     uint64_t bytes_read
     uint64_t bytes_written   # handed over: sent, or waiting in libuv
     size_t queued_bytes      # waiting in libuv
@@ -27,7 +26,10 @@ cdef struct HandleBlock:
     void *relay_from         # the Relay that takes what is received here, or NULL; see relay.pyx
     void *relay_to           # the Relay that writes here, or NULL
     int descriptor           # -1 until it is first needed
-    bint reading
+    unsigned char reading
+    unsigned char gathering  # in the loop's list of streams to flush
+    unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
+    void *padding
 
 cdef class Handle
 

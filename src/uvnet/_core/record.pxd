@@ -2,6 +2,7 @@
 
 from cpython.object cimport PyObject
 
+from uvnet._core.kernel_pipe cimport PipePool
 from uvnet._uv.table cimport uv_loop_t
 
 cdef extern from "pythread.h" nogil:
@@ -53,6 +54,7 @@ cdef class LoopRecord:
     cdef readonly object idle_timers     # the loop's IdleTimers
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
+    cdef PipePool pipe_pool              # of relays, see relay.pyx
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1

@@ -8,6 +8,7 @@ from asyncio import _get_running_loop
 from cpython.ref cimport Py_DECREF
 from libc.stdlib cimport free, malloc
 
+from uvnet._core.kernel_pipe cimport close_idle_pipes
 from uvnet._uv.table cimport loop_pointer
 
 
@@ -25,6 +26,7 @@ cdef class LoopRecord:
     def __dealloc__(self):
         if self.spare_chunk is not NULL:
             Py_DECREF(<object>self.spare_chunk)
+        close_idle_pipes(&self.pipe_pool)
         free(self.ticks)
         free(self.read_buffer)
 

@@ -5,6 +5,9 @@ from uvnet._uv.table cimport uv_buf_t, uv_connect_t, uv_stream_t
 
 cdef class Stream
 
+cdef enum:
+    READS_AT_ONCE = 16       # of a stream that fills its buffer, before others get their turn
+
 # What a stream tells its owner.  Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct StreamEvents:
     # nread > 0: so many bytes, in `chunk` (None with own_buffer).  nread < 0: UV_EOF or an error.
@@ -15,6 +18,9 @@ cdef struct StreamEvents:
     int (*on_written)(object owner, WriteRequest request) except -1
     int (*on_shutdown)(object owner, int status) except -1
     int (*on_connected)(object owner, Stream stream, int status) except -1
+    # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.
+    int (*on_relay_ended)(object owner, ssize_t nread) except -1
+    int (*on_relay_lost)(object owner) except -1
     # One of the above raised: user code did.
     int (*on_failed)(object owner, object error) except -1
 
@@ -26,7 +32,6 @@ cdef class Stream(Handle):
     # What writes of this dispatch have gathered: one chunk, and only if there is more, a request.
     cdef object gathered_chunk
     cdef WriteRequest gathered
-    cdef bint gathering              # in the loop's list of streams to flush
     cdef void *next_gathering        # that list; borrowed
 
     cdef inline uv_stream_t *uv_stream(self) noexcept:

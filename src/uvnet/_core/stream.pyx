@@ -71,7 +71,6 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef enum:
     SMALLEST_SPARE = 480     # bytes; what obmalloc serves is no slower than the reuse
-    READS_AT_ONCE = 16       # of a stream that fills its buffer, before others get their turn
 
 
 cdef class Stream(Handle):
@@ -102,7 +101,7 @@ cdef class Stream(Handle):
 
     cdef int gather_chunk(self, object chunk) except -1:
         """Add a chunk to what goes out when the dispatch ends."""
-        if not self.gathering:
+        if not self.block.gathering:
             self._link()
             self.gathered_chunk = chunk
         elif self.gathered is None and self.gathered_chunk is None:
@@ -115,7 +114,7 @@ cdef class Stream(Handle):
         """The request for what goes out when the dispatch ends, with what has been gathered already."""
         cdef WriteRequest request = self.gathered
         if request is None:
-            if not self.gathering:
+            if not self.block.gathering:
                 self._link()
             request = self.gathered = WriteRequest.__new__(WriteRequest)
             if self.gathered_chunk is not None:
@@ -132,7 +131,7 @@ cdef class Stream(Handle):
     cdef int flush(self) except -1:
         """Send what was gathered now and tell the owner, who may look at the request's state."""
         cdef WriteRequest request
-        if not self.gathering:
+        if self.block is NULL or not self.block.gathering:
             return 0
         self._unlink()
         if self.gathered is None:
@@ -168,7 +167,7 @@ cdef class Stream(Handle):
 
     cdef void _link(self) noexcept:
         cdef LoopRecord record = self.record
-        self.gathering = True
+        self.block.gathering = True
         self.next_gathering = record.first_gathering
         record.first_gathering = <void *>self
         if record.depth == 0:
@@ -176,7 +175,7 @@ cdef class Stream(Handle):
 
     cdef void _unlink(self) noexcept:
         cdef Stream other
-        self.gathering = False
+        self.block.gathering = False
         if self.record.first_gathering is <void *>self:
             self.record.first_gathering = self.next_gathering
         else:
@@ -274,7 +273,7 @@ cdef int descriptor_of(HandleBlock *block) noexcept nogil:
 
 
 cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept nogil:
-    """Bytes read into `buffer`, 0 for EOF, or a libuv error."""
+    """Bytes read into `buffer`, UV_EOF, or another libuv error."""
     cdef int descriptor = descriptor_of(block)
     cdef ssize_t received
     if descriptor < 0:
@@ -283,9 +282,11 @@ cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept
         return -ENOBUFS
     while True:
         received = recv(descriptor, buffer, size, 0)
-        if received >= 0:
+        if received > 0:
             block.bytes_read += received
             return received
+        if received == 0:
+            return UVNET_UV_EOF
         if errno != EINTR:
             return -errno
 
@@ -294,7 +295,7 @@ cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int 
     """Bytes of the buffers that the system took, or a libuv error; UV_EAGAIN where it takes none now."""
     cdef int descriptor
     cdef ssize_t sent
-    if count == 1:
+    if count == 1 and not block.no_socket:
         descriptor = descriptor_of(block)
         if descriptor < 0:
             return descriptor
@@ -308,32 +309,34 @@ cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int 
             return -EAGAIN
         if errno != ENOTSOCK:
             return -errno
+        block.no_socket = True
     return uv.try_write(<uv_stream_t *>(block + 1), buffers, count)
 
 
 # Reading and writing do not go through libuv's read(2) and write(2): recv(2) and send(2) are a quicker way into
-# the kernel.  So the alloc callback reads and returns an empty buffer; libuv: it then reads nothing and calls
-# the read callback with UV_ENOBUFS.  What is no socket (a FIFO taken over by `fd`) is left to libuv.
+# the kernel.  libuv: given an empty buffer it reads nothing and calls the read callback with UV_ENOBUFS.
 
 cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) noexcept nogil:
     cdef HandleBlock *block = block_of(uv_handle)
-    block.received = receive_now(block, block.read_buffer, block.read_size)
-    # One buffer per loop is enough: it is filled and _on_read called before anybody else is asked.
+    # One buffer per loop is enough: it is filled and taken before anybody else is asked.
     buffer.base = block.read_buffer
-    buffer.len = block.read_size if block.received == -ENOTSOCK else 0
+    buffer.len = block.read_size if block.no_socket else 0
 
 
 cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer) noexcept nogil:
     cdef HandleBlock *block = block_of(uv_stream)
     cdef int reads = 0
-    if block.received == -ENOTSOCK:
-        # libuv: nread 0 is EAGAIN, not the end.
-        if nread == 0:
+    if not block.no_socket:
+        nread = receive_now(block, block.read_buffer, block.read_size)
+        if nread == -ENOTSOCK:
+            # The next call, before the loop blocks again, brings what libuv has read.
+            block.no_socket = True
             return
-        if nread > 0:
-            block.bytes_read += nread
-    else:
-        nread = block.received if block.received != 0 else UVNET_UV_EOF
+    elif nread > 0:
+        block.bytes_read += nread
+    elif nread == 0:
+        # libuv: EAGAIN, not the end.
+        return
     while nread != -EAGAIN:
         if nread < 0:
             block.reading = False
@@ -343,11 +346,9 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
         reads += 1
         # libuv: the memory of a handle that was closed stays until its close callback, so for this turn.
         if (nread < <ssize_t>block.read_size or not block.reading or reads == READS_AT_ONCE
-                or block.received == -ENOTSOCK or block.relay_from is not NULL):
+                or block.no_socket or block.relay_from is not NULL):
             return
         nread = receive_now(block, block.read_buffer, block.read_size)
-        if nread == 0:
-            nread = UVNET_UV_EOF
 
 
 # The GIL is held already; taking it once more would cost as much as the listener.
