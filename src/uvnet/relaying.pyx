@@ -20,7 +20,7 @@ from uvnet._core.relay cimport relay_is_waiting, start_relay, stop_relay
 from uvnet._core.write_request cimport WriteRequest
 from uvnet.connection cimport Connection
 from uvnet.duplex cimport Duplex
-from uvnet.readable cimport FLOWING, RELAY_FROM, RELAY_TO, Readable
+from uvnet.readable cimport FLOWING, RELAY_FROM, RELAY_TO
 
 cdef bint _enabled = os.environ.get("UVNET_RELAY", "1") != "0"
 
@@ -38,7 +38,8 @@ cdef class Relaying(Connection):
                 or not self._may_be_relayed(piping)):
             return 0
         sink = <Relaying>piping.destination
-        if sink.record is not self.record or not sink._may_take_relay() or not start_relay(self._handle, sink._handle):
+        if (sink.record is not self.record or not sink._may_take_relay()
+                or not start_relay(self._handle, sink._handle)):
             return 0
         self._relaying |= RELAY_FROM
         self._relay_piping = piping
@@ -75,7 +76,6 @@ cdef class Relaying(Connection):
         return relay_is_waiting(self._handle.block)
 
     cdef int _leave_relays(self, int directions) except -1:
-        cdef Relaying source
         cdef Relaying sink
         cdef WriteRequest waiting
         cdef bytes rest

@@ -175,8 +175,8 @@ cdef void _copy(Relay *relay) noexcept nogil:
     cdef uv_buf_t buffer
     cdef ssize_t received
     cdef ssize_t sent
-    cdef int reads
-    for reads in range(READS_AT_ONCE):
+    cdef int _turn
+    for _turn in range(READS_AT_ONCE):
         received = receive_now(source, source.read_buffer, READ_BUFFER_SIZE)
         if received == -EAGAIN:
             return
@@ -280,8 +280,8 @@ cdef void _tell_written(RelayWrite *write, int status) noexcept with gil:
 
 cdef void _splice(Relay *relay) noexcept nogil:
     cdef ssize_t moved
-    cdef int moves
-    for moves in range(READS_AT_ONCE):
+    cdef int _turn
+    for _turn in range(READS_AT_ONCE):
         moved = move_in(descriptor_of(relay.source), &relay.pipe)
         if moved == -EAGAIN:
             return
