@@ -33,6 +33,7 @@ ORDER = """
     uvnet._core.tcp
     uvnet._core.pipe
     uvnet._core.adopt
+    uvnet._core.server_socket
     uvnet._core.listener
     uvnet._core.lookup
     uvnet._core.loop
@@ -53,6 +54,8 @@ ORDER = """
     uvnet.connection
     uvnet.relaying
     uvnet.socket
+    uvnet.drops
+    uvnet.acceptor
     uvnet.server
     uvnet.connect
     uvnet.ticks

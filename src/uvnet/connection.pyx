@@ -9,6 +9,7 @@ from libc.errno cimport ENOTCONN
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
+from uvnet._core.sockaddr cimport format_sockaddr
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP
 from uvnet._core.tick cimport later
@@ -63,26 +64,26 @@ cdef class Connection(Duplex):
         """
         if self._destroyed:
             return None
-        self._capture_names()
-        return None if self._local_name is None else Address._make(self._local_name)
+        name = self._name(False)
+        return None if name is None else Address._make(name)
 
     @property
     def local_address(self):
         """The IP address of this end (str), or None.  Known even after 'close'.  Node: "socket.localAddress"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[0]
+        name = self._name(False)
+        return None if name is None else name[0]
 
     @property
     def local_family(self):
         """"IPv4", "IPv6" or None.  Node: "socket.localFamily"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[1]
+        name = self._name(False)
+        return None if name is None else name[1]
 
     @property
     def local_port(self):
         """The port of this end, or None.  Node: "socket.localPort"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[2]
+        name = self._name(False)
+        return None if name is None else name[2]
 
     @property
     def remote_address(self):
@@ -90,17 +91,20 @@ cdef class Connection(Duplex):
 
         Node: "socket.remoteAddress".
         """
-        return None if self._remote_name is None else self._remote_name[0]
+        name = self._name(True)
+        return None if name is None else name[0]
 
     @property
     def remote_family(self):
         """"IPv4", "IPv6" or None.  Node: "socket.remoteFamily"."""
-        return None if self._remote_name is None else self._remote_name[1]
+        name = self._name(True)
+        return None if name is None else name[1]
 
     @property
     def remote_port(self):
         """The port of the other end, or None.  Node: "socket.remotePort"."""
-        return None if self._remote_name is None else self._remote_name[2]
+        name = self._name(True)
+        return None if name is None else name[2]
 
     @property
     def bytes_read(self):
@@ -267,11 +271,18 @@ cdef class Connection(Duplex):
     cdef int _capture_names(self) except -1:
         """Learn both addresses while the handle can tell (decision 9)."""
         cdef TCP handle
-        if self._local_name is None and not self._connecting and isinstance(self._handle, TCP):
+        if not self._connecting and isinstance(self._handle, TCP):
             handle = <TCP>self._handle
-            self._local_name = handle.local_name()
-            self._remote_name = handle.remote_name()
+            if self._local_name.any.sa_family == 0:
+                handle.local_name(&self._local_name)
+            if self._remote_name.any.sa_family == 0:
+                handle.remote_name(&self._remote_name)
         return 0
+
+    cdef tuple _name(self, bint remote):
+        """(address, family, port) of one end, or None."""
+        self._capture_names()
+        return format_sockaddr(&self._remote_name.any if remote else &self._local_name.any)
 
     cdef void _store_activity(self) noexcept:
         self._idle.last = uv.now(self.record.uv_loop)

@@ -1,4 +1,5 @@
 from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet.connection cimport SocketParent
 from uvnet.readable cimport flag
@@ -20,4 +21,5 @@ cdef class Socket(Relaying):
     cdef int _begin_connect(self, object options) except -1
     cdef int _begin_life(self) except -1
 
-cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server)
+cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,
+                                const sockaddr_storage *remote)

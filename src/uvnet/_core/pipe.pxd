@@ -7,7 +7,6 @@ cdef class Pipe(Stream):
         return <uv_pipe_t *>self.uv_handle
 
     cdef int open(self, int descriptor) noexcept
-    cdef int bind(self, bytes path) except? 1
     cdef int connect(self, bytes path) except? 1
 
 cdef Pipe open_pipe(LoopRecord record)

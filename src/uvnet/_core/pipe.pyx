@@ -3,41 +3,16 @@
 A path that starts with a NUL byte is an abstract name (Linux), of exactly the length given.
 """
 
-from libc.errno cimport EAFNOSUPPORT, EINVAL, errno
-from libc.string cimport memcpy, memset
+from libc.errno cimport EAFNOSUPPORT, EINVAL
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t
 
-cdef extern from "<sys/socket.h>" nogil:
-    enum:
-        AF_UNIX
-        SOCK_STREAM
-    struct sockaddr:
-        pass
-    int bind(int descriptor, const sockaddr *name, unsigned int length)
-    int socket(int family, int type, int protocol)
-
 cdef extern from "<sys/un.h>" nogil:
-    """
-    enum { UVNET_PATH_OFFSET = offsetof(struct sockaddr_un, sun_path) };
-    """
-    enum:
-        PATH_OFFSET "UVNET_PATH_OFFSET"
     struct sockaddr_un:
-        unsigned short sun_family
         char sun_path[108]
-
-cdef extern from "<fcntl.h>" nogil:
-    enum:
-        FD_CLOEXEC
-        F_SETFD
-    int fcntl(int descriptor, int command, int value)
-
-cdef extern from "<unistd.h>" nogil:
-    int close(int descriptor)
 
 cdef enum:
     # uv_pipe_connect2(): an over-long name is an error, not cut off.
@@ -70,32 +45,6 @@ cdef class Pipe(Stream):
     cdef int open(self, int descriptor) noexcept:
         """Take over a socket; the handle owns the descriptor on success only."""
         return uv.pipe_open(self.uv_pipe(), descriptor)
-
-    cdef int bind(self, bytes path) except? 1:
-        """Make a socket and bind it.
-
-        Not by uv_pipe_bind(), whose close unlinks whatever lies at the path by then (decision 10).
-        """
-        cdef sockaddr_un name
-        cdef int descriptor
-        cdef int status = check_path(path)
-        if status < 0:
-            return status
-        memset(&name, 0, sizeof(name))
-        name.sun_family = AF_UNIX
-        memcpy(name.sun_path, <char *>path, len(path))
-        descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
-        if descriptor < 0:
-            return -errno
-        fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        # An abstract name has exactly its length; a path ends with NUL.
-        if bind(descriptor, <sockaddr *>&name, PATH_OFFSET + len(path) + (path[0] != 0)) < 0:
-            status = -errno
-        else:
-            status = uv.pipe_open(self.uv_pipe(), descriptor)
-        if status < 0:
-            close(descriptor)
-        return status
 
     cdef int connect(self, bytes path) except? 1:
         """Begin to connect; on_connected follows where the result is 0."""

@@ -1,6 +1,6 @@
 """Socket addresses between C and Python: text and port on one side, struct sockaddr on the other."""
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from uvnet._uv.table cimport sockaddr
 
@@ -63,6 +63,14 @@ cdef int parse_sockaddr(str address, int port, sockaddr_storage *result) except 
                 v6.sin6_scope_id = 0
         return sizeof(sockaddr_in6)
     return 0
+
+
+cdef bint copy_name(const sockaddr_storage *name, ip_name *result) noexcept nogil:
+    """Keep an IPv4 or IPv6 name in less space; False, and nothing is kept, for any other."""
+    if name.ss_family != AF_INET and name.ss_family != AF_INET6:
+        return False
+    memcpy(result, name, sizeof(ip_name))
+    return True
 
 
 cdef tuple format_sockaddr(const sockaddr *address):
