@@ -40,6 +40,7 @@ ORDER = """
     uvnet._core.alive
     uvnet.errors
     uvnet.address
+    uvnet.activation
     uvnet.ip
     uvnet.encoding
     uvnet.emitter
@@ -58,6 +59,8 @@ ORDER = """
     uvnet.acceptor
     uvnet.server
     uvnet.connect
+    uvnet.proxy_protocol
+    uvnet.proxying
     uvnet.ticks
     uvnet.run
     uvnet.aio

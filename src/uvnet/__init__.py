@@ -1,6 +1,7 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
-from uvnet.address import Address
+from uvnet.activation import listen_fds
+from uvnet.address import Address, PeerCredentials
 from uvnet.aio import finished, on, once, pipeline
 from uvnet.connect import (
     connect,
@@ -14,6 +15,7 @@ from uvnet.connect import (
 from uvnet.emitter import EventEmitter, MaxListenersExceededWarning
 from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.ip import is_ip, is_ipv4, is_ipv6
+from uvnet.proxying import create_proxy
 from uvnet.run import active_handles, run
 from uvnet.server import Server
 from uvnet.socket import Socket
@@ -28,11 +30,13 @@ __all__ = [
     "NetRuntimeError",
     "NetTypeError",
     "NetValueError",
+    "PeerCredentials",
     "Server",
     "Socket",
     "active_handles",
     "connect",
     "create_connection",
+    "create_proxy",
     "create_server",
     "finished",
     "get_default_auto_select_family",
@@ -40,6 +44,7 @@ __all__ = [
     "is_ip",
     "is_ipv4",
     "is_ipv6",
+    "listen_fds",
     "next_tick",
     "on",
     "once",

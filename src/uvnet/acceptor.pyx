@@ -128,7 +128,7 @@ cdef class Acceptor(SocketParent):
             return status
         listener.owner = self
         listener.on_abandoned = _on_abandoned
-        listener.referenced = not self._unreferenced
+        listener.block.referenced = not self._unreferenced
         self._listener = listener
         self._later(STEP_LISTENING, listener)
         return 0
@@ -222,7 +222,7 @@ cdef class Acceptor(SocketParent):
         self.record.check()
         self._unreferenced = not referenced
         if self._listener is not None:
-            self._listener.referenced = referenced
+            self._listener.block.referenced = referenced
         return self
 
     cdef int _later(self, int step, object argument) except -1:

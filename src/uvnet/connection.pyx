@@ -9,7 +9,8 @@ from libc.errno cimport ENOTCONN
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
-from uvnet._core.sockaddr cimport format_sockaddr
+from uvnet._core.pipe cimport Pipe
+from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP
 from uvnet._core.tick cimport later
@@ -21,7 +22,7 @@ from uvnet.iteration cimport ChunkIterator
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 
-from uvnet.address import Address
+from uvnet.address import Address, PeerCredentials
 from uvnet.errors import ended_by_other_party, socket_closed
 
 cdef enum:
@@ -107,6 +108,16 @@ cdef class Connection(Duplex):
         return None if name is None else name[2]
 
     @property
+    def peer_credentials(self):
+        """PeerCredentials (pid, uid, gid) of the process at the other end of a Unix socket, or None.
+
+        They are those of the moment it connected (for a client: of the moment the server began to listen), and
+        are known while the connection is open.  On TCP there are none.  This is not in Node.
+        """
+        credentials = (<Pipe>self._handle).peer_credentials() if isinstance(self._handle, Pipe) else None
+        return None if credentials is None else PeerCredentials._make(credentials)
+
+    @property
     def bytes_read(self):
         """Bytes received in this connection.  Node: "socket.bytesRead"."""
         return self._old_bytes_read if self._handle is None else self._handle.block.bytes_read
@@ -138,6 +149,14 @@ cdef class Connection(Duplex):
     def __aiter__(self):
         """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
         return ChunkIterator(self)
+
+    def _set_names(self, str local_address, int local_port, str remote_address, int remote_port):
+        # For proxying.py: both ends as a PROXY header tells them.
+        cdef sockaddr_storage name
+        parse_sockaddr(local_address, local_port, &name)
+        copy_name(&name, &self._local_name)
+        parse_sockaddr(remote_address, remote_port, &name)
+        copy_name(&name, &self._remote_name)
 
     # === For Relaying and Socket ===
 
@@ -253,7 +272,7 @@ cdef class Connection(Duplex):
         handle.events = &_events
         handle.on_closed = _on_closed
         handle.on_abandoned = _on_abandoned
-        handle.referenced = not self._unreferenced
+        handle.block.referenced = not self._unreferenced
         handle.block.activity = &self._idle.last if self._idle is not NULL else NULL
         self._handle = handle
         if self._reader is not None:

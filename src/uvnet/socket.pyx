@@ -394,7 +394,7 @@ cdef class Socket(Relaying):
         self.record.check()
         self._unreferenced = not referenced
         if self._handle is not None:
-            self._handle.referenced = referenced
+            self._handle.block.referenced = referenced
         return self
 
     def _adopt(self, given, options):

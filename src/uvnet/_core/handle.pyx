@@ -136,7 +136,7 @@ cdef Handle first_alive(LoopRecord record):
     cdef Handle handle
     while block is not NULL:
         handle = <Handle>block.owner
-        if handle.referenced and handle.is_active():
+        if block.referenced and handle.is_active():
             if block is not first:
                 block.previous.next = block.next
                 if block.next is not NULL:

@@ -137,7 +137,7 @@ cdef Listener open_listener(LoopRecord record, int descriptor, int family, Accep
     self.family = family
     self.filter = filter
     self.events = events
-    self.referenced = True
+    self.block.referenced = True
     return self
 
 

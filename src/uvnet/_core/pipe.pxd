@@ -8,6 +8,7 @@ cdef class Pipe(Stream):
 
     cdef int open(self, int descriptor) noexcept
     cdef int connect(self, bytes path) except? 1
+    cdef tuple peer_credentials(self)
 
 cdef Pipe open_pipe(LoopRecord record)
 cdef int check_path(bytes path) noexcept

@@ -10,6 +10,41 @@ from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t
 
+cdef extern from "<sys/socket.h>" nogil:
+    """
+    #include <sys/un.h>
+    #include <unistd.h>
+
+    /* Who was at the other end when it connected; -1 where the system cannot tell. */
+    static int uvnet_peer(int descriptor, long *pid, long *uid, long *gid)
+    {
+    #ifdef SO_PEERCRED
+        struct ucred peer;
+        socklen_t length = sizeof peer;
+        if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.pid == 0)
+            return -1;
+        *pid = peer.pid;
+        *uid = peer.uid;
+        *gid = peer.gid;
+    #else
+        uid_t peer_uid;
+        gid_t peer_gid;
+        pid_t peer_pid = 0;
+        if (getpeereid(descriptor, &peer_uid, &peer_gid) < 0)
+            return -1;
+    #ifdef LOCAL_PEERPID
+        socklen_t length = sizeof peer_pid;
+        getsockopt(descriptor, SOL_LOCAL, LOCAL_PEERPID, &peer_pid, &length);
+    #endif
+        *pid = peer_pid;
+        *uid = peer_uid;
+        *gid = peer_gid;
+    #endif
+        return 0;
+    }
+    """
+    int peer "uvnet_peer" (int descriptor, long *pid, long *uid, long *gid)
+
 cdef extern from "<sys/un.h>" nogil:
     struct sockaddr_un:
         char sun_path[108]
@@ -63,11 +98,21 @@ cdef class Pipe(Stream):
             abort_connect(request)
         return status
 
+    cdef tuple peer_credentials(self):
+        """(pid, uid, gid) of the process at the other end when it connected, or None."""
+        cdef int descriptor = self.fileno()
+        cdef long pid
+        cdef long uid
+        cdef long gid
+        if descriptor < 0 or peer(descriptor, &pid, &uid, &gid) < 0:
+            return None
+        return pid, uid, gid
+
 
 cdef Pipe open_pipe(LoopRecord record):
     """A Unix-socket handle without a socket."""
     cdef Pipe self = Pipe.__new__(Pipe)
     self.allocate(record, UVNET_UV_NAMED_PIPE)
     self.opened(uv.pipe_init(record.uv_loop, self.uv_pipe(), 0), "uv_pipe_init")
-    self.referenced = True
+    self.block.referenced = True
     return self

@@ -20,15 +20,20 @@ cdef struct Tick:
     void *argument
     int step
 
+cdef class LoopRecord
+
+ctypedef void (*record_hook)(LoopRecord record) noexcept
+
 # See gil.pyx.
 cdef struct GilHold:
     bint held
     int state                # a PyGILState_STATE
     unsigned long thread_id  # of the thread that runs the loop
-
-cdef class LoopRecord
-
-ctypedef void (*record_hook)(LoopRecord record) noexcept
+    # Fields of the record, for those who do not hold the GIL.
+    const size_t *tick_count
+    void **first_gathering
+    void **first_handle
+    record_hook *look_for_end
 
 cdef class LoopRecord:
     cdef uv_loop_t *uv_loop

@@ -19,6 +19,10 @@ cdef class LoopRecord:
         self.uv_loop = loop_pointer(loop)
         self.loop = loop
         self.hold.thread_id = PyThread_get_thread_ident()
+        self.hold.tick_count = &self.tick_count
+        self.hold.first_gathering = &self.first_gathering
+        self.hold.first_handle = &self.first_handle
+        self.hold.look_for_end = &self.look_for_end
         self.read_buffer = <char *>malloc(READ_BUFFER_SIZE)
         if self.read_buffer is NULL:
             raise MemoryError

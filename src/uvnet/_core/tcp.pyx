@@ -144,5 +144,5 @@ cdef TCP open_tcp(LoopRecord record):
     cdef TCP self = TCP.__new__(TCP)
     self.allocate(record, UVNET_UV_TCP)
     self.opened(uv.tcp_init(record.uv_loop, self.uv_tcp()), "uv_tcp_init")
-    self.referenced = True
+    self.block.referenced = True
     return self
