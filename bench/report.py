@@ -42,7 +42,7 @@ class Benchmark:
     method: str
     columns: Sequence[Column]
     settings: Mapping[str, Any]
-    chart: Chart
+    chart: Chart | None = None
 
 
 def show_progress(text: str) -> None:
@@ -84,7 +84,7 @@ def write_report(
         "versions": software,
         "disturbance": disturbed,
         "method": benchmark.method,
-        "chart": asdict(benchmark.chart),
+        "chart": asdict(benchmark.chart) if benchmark.chart else None,
         "peers": [_as_json(result) for result in results],
     }
     path.write_text(json.dumps(document, indent=2) + "\n")

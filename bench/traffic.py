@@ -109,7 +109,13 @@ def traffic_columns(
 
 
 def cost_chart(unit: Unit) -> Chart:
-    return Chart("total", f"CPU, {unit.cost_title}", inner="user", inner_title="user part")
+    return Chart(
+        measure="total",
+        title=f"CPU, {unit.cost_title}",
+        inner="user",
+        inner_title="user time",
+        digits=unit.cost_digits,
+    )
 
 
 def traffic_workload(

@@ -2,6 +2,7 @@
  * Each read is passed on with one uv_try_write() from the read callback. The unsent rest is queued, and the
  * side it came from is not read until it is written. */
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,13 @@ struct side {
     uv_tcp_t stream; /* first, so that a stream is a side */
     struct side *other;
     struct pair *pair;
-    int has_ended; /* nothing more comes from here */
 };
 
 struct pair {
     struct side client;
     struct side upstream;
     uv_connect_t connecting;
+    int passed_ends;
     int closed_sides;
 };
 
@@ -87,8 +88,7 @@ static void on_shut_down(uv_shutdown_t *request, int status)
 {
     struct side *side = (struct side *)request->handle;
     free(request);
-    /* Only when the end of both directions has been passed on is the pair done. */
-    if (status < 0 || (side->has_ended && !uv_is_writable((uv_stream_t *)&side->other->stream)))
+    if (status < 0 || ++side->pair->passed_ends == 2)
         end_pair(side->pair);
 }
 
@@ -97,7 +97,6 @@ static void pass_end_on(struct side *side)
     uv_shutdown_t *request = malloc(sizeof(*request));
     if (request == NULL)
         exit(1);
-    side->has_ended = 1;
     uv_read_stop((uv_stream_t *)&side->stream);
     if (uv_shutdown(request, (uv_stream_t *)&side->other->stream, on_shut_down) < 0) {
         free(request);
@@ -164,6 +163,7 @@ int main(int count, char **arguments)
         fputs("usage: proxy_libuv UPSTREAM_PORT\n", stderr);
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN);
     check(uv_ip4_addr("127.0.0.1", atoi(arguments[1]), &upstream_address), "uv_ip4_addr");
     check(uv_ip4_addr("127.0.0.1", 0, &address), "uv_ip4_addr");
     check(uv_tcp_init(loop, &server), "uv_tcp_init");
