@@ -66,7 +66,7 @@ class WriteCounter:
             self._strace.kill()
             self._strace.communicate()
         with self._table as table:
-            self.calls = _total(table.read())
+            self.calls = total_calls(table.read())
 
     def _wait_until_attached(self) -> None:
         """strace says so on its standard error; it goes on counting when it does not in time."""
@@ -80,7 +80,7 @@ class WriteCounter:
             left = deadline - time.monotonic()
 
 
-def _total(table: str) -> int | None:
+def total_calls(table: str) -> int | None:
     """The first number of the line that ends with `total`; no line means that there was no call."""
     for line in table.splitlines():
         words = line.split()
