@@ -11,7 +11,7 @@ from bench.interrupt import exit_on_signals
 from bench.machine import Disturbance
 from bench.peers import Peer, select
 from bench.processes import run_and_parse
-from bench.report import Benchmark, show_progress, write_report
+from bench.report import Benchmark, Chart, show_progress, write_report
 from bench.rounds import PeerResult, Sample, find, interleave
 from bench.table import Column, number, spread
 
@@ -89,6 +89,7 @@ def run_emitter(rounds: int, seconds: float, seed: int, wanted: str) -> bool:
         method=METHOD,
         columns=_columns(results),
         settings={"rounds": rounds, "seconds a case": seconds, "seed": seed, "cores": pinned},
+        chart=Chart("one_listener", "emit to one listener, ns", digits=0),
     )
     write_report(benchmark, results, disturbance)
     return not any(result.failure for result in results)
