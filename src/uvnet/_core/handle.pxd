@@ -26,7 +26,7 @@ cdef struct HandleBlock:
     void *relay_from         # the Relay that takes what is received here, or NULL; see relay.pyx
     void *relay_to           # the Relay that writes here, or NULL
     int descriptor           # -1 until it is first needed
-    unsigned char referenced # keeps uvnet.run() going while it is active
+    unsigned char referenced  # keeps uvnet.run() going while it is active
     unsigned char reading
     unsigned char gathering  # in the loop's list of streams to flush
     unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
