@@ -18,6 +18,7 @@ ORDER = """
     uvnet._core
     uvnet._core.counters
     uvnet._core.errors
+    uvnet._core.ip
     uvnet._core.sockaddr
     uvnet._core.record
     uvnet._core.tick
