@@ -42,6 +42,7 @@ ORDER = """
     uvnet.encoding
     uvnet.emitter
     uvnet.options
+    uvnet.socket_address
     uvnet.listening
     uvnet.piping
     uvnet.readable

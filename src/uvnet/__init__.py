@@ -17,6 +17,7 @@ from uvnet.ip import is_ip, is_ipv4, is_ipv6
 from uvnet.run import active_handles, run
 from uvnet.server import Server
 from uvnet.socket import Socket
+from uvnet.socket_address import SocketAddress
 from uvnet.ticks import next_tick
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "NetValueError",
     "Server",
     "Socket",
+    "SocketAddress",
     "active_handles",
     "connect",
     "create_connection",
