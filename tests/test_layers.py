@@ -19,6 +19,8 @@ ORDER = """
     uvnet._core.counters
     uvnet._core.errors
     uvnet._core.ip
+    uvnet._core.coverage
+    uvnet._core.rules
     uvnet._core.sockaddr
     uvnet._core.record
     uvnet._core.tick
@@ -43,6 +45,8 @@ ORDER = """
     uvnet.emitter
     uvnet.options
     uvnet.socket_address
+    uvnet.block_rule
+    uvnet.blocklist
     uvnet.listening
     uvnet.piping
     uvnet.readable

@@ -2,6 +2,7 @@
 
 from uvnet.address import Address
 from uvnet.aio import finished, on, once, pipeline
+from uvnet.blocklist import BlockList
 from uvnet.connect import (
     connect,
     create_connection,
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "BlockList",
     "EventEmitter",
     "MaxListenersExceededWarning",
     "NetRuntimeError",

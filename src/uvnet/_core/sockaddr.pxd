@@ -8,3 +8,4 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef int parse_sockaddr(str address, int port, sockaddr_storage *result) except -1
 cdef tuple format_sockaddr(const sockaddr *address)
+cdef int ip_of_sockaddr(const sockaddr *address, unsigned char *ip) noexcept nogil

@@ -86,3 +86,14 @@ cdef tuple format_sockaddr(const sockaddr *address):
                 host = f"{host}%{interface.decode(errors='replace')}"
         return host, "IPv6", ntohs(v6.sin6_port)
     return None
+
+
+cdef int ip_of_sockaddr(const sockaddr *address, unsigned char *ip) noexcept nogil:
+    """4 or 6, with the address in network order in `ip` (room for 16 bytes); 0 for any other kind of address."""
+    if address.sa_family == AF_INET:
+        memcpy(ip, &(<const sockaddr_in *>address).sin_addr, 4)
+        return 4
+    if address.sa_family == AF_INET6:
+        memcpy(ip, &(<const sockaddr_in6 *>address).sin6_addr, 16)
+        return 6
+    return 0
