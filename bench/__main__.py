@@ -7,20 +7,23 @@ import sys
 from collections.abc import Callable
 
 from bench.accept import accept_workload
+from bench.blocklist import BLOCKLIST
 from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
-from bench.emitter import run_emitter
+from bench.emitter import EMITTER
 from bench.interrupt import exit_on_signals
+from bench.ip import IP
 from bench.receive import receive_workload
+from bench.timings import SECONDS, Timing, run_timing
 from bench.workload import Settings, add_common_arguments, run_workload
-
-EMITTER_SECONDS = 0.3
 
 Run = Callable[[Settings], bool]
 
 
-def _emitter(settings: Settings) -> bool:
-    return run_emitter(settings.rounds, EMITTER_SECONDS, settings.seed, settings.peers)
+def _timing(timing: Timing) -> Run:
+    return lambda settings: run_timing(
+        timing, settings.rounds, SECONDS, settings.seed, settings.peers
+    )
 
 
 def _echo(size: int, connections: int) -> Run:
@@ -33,7 +36,9 @@ BENCHMARKS: dict[str, Run] = {
     "echo-many": _echo(*ECHO_SIZES[2]),
     "accept": lambda settings: run_workload(accept_workload(), settings),
     "receive": lambda settings: run_workload(receive_workload(), settings),
-    "emitter": _emitter,
+    "emitter": _timing(EMITTER),
+    "blocklist": _timing(BLOCKLIST),
+    "ip": _timing(IP),
 }
 STANDARD = ("echo", "emitter")
 
