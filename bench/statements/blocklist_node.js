@@ -10,7 +10,7 @@ const { nanoseconds } = require("./timing.js");
 
 const METHODS = { address: "addAddress", range: "addRange", subnet: "addSubnet" };
 // Node asks rule after rule: with so many, more questions would take minutes and tell nothing more.
-const FEWER_QUESTIONS = 32;
+const FEWER_QUESTIONS = 8;
 
 const written = spawnSync("python3", [path.join(__dirname, "rules.py")], { maxBuffer: 1 << 28 });
 const lists = JSON.parse(written.stdout);

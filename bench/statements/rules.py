@@ -53,7 +53,8 @@ def make_lists() -> dict[str, Any]:
             "rules": rules,
             "questions": [make_question(source, rules) for _ in range(QUESTIONS)],
         }
-    return lists
+    # A question must not be the very string of a rule: it would lie wherever the rule lies in memory.
+    return json.loads(json.dumps(lists))
 
 
 if __name__ == "__main__":

@@ -15,11 +15,16 @@ cdef struct Step:
     Key start
     int32_t count
 
+# What is known of the addresses of one bucket without looking at the steps.
+cdef struct Bucket:
+    uint32_t before          # the number of steps before the bucket
+    int32_t count            # that the last of them has
+
 # A step function: 0 before the first step, ascending, no two neighbours with the same count.
 cdef struct Steps:
     Step *steps
     size_t length
-    uint32_t *index          # the number of steps before each bucket of addresses; NULL where memory ran out
+    Bucket *index            # the buckets and an end; NULL where memory ran out
     size_t buckets
     int shift                # a bucket is 2 ** shift addresses
 

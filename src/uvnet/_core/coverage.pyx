@@ -12,7 +12,7 @@ Nothing here knows the GIL.  A question may sum up, so callers see to it that on
 """
 
 from libc.stdint cimport UINT64_MAX, int32_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memset
 
 from uvnet._core.ip cimport Key, key_before, key_equals
@@ -21,7 +21,8 @@ cdef enum:
     CHANGES_LOOKED_THROUGH = 16   # changes; more of them are summed up at the next question
     CHANGES_KEPT = 256            # changes; room for more is given back once they are summed up
     STEPS_PER_CHECK = 8           # steps summed up for each question asked meanwhile: some 20 ns
-    MAX_INDEX_BITS = 22           # an index takes at most 16 MiB
+    SPARE_INDEX_BITS = 1          # twice as many buckets as steps: most have none inside
+    MAX_INDEX_BITS = 22           # an index takes at most 32 MiB
 
 
 cdef bint coverage_reserve(Coverage *self) noexcept nogil:
@@ -184,9 +185,10 @@ cdef void _append(Steps *self, Key start, int32_t count) noexcept nogil:
 
 
 cdef void _finish(Steps *self) noexcept nogil:
-    """Give back what is not used, and make the index: about as many buckets as steps."""
+    """Give back what is not used, and make the index."""
     cdef Key span
-    cdef int bits = 0
+    cdef int bits = SPARE_INDEX_BITS
+    cdef int32_t count = 0
     cdef size_t step, bucket, filled = 0
     cdef Step *shrunk
     if self.length == 0:
@@ -196,42 +198,48 @@ cdef void _finish(Steps *self) noexcept nogil:
     if shrunk is not NULL:
         self.steps = shrunk
     span = _difference(self.steps[self.length - 1].start, self.steps[0].start)
-    while bits < MAX_INDEX_BITS and <size_t>1 << bits < self.length:
+    while bits < MAX_INDEX_BITS and <size_t>1 << bits < self.length << SPARE_INDEX_BITS:
         bits += 1
     self.shift = 0
     while (self.shift < 64 and span.high >> self.shift) or _shifted(span, self.shift) >> bits:
         self.shift += 1
     self.buckets = _shifted(span, self.shift) + 1
-    self.index = <uint32_t *>calloc(self.buckets + 1, sizeof(uint32_t))
+    self.index = <Bucket *>malloc((self.buckets + 1) * sizeof(Bucket))
     if self.index is NULL:
         return
-    for step in range(self.length):
-        bucket = _shifted(_difference(self.steps[step].start, self.steps[0].start), self.shift)
+    for step in range(self.length + 1):
+        bucket = self.buckets
+        if step < self.length:
+            bucket = _shifted(_difference(self.steps[step].start, self.steps[0].start), self.shift)
         while filled <= bucket:
-            self.index[filled] = <uint32_t>step
+            self.index[filled].before = <uint32_t>step
+            self.index[filled].count = count
             filled += 1
-    self.index[self.buckets] = <uint32_t>self.length
+        if step < self.length:
+            count = self.steps[step].count
 
 
 cdef int32_t _count_at(const Steps *self, Key key) noexcept nogil:
     """The count of the last step that does not start behind `key`."""
-    cdef size_t low = 0, high = self.length, middle
-    cdef uint64_t bucket
+    cdef size_t low = 0, high = self.length, first = 0, middle
+    cdef uint64_t bucket = 0
     if high == 0 or key_before(key, self.steps[0].start):
         return 0
     if not key_before(key, self.steps[high - 1].start):
         return self.steps[high - 1].count
     if self.index is not NULL:
         bucket = _shifted(_difference(key, self.steps[0].start), self.shift)
-        low = self.index[bucket]
-        high = self.index[bucket + 1]
+        first = self.index[bucket].before
+        low = first
+        high = self.index[bucket + 1].before
     while low < high:
         middle = (low + high) // 2
         if key_before(key, self.steps[middle].start):
             high = middle
         else:
             low = middle + 1
-    return self.steps[low - 1].count
+    # Each place in memory that is looked at costs more than all the rest.
+    return self.index[bucket].count if low == first else self.steps[low - 1].count
 
 
 cdef void _free(Steps *self) noexcept nogil:
