@@ -13,11 +13,12 @@ cdef class BlockList:
     cdef Rules entries
     cdef Coverage ipv4       # what IPv4 addresses are asked for
     cdef Coverage ipv6
-    cdef pthread_mutex_t mutex
+    cdef pthread_mutex_t mutex   # of everything above; whoever holds it never waits for the GIL
     cdef object __weakref__
 
-    # Whether the list blocks the address; False for what is no IP address.  For a struct as the system wrote
-    # it.  No object is made and no memory is needed; any thread may call it at any time, with or without the GIL.
+    # Whether the list blocks the address; False for what is no IP address.  Never fails and makes no object.  It
+    # may be called from any thread, with or without the GIL, and the list needs no preparing.  The caller keeps
+    # the list alive.
     cdef bint check_sockaddr(self, const sockaddr *address) noexcept nogil
 
     cdef list _texts(self, uint32_t limit)

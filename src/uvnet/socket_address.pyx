@@ -123,10 +123,10 @@ cdef tuple _fields(SocketAddress self):
 
 cdef int family_of(object family, str name) except -1:
     """4 or 6, or 0 for a str that is no family; raises NetTypeError for other types (rule 4.1)."""
-    if family == "ipv4":
-        return 4
     if not isinstance(family, str):
         raise invalid_type(name, "of type str", family)
+    if family == "ipv4":
+        return 4
     family = family.lower()
     return 4 if family == "ipv4" else 6 if family == "ipv6" else 0
 
