@@ -7,27 +7,34 @@ import sys
 from collections.abc import Callable
 
 from bench.accept import accept_workload
+from bench.blocklist import BLOCKLIST
 from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
-from bench.emitter import run_emitter
+from bench.emitter import EMITTER
 from bench.fan_out import fan_out_workload
 from bench.idle import idle_workload
 from bench.interrupt import exit_on_signals
+from bench.ip import IP
 from bench.proxy import bulk_workload, proxy_workload
 from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
+from bench.timings import SECONDS, Timing, run_timing
 from bench.workload import Settings, Workload, add_common_arguments, run_workload
 from bench.writes import writes_workload
 
-# For each case, usually and with --quick.
-EMITTER_SECONDS, QUICK_EMITTER_SECONDS = 0.3, 0.1
+QUICK_SECONDS = 0.1  # for each case of a timing
 
 Run = Callable[[Settings], bool]
 
 
-def _emitter(settings: Settings) -> bool:
-    seconds = QUICK_EMITTER_SECONDS if settings.quick else EMITTER_SECONDS
-    return run_emitter(settings.rounds, seconds, settings.seed, settings.peers)
+def _timing(timing: Timing) -> Run:
+    return lambda settings: run_timing(
+        timing,
+        settings.rounds,
+        QUICK_SECONDS if settings.quick else SECONDS,
+        settings.seed,
+        settings.peers,
+    )
 
 
 def _running(make: Callable[..., Workload], *arguments: int) -> Run:
@@ -46,7 +53,9 @@ BENCHMARKS: dict[str, Run] = {
     "proxy": _running(proxy_workload),
     "proxy-bulk": _running(bulk_workload),
     "proxy-thread": _running(thread_workload),
-    "emitter": _emitter,
+    "emitter": _timing(EMITTER),
+    "blocklist": _timing(BLOCKLIST),
+    "ip": _timing(IP),
 }
 STANDARD = ("echo", "emitter")
 

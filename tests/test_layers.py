@@ -18,6 +18,9 @@ ORDER = """
     uvnet._core
     uvnet._core.counters
     uvnet._core.errors
+    uvnet._core.ip
+    uvnet._core.coverage
+    uvnet._core.rules
     uvnet._core.sockaddr
     uvnet._core.kernel_pipe
     uvnet._core.record
@@ -45,6 +48,9 @@ ORDER = """
     uvnet.encoding
     uvnet.emitter
     uvnet.options
+    uvnet.socket_address
+    uvnet.block_rule
+    uvnet.blocklist
     uvnet.listening
     uvnet.piping
     uvnet.readable

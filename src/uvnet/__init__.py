@@ -3,6 +3,7 @@
 from uvnet.activation import listen_fds
 from uvnet.address import Address, PeerCredentials
 from uvnet.aio import finished, on, once, pipeline
+from uvnet.blocklist import BlockList
 from uvnet.connect import (
     connect,
     create_connection,
@@ -19,12 +20,14 @@ from uvnet.proxying import create_proxy
 from uvnet.run import active_handles, run
 from uvnet.server import Server
 from uvnet.socket import Socket
+from uvnet.socket_address import SocketAddress
 from uvnet.ticks import next_tick
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "BlockList",
     "EventEmitter",
     "MaxListenersExceededWarning",
     "NetRuntimeError",
@@ -33,6 +36,7 @@ __all__ = [
     "PeerCredentials",
     "Server",
     "Socket",
+    "SocketAddress",
     "active_handles",
     "connect",
     "create_connection",
