@@ -1,6 +1,7 @@
 from uvnet._core.listener cimport AcceptFilter, DropReason, Listener
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport sockaddr_storage
+from uvnet.blocklist cimport BlockList
 from uvnet.connection cimport SocketParent
 from uvnet.readable cimport flag
 from uvnet.socket cimport Socket
@@ -9,7 +10,7 @@ cdef class Acceptor(SocketParent):
     cdef LoopRecord record
     cdef Listener _listener              # None while not listening
     cdef AcceptFilter _filter            # with the number of connections
-    cdef object _block_list
+    cdef BlockList _block_list
     cdef object _out_of_descriptors      # None until it happens
     cdef Py_ssize_t _high_water_mark     # -1: the default
     cdef unsigned int _keep_alive_delay
@@ -20,6 +21,7 @@ cdef class Acceptor(SocketParent):
     cdef flag _unreferenced
 
     # For Server.
+    cdef int _refuse_from(self, BlockList block_list) except -1
     cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1
     cdef int _stop_accepting(self) except -1
     cdef int _fail(self, object error) except -1     # 'error' on a tick

@@ -23,6 +23,7 @@ from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._core.tick cimport later, report
 from uvnet._uv.table cimport sockaddr
+from uvnet.blocklist cimport BlockList
 from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
@@ -115,6 +116,13 @@ cdef class Acceptor(SocketParent):
             self._filter.most = value
 
     # === For Server ===
+
+    cdef int _refuse_from(self, BlockList block_list) except -1:
+        """Close connections from these addresses at once; the list may change at any time."""
+        self._block_list = block_list
+        self._filter.block_list = <void *>block_list
+        self._filter.is_blocked = _is_blocked
+        return 0
 
     cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1:
         """Listen on a bound socket, which is the server's on success; 0 or a libuv error."""
@@ -267,6 +275,10 @@ cdef class Acceptor(SocketParent):
 cdef int _run_callback(object callback, object arguments, int step) except -1:
     callback(*<tuple>arguments)
     return 0
+
+
+cdef bint _is_blocked(object block_list, const sockaddr *address) noexcept:
+    return (<BlockList>block_list).check_sockaddr(address)
 
 
 # Events of the listener.  It has no owner once the server has let it go.

@@ -351,3 +351,10 @@ cdef class BlockList:
                 last = mapped_last
         if key_is_mapped(first) and key_is_mapped(last):
             coverage_change(&self.ipv4, first, last, amount)
+
+
+def check_block_list(value):
+    """A value of the option block_list: a BlockList, or None; raises TypeError."""
+    if value is not None and not isinstance(value, BlockList):
+        raise invalid_type("options.block_list", "a BlockList", value)
+    return value

@@ -180,6 +180,11 @@ def invalid_handle_type() -> NetTypeError:
     return NetTypeError("ERR_INVALID_HANDLE_TYPE", "This handle type cannot be reset")
 
 
+def ip_blocked(address: str) -> NetRuntimeError:
+    """ERR_IP_BLOCKED of connect() to an address of the socket's block_list."""
+    return NetRuntimeError("ERR_IP_BLOCKED", f"IP({address}) is blocked by net.BlockList")
+
+
 def already_listening() -> NetRuntimeError:
     """ERR_SERVER_ALREADY_LISTEN."""
     return NetRuntimeError(

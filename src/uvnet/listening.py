@@ -35,6 +35,7 @@ _LISTEN_OPTIONS = frozenset(
 SERVER_OPTIONS = frozenset(
     {
         "allow_half_open",
+        "block_list",
         "high_water_mark",
         "keep_alive",
         "keep_alive_initial_delay",

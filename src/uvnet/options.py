@@ -185,6 +185,7 @@ class ConnectOptions(NamedTuple):
 SOCKET_OPTIONS = frozenset(
     {
         "allow_half_open",
+        "block_list",
         "encoding",
         "fd",
         "handle",

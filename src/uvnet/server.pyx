@@ -18,6 +18,7 @@ from uvnet.acceptor cimport Acceptor
 
 from uvnet._core.lookup import look_up
 from uvnet.address import Address
+from uvnet.blocklist import check_block_list
 from uvnet.errors import already_listening, invalid_callback, not_running
 from uvnet.ip import is_ip
 from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
@@ -42,9 +43,12 @@ cdef class Server(Acceptor):
     allow_half_open: of accepted sockets, see Socket (default False);
     pause_on_connect: accepted sockets do not read before resume() (default False);
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): of accepted sockets;
-    high_water_mark: of accepted sockets, both ways, in bytes (default 65,536).
+    high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
+    block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop'.
 
-    Events: 'listening', 'connection' (socket), 'drop' (addresses), 'error', 'close'.
+    Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
+    "connection limit", "block list" and "file descriptors", and on TCP `local_address`, `local_family`,
+    `local_port`, `remote_address`, `remote_family`, `remote_port`.
     Raises TypeError or ValueError for bad arguments.
     Node: "net.createServer([options][, connectionListener])".
     """
@@ -65,7 +69,10 @@ cdef class Server(Acceptor):
         self.pause_on_connect = bool(options.get("pause_on_connect", False))
         self._no_delay = bool(options.get("no_delay", False))
         self._keep_alive = bool(options.get("keep_alive", False))
+        block_list = check_block_list(options.get("block_list"))
         self.record = current_record()
+        if block_list is not None:
+            self._refuse_from(block_list)
         if connection_listener is not None:
             self.on("connection", connection_listener)
 
@@ -74,7 +81,10 @@ cdef class Server(Acceptor):
     def listen(self, *arguments, **keywords):
         """Start to listen; returns the server.  Forms: listen([port[, host[, backlog]]][, callback]),
         listen(path[, backlog][, callback]), listen(handle[, backlog][, callback]), listen(mapping[, callback])
-        and keywords: port, host, path, backlog (511), ipv6_only, readable_all, writable_all, exclusive, fd.
+        and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, readable_all, writable_all, exclusive, fd.
+
+    reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of several
+    processes too.  exclusive is what every listen() is without reuse_port: nobody else may have the port.
 
         'listening' follows, or 'error' (an OSError).  Without a host the address is known at once; a host is
         looked up first.  `callback` is called once at 'listening'.  `handle` is a Server, a Socket, a

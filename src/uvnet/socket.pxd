@@ -6,6 +6,7 @@ from uvnet.readable cimport flag
 from uvnet.relaying cimport Relaying
 
 cdef class Socket(Relaying):
+    cdef object _block_list              # a BlockList, or None
     cdef object _connector               # while connecting: a Connector, or the options of a path
     cdef readonly object timeout         # seconds as given to set_timeout(), or None
     cdef public object auto_select_family_attempted_addresses

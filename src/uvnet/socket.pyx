@@ -23,6 +23,7 @@ from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.relaying cimport Relaying
 
+from uvnet.blocklist import check_block_list
 from uvnet.connecting import Connector, defaults
 from uvnet.errors import (
     invalid_callback,
@@ -57,6 +58,7 @@ cdef class Socket(Relaying):
     high_water_mark, readable_high_water_mark, writable_high_water_mark: bytes (default 65,536);
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive();
     type_of_service: as set_type_of_service(); encoding: as set_encoding();
+    block_list: a BlockList; connect() to one of its addresses fails with ERR_IP_BLOCKED;
     onread: {"buffer": writable bytes-like or a function that returns such, "callback": function}: data is
     read into the buffer and callback(nread, buffer) called instead of 'data'; returning False pauses.
 
@@ -93,6 +95,7 @@ cdef class Socket(Relaying):
             self.set_encoding(options["encoding"])
         if options.get("type_of_service") is not None:
             self.set_type_of_service(options["type_of_service"])
+        self._block_list = check_block_list(options.get("block_list"))
         if options.get("onread") is not None:
             self._reader = BufferReader(options["onread"])
         given = options.get("handle", options.get("fd"))
@@ -125,6 +128,7 @@ cdef class Socket(Relaying):
         if timeout is not None:
             check_seconds(timeout, "options.timeout")
         delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
+        check_block_list(options.get("block_list"))
         if self._connecting:
             raise system_error(-EALREADY, "connect")
         if self._handle is not None:
@@ -138,6 +142,8 @@ cdef class Socket(Relaying):
         if options.get("keep_alive") is not None:
             self._keep_alive = bool(options["keep_alive"])
             self._keep_alive_delay = delay
+        if options.get("block_list") is not None:
+            self._block_list = check_block_list(options["block_list"])
         if listener is not None:
             self.once("connect", listener)
         self._begin_connect(parsed)
@@ -325,6 +331,9 @@ cdef class Socket(Relaying):
             self.emit_all(event, arguments)
         except BaseException as error:
             self._failed(error)
+
+    def _is_blocked(self, str address):
+        return self._block_list is not None and address in self._block_list
 
     def _touch_idle(self):
         self._touch()

@@ -15,7 +15,7 @@ cdef struct AcceptFilter:
     Py_ssize_t connections       # open now
     Py_ssize_t most              # that may be open; -1: no limit
     void *block_list             # borrowed, or NULL
-    bint (*is_blocked)(void *block_list, const sockaddr *address) noexcept nogil
+    bint (*is_blocked)(object block_list, const sockaddr *address) noexcept
     bint tells_drops             # on_dropped is to be called
 
 # Called with the GIL between enter() and leave(); an exception is reported.

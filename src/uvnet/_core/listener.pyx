@@ -146,8 +146,8 @@ cdef int _on_pause_over(object owner) except -1:
     return 0
 
 
-cdef DropReason _judge(const AcceptFilter *filter, const sockaddr *remote) noexcept nogil:
-    if filter.block_list is not NULL and filter.is_blocked(filter.block_list, remote):
+cdef DropReason _judge(const AcceptFilter *filter, const sockaddr *remote) noexcept:
+    if filter.block_list is not NULL and filter.is_blocked(<object>filter.block_list, remote):
         return BLOCK_LIST
     if filter.most >= 0 and filter.connections >= filter.most:
         return CONNECTION_LIMIT
