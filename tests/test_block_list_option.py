@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import uvnet
 from conftest import Player
+
+import uvnet
 
 
 async def _listening(**options: Any) -> tuple[uvnet.Server, list[dict[str, Any]]]:

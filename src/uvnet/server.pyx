@@ -81,10 +81,11 @@ cdef class Server(Acceptor):
     def listen(self, *arguments, **keywords):
         """Start to listen; returns the server.  Forms: listen([port[, host[, backlog]]][, callback]),
         listen(path[, backlog][, callback]), listen(handle[, backlog][, callback]), listen(mapping[, callback])
-        and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, readable_all, writable_all, exclusive, fd.
+        and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, readable_all, writable_all,
+        exclusive, fd.
 
-    reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of several
-    processes too.  exclusive is what every listen() is without reuse_port: nobody else may have the port.
+        reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of
+        several processes too.  exclusive is what every listen() is without it: nobody else may have the port.
 
         'listening' follows, or 'error' (an OSError).  Without a host the address is known at once; a host is
         looked up first.  `callback` is called once at 'listening'.  `handle` is a Server, a Socket, a

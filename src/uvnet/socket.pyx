@@ -510,10 +510,24 @@ cdef class Socket(Relaying):
         return 0
 
 
+cdef extern from *:
+    """
+    /* The dict for attributes of the program's own is made anew when the first one is set. */
+    static void uvnet_forget_dict(PyObject *object)
+    {
+        PyObject **dict = _PyObject_GetDictPtr(object);
+        if (dict != NULL)
+            Py_CLEAR(*dict);
+    }
+    """
+    void forget_dict "uvnet_forget_dict" (object socket)
+
+
 cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,
                                 const sockaddr_storage *remote):
     """A Socket for a connection accepted from `remote`; the server sets its options and starts it."""
     cdef Socket self = Socket.__new__(Socket)
+    forget_dict(self)
     self.record = record
     self._server = server
     self._keep_alive_interval = 1
