@@ -34,11 +34,7 @@ class Play {
 
   // Until nothing keeps the process alive.
   playToTheEnd(ended) {
-    const tooLong = () => {
-      this.log('process', 'time limit');
-      process.exit(0);
-    };
-    setTimeout(tooLong, this.job.limit * 1000).unref();
+    setTimeout(() => { this.log('process', 'time limit'); process.exit(0); }, this.job.limit * 1000).unref();
     process.on('exit', () => ended(this.played()));
     this.begin();
   }
