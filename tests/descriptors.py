@@ -8,7 +8,7 @@ import socket as plain
 from pathlib import Path
 from typing import Any
 
-__all__ = ["open_descriptors", "option_of", "queue_length"]
+__all__ = ["open_descriptors", "open_sockets", "option_of", "queue_length"]
 
 
 def open_descriptors() -> dict[int, str]:
@@ -21,12 +21,19 @@ def open_descriptors() -> dict[int, str]:
     return found
 
 
+def open_sockets() -> dict[int, str]:
+    """Only the sockets: a loop opens other descriptors for itself when it first needs them."""
+    return {
+        number: target
+        for number, target in open_descriptors().items()
+        if target.startswith("socket:")
+    }
+
+
 def option_of(thing: Any, level: int, option: int) -> int:
     """A socket option of a TCP server, or of an end of a TCP connection."""
     wanted = tuple(thing.address())[::2]
-    for descriptor, target in open_descriptors().items():
-        if not target.startswith("socket:"):
-            continue
+    for descriptor in open_sockets():
         with plain.socket(fileno=os.dup(descriptor)) as found:
             if found.family not in (plain.AF_INET, plain.AF_INET6):
                 continue
