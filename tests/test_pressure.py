@@ -79,7 +79,7 @@ def crowd(server: Program) -> Iterator[Program]:
 
 
 def test_the_other_way_round(server: Program, crowd: Program) -> None:
-    """Issue of the server: everybody is served in the end, when clients come and go."""
+    """Everybody is served in the end, when clients come and go."""
     crowd.ask(f"connect {CLIENTS}")
     crowd.ask(f"drop {CLIENTS}")
     for _ in range(100):
@@ -94,7 +94,7 @@ def test_the_other_way_round(server: Program, crowd: Program) -> None:
 
 
 def test_no_connection_is_lost(play: Player) -> None:
-    """Issue of the server: 10,000 connections in batches below the backlog are all accepted."""
+    """10,000 connections in batches below the backlog are all accepted."""
 
     async def scenario() -> None:
         accepted = 0
