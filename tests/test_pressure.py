@@ -78,6 +78,37 @@ def crowd(server: Program) -> Iterator[Program]:
     program.end()
 
 
+def test_out_of_descriptors(server: Program, crowd: Program) -> None:
+    """It serves whom it has, waits without work, says so once a second, and goes on."""
+    assert crowd.ask("connect 20") == 20
+    assert crowd.ask("echo") == 20
+    assert crowd.ask(f"connect {CLIENTS - 20}") == CLIENTS
+    waited = server.ask("wait 2")
+    # Generous: what spins uses all of it.
+    assert waited["share"] < 0.2
+    assert waited["lines"] <= waited["seconds"] + 1
+    state = server.ask("state")
+    assert state["listening"]
+    assert state["errors"] == []
+    assert state["drops"] > 0
+    assert state["reasons"] == ["file descriptors"]
+    assert 20 <= state["accepted"] < 64
+    # The connections that it has are served.
+    assert crowd.ask("echo 20") == 20
+    # Whom it has no room for is closed or waits, and is accepted when there is room.
+    before = state["accepted"]
+    crowd.ask("drop 20")
+    assert crowd.ask("connect 10") == CLIENTS - 10
+    for _ in range(100):
+        if server.ask("state")["accepted"] > before:
+            break
+        server.ask("wait 0.1")
+    assert server.ask("state")["accepted"] > before
+    crowd.ask(f"drop {CLIENTS}")
+    assert server.ask("close") == "closed"
+    assert server.end() == ""
+
+
 def test_the_other_way_round(server: Program, crowd: Program) -> None:
     """Everybody is served in the end, when clients come and go."""
     crowd.ask(f"connect {CLIENTS}")
