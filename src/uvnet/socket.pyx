@@ -239,13 +239,15 @@ cdef class Socket(Relaying):
             self._set_keep_alive()
         return self
 
-    def set_type_of_service(self, int type_of_service):
+    def set_type_of_service(self, type_of_service):
         """Set IP_TOS or IPV6_TCLASS (0 to 255); returns the socket.  Remembered before connect().
 
         Without effect on Unix sockets.  Raises TypeError or ValueError for a bad value, OSError where the
         system refuses.  Node: "socket.setTypeOfService(tos)".
         """
         self.record.check()
+        if isinstance(type_of_service, bool) or not isinstance(type_of_service, int):
+            raise invalid_type("type_of_service", "of type int", type_of_service)
         if not 0 <= type_of_service <= 255:
             raise out_of_range("type_of_service", ">= 0 and <= 255", type_of_service)
         self._type_of_service = type_of_service
