@@ -20,6 +20,7 @@ ORDER = """
     uvnet._core.errors
     uvnet._core.sockaddr
     uvnet._core.record
+    uvnet._core.coroutine
     uvnet._core.tick
     uvnet._core.handle
     uvnet._core.gil

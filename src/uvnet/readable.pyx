@@ -223,6 +223,10 @@ cdef class Readable(EventEmitter):
         # For policy in plain Python: on this stream's loop, whichever runs now.
         next_tick_on(self.record, callback, *arguments)
 
+    def _see_to_result(self, result):
+        # For policy in plain Python: of a callback that it has called.
+        self._returned(result, "callback", None)
+
     # === For subclasses ===
 
     cdef int _start_reading(self) except -1:

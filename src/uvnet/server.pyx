@@ -22,6 +22,7 @@ from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
 
 from uvnet._core.lookup import look_up
+from uvnet._core.tick import next_tick_on
 from uvnet.address import Address
 from uvnet.errors import already_listening, invalid_callback, not_running
 from uvnet.ip import is_ip
@@ -144,7 +145,7 @@ cdef class Server(SocketParent):
         self.record.check()
         if not callable(callback):
             raise invalid_callback(callback)
-        later(self.record, _run_callback, callback, (None, self._connections), 0)
+        next_tick_on(self.record, callback, None, self._connections)
         return self
 
     def ref(self):
@@ -424,11 +425,6 @@ cdef class Server(SocketParent):
 
     cdef object _loop(self):
         return self.record.loop
-
-
-cdef int _run_callback(object callback, object arguments, int step) except -1:
-    callback(*<tuple>arguments)
-    return 0
 
 
 cdef int _on_connection(object owner, int status) except -1:
