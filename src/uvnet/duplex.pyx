@@ -9,7 +9,7 @@ from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.stream cimport Stream
-from uvnet._core.tick cimport later
+from uvnet._core.tick cimport later, report_unheard
 from uvnet._core.write_request cimport (
     WRITE_DONE,
     WRITE_FAILED,
@@ -363,8 +363,10 @@ cdef class Duplex(Readable):
         elif step == STEP_ERROR:
             if not self._error_emitted:
                 self._error_emitted = True
-                if not self._iterated or self.has_listeners("error"):
+                if self.has_listeners("error"):
                     self.emit_all("error", (argument,))
+                elif not self._iterated:
+                    report_unheard(self.record, argument, self)
         elif step == STEP_END_AFTER_PEER:
             if self._writable_side and not self._ending and not self._destroyed:
                 self.end()

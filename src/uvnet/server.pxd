@@ -26,6 +26,7 @@ cdef class Server(SocketParent):
     cdef int _start(self, Socket socket) except -1
     cdef int _drop(self, Stream client) except -1
     cdef int _emit_close_if_drained(self) except -1
+    cdef int _emit_error(self, object error) except -1
     cdef int _report(self, object error) except -1
     cdef int _later(self, int step, object argument) except -1
     cdef int _listen_tcp(self, str address, options) except? 1

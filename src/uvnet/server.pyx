@@ -15,7 +15,7 @@ from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._core.tick cimport later, report
+from uvnet._core.tick cimport later, report, report_unheard
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE
 from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport NOT_FLOWING
@@ -233,7 +233,7 @@ cdef class Server(SocketParent):
             return
         self._lookup = None
         if error is not None:
-            self.emit_all("error", (error,))
+            self._emit_error(error)
             return
         # A link-local address is of no use without its interface.
         usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
@@ -331,13 +331,13 @@ cdef class Server(SocketParent):
         cdef Stream client
         cdef Socket socket
         if status < 0:
-            self.emit_all("error", (system_error(status, "accept"),))
+            self._emit_error(system_error(status, "accept"))
             return 0
         client = open_tcp(self.record) if isinstance(self._handle, TCP) else open_pipe(self.record)
         status = self._listener.accept(client)
         if status < 0:
             client.close()
-            self.emit_all("error", (system_error(status, "accept"),))
+            self._emit_error(system_error(status, "accept"))
             return 0
         if self.max_connections is not None and self._connections >= self.max_connections:
             return self._drop(client)
@@ -404,11 +404,18 @@ cdef class Server(SocketParent):
             if self._handle is not None and self._handle is argument:
                 self.emit0("listening")
         elif step == STEP_ERROR:
-            self.emit_all("error", (argument,))
+            self._emit_error(argument)
         elif step == STEP_CLOSE:
             self.emit0("close")
         else:
             self._listen_on_address(*argument)
+        return 0
+
+    cdef int _emit_error(self, object error) except -1:
+        if self.has_listeners("error"):
+            self.emit_all("error", (error,))
+        else:
+            report_unheard(self.record, error, self)
         return 0
 
     cdef int _report(self, object error) except -1:
