@@ -114,7 +114,7 @@ cdef class Connection(Duplex):
         if self._handle is not None:
             total = self._handle.bytes_written
             total += self._handle.gathered_length()
-        if request is not None and request.state == WRITE_GATHERING:
+        if request is not None and request.state == WRITE_GATHERING and not self._destroyed:
             total += request.total
         if self._buffered:
             total += sum([len(chunk) for chunk, _ in self._buffered])
@@ -219,6 +219,7 @@ cdef class Connection(Duplex):
     cdef int _destroy_handle(self, object error) except -1:
         cdef Stream handle = self._handle
         cdef bint reset = self._resetting
+        cdef WriteRequest request = self._in_flight
         self._connecting = False
         self._resetting = False
         self._stop_connecting()
@@ -229,6 +230,9 @@ cdef class Connection(Duplex):
             later(self.record, _run_close, self, None, STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR)
         else:
             self._let_go()
+            if request is not None and request.state == WRITE_GATHERING:
+                # What waited for the connection stays counted (rule 2.7.13).
+                self._old_bytes_written += request.total
             handle.had_error = error is not None
             handle.read_stop()
             handle.close(reset)

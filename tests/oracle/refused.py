@@ -9,6 +9,7 @@ from oracle.language import (
     client,
     data,
     fill,
+    finish,
     it,
     show,
     wait,
@@ -242,6 +243,21 @@ SCENARIOS = [
                 ["close", False],
             ]
         },
+    ),
+    Scenario(
+        "what waited for the connection stays counted after destroy",
+        "2.7.13",
+        steps=[
+            client.make(),
+            client.watch(),
+            client.dial(),
+            client.write(data("abc")),
+            client.write(data("de")),
+            client.get("bytesWritten"),
+            client.destroy(),
+            client.get("bytesWritten"),
+            client.on("close", wait(10, client.get("bytesWritten"), finish()), label="closed"),
+        ],
     ),
     Scenario(
         "destroy with a write in flight",
