@@ -27,6 +27,7 @@ cdef class Readable(EventEmitter):
     cdef flag _iterated                  # an iterator hears of errors
     cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _readable_side             # False: this side does not exist
+    cdef flag _reading_begun             # _start_reading() was called once
     cdef flag _readable_ended            # no more data will come from below
     cdef flag _end_scheduled
     cdef flag _end_emitted

@@ -399,7 +399,9 @@ cdef class Readable(EventEmitter):
         return 0
 
     cdef int _add_chunk(self, object chunk, bint in_front) except -1:
-        if self._flowing == FLOWING and self._readable_length == 0 and self.has_listeners("data"):
+        # What is put back before anything could be read keeps its place behind 'resume', as in Node.
+        if (self._flowing == FLOWING and self._readable_length == 0 and self._reading_begun
+                and self.has_listeners("data")):
             self.emit1("data", chunk)
             return 0
         if in_front:
@@ -451,6 +453,7 @@ cdef class Readable(EventEmitter):
         ):
             if self._readable_length == 0:
                 self._need_readable = True
+            self._reading_begun = True
             self._start_reading()
         if size > 0:
             taken = self._take(size)
