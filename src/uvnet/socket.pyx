@@ -7,6 +7,7 @@ import os
 import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
 from uvnet._core.adopt cimport adopt
@@ -17,7 +18,7 @@ from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uvnet_uv_write_queue_size
 from uvnet.onread cimport BufferReader
 
 from uvnet.connecting import Connector, defaults
@@ -510,6 +511,15 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
 
 cdef int _on_idle(object owner) except -1:
     cdef Socket self = <Socket>owner
+    cdef uint64_t sent
+    if self._handle is not None and self._handle.queued_bytes:
+        # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
+        # libuv calls back when all of it is out, so how far it is must be asked for.
+        sent = self._handle.bytes_written - uvnet_uv_write_queue_size(self._handle.uv_stream())
+        if sent != self._idle.sent:
+            self._idle.sent = sent
+            self._touch()
+            return 1
     try:
         self.emit0("timeout")
     except BaseException as error:
