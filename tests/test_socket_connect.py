@@ -305,3 +305,30 @@ def test_fifty_lives(play: Player, transport: Transport) -> None:
         }
 
     play(scenario)
+
+
+def test_an_error_of_the_life_before(play: Player, transport: Transport) -> None:
+    """Rules 2.11.5 and 2.14.2: it comes late, and takes nothing from the new life, whose own error comes too."""
+
+    async def scenario() -> None:
+        with Listening.on(transport) as listening:
+            watched = Watched()
+            socket = watched.socket
+            first, second = ConnectionAbortedError("first"), ConnectionAbortedError("second")
+            socket.connect(*listening.where).destroy(first)
+            socket.connect(*listening.where)
+            await event(socket, "ready")
+            listening.accept().close()
+            assert (socket.readable, socket.writable, socket.ready_state) == (True, True, "open")
+            socket.destroy(second)
+            await until(lambda: watched.events.count(("close", True)) == 2)
+            names = [name for name, *_ in watched.events if name != "close"]
+            assert names == ["error", "connect", "ready", "error"]
+            assert [values for name, *values in watched.events if name == "error"] == [[first], [second]]
+            while True:
+                try:
+                    listening.accept().close()
+                except BlockingIOError:
+                    break
+
+    play(scenario)

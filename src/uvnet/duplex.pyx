@@ -361,12 +361,11 @@ cdef class Duplex(Readable):
             else:
                 self._pending_steps -= 1
         elif step == STEP_ERROR:
-            if not self._error_emitted:
-                self._error_emitted = True
-                if self.has_listeners("error"):
-                    self.emit_all("error", (argument,))
-                elif not self._iterated:
-                    report_unheard(self.record, argument, self)
+            # Once per life, see _destroy_stream(), even where the next one has begun already.
+            if self.has_listeners("error"):
+                self.emit_all("error", (argument,))
+            elif not self._iterated:
+                report_unheard(self.record, argument, self)
         elif step == STEP_END_AFTER_PEER:
             if self._writable_side and not self._ending and not self._destroyed:
                 self.end()

@@ -36,7 +36,6 @@ cdef class Readable(EventEmitter):
     cdef flag _readable_listening
     cdef flag _resume_scheduled
     cdef flag _destroyed
-    cdef flag _error_emitted
     cdef flag _close_emitted
 
     # For subclasses.

@@ -172,9 +172,8 @@ cdef class Readable(EventEmitter):
 
     @property
     def readable(self):
-        """True while 'end' and 'error' are still to come.  Node: "readable.readable"."""
-        return bool(self._readable_side and not self._destroyed and not self._end_emitted
-                    and not self._error_emitted)
+        """True while 'end' is still to come and the stream is not destroyed.  Node: "readable.readable"."""
+        return bool(self._readable_side and not self._destroyed and not self._end_emitted)
 
     @property
     def readable_flowing(self):
@@ -307,7 +306,7 @@ cdef class Readable(EventEmitter):
         self._readable_ended = self._end_scheduled = self._end_emitted = False
         self._need_readable = self._emitted_readable = False
         self._iterated = False
-        self._destroyed = self._error_emitted = self._close_emitted = False
+        self._destroyed = self._close_emitted = False
         return 0
 
     # === Private ===
