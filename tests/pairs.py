@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket as plain
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -78,3 +79,5 @@ class Listening:
             yield listening
         finally:
             listening.socket.close()
+            if transport.kind == "unix":
+                os.unlink(transport.path)

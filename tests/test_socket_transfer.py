@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 import resource
 import sys
@@ -107,7 +108,8 @@ def test_both_ways_at_once(play: Player, transport: Transport, mark: int) -> Non
             assert side.most_writable < mark + BIGGEST
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT - before
         # Far below what went through; both marks of both sides, and what the allocator does with them.
-        assert grown < 16 * 2**20 + 8 * mark
+        # AddressSanitizer keeps what has been freed.
+        assert grown < 16 * 2**20 + 8 * mark or "libasan" in os.environ.get("LD_PRELOAD", "")
         await close(server)
 
     play(scenario, 60)
