@@ -114,7 +114,7 @@ cdef class Connection(Duplex):
         if self._handle is not None:
             total = self._handle.bytes_written
             total += self._handle.gathered_length()
-        if request is not None and request.state == WRITE_GATHERING and not self._destroyed:
+        if request is not None and request.state == WRITE_GATHERING:
             total += request.total
         if self._buffered:
             total += sum([len(chunk) for chunk, _ in self._buffered])
@@ -174,6 +174,11 @@ cdef class Connection(Duplex):
             self._handle.flush()
         return 0
 
+    cdef int _given_up(self, WriteRequest request) except -1:
+        # It stays counted (rule 2.7.13).
+        self._old_bytes_written += request.total
+        return 0
+
     cdef int _send(self, WriteRequest request, bint in_call) except -1:
         if self._connecting:
             self.once("connect", self._send_pending)
@@ -219,7 +224,6 @@ cdef class Connection(Duplex):
     cdef int _destroy_handle(self, object error) except -1:
         cdef Stream handle = self._handle
         cdef bint reset = self._resetting
-        cdef WriteRequest request = self._in_flight
         self._connecting = False
         self._resetting = False
         self._stop_connecting()
@@ -230,9 +234,6 @@ cdef class Connection(Duplex):
             later(self.record, _run_close, self, None, STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR)
         else:
             self._let_go()
-            if request is not None and request.state == WRITE_GATHERING:
-                # What waited for the connection stays counted (rule 2.7.13).
-                self._old_bytes_written += request.total
             handle.had_error = error is not None
             handle.read_stop()
             handle.close(reset)

@@ -207,6 +207,9 @@ cdef class Duplex(Readable):
     cdef int _flush(self) except -1:
         return 0
 
+    cdef int _given_up(self, WriteRequest request) except -1:
+        return 0
+
     cdef int _send(self, WriteRequest request, bint in_call) except -1:
         return 0
 
@@ -511,6 +514,7 @@ cdef class Duplex(Readable):
                 self._in_flight.error = self._errored or closed_before_connection()
             self._writable_length -= self._in_flight.total
             request, self._in_flight = self._in_flight, None
+            self._given_up(request)
             self._call_all(request)
         buffered, self._buffered = self._buffered or [], None
         for chunk, callback in buffered:

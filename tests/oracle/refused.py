@@ -260,6 +260,21 @@ SCENARIOS = [
         ],
     ),
     Scenario(
+        "destroy in 'connect', before what waited for it is sent",
+        "2.7.13, 2.7.9",
+        accept=[it.on("error")],
+        without=("peer",),
+        steps=[
+            client.make(),
+            client.watch(),
+            client.on("connect", client.destroy(), client.get("bytesWritten"), label="go"),
+            client.dial(),
+            client.write(data("abc"), cb("first")),
+            client.on("close", client.get("bytesWritten"), label="closed"),
+        ],
+        until=["client closed"],
+    ),
+    Scenario(
         "destroy with a write in flight",
         "2.8.7",
         server={"pauseOnConnect": True},
