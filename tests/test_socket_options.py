@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket as plain
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,12 +23,10 @@ needs_idle = pytest.mark.skipif(not hasattr(plain, "TCP_KEEPIDLE"), reason="no T
 def open_sockets() -> Iterator[plain.socket]:
     """Duplicates of the sockets of this process."""
     for descriptor in range(3, 256):
-        try:
-            copy = plain.socket(fileno=os.dup(descriptor))
-        except OSError:
-            continue
-        with copy:
-            yield copy
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                with plain.socket(fileno=os.dup(descriptor)) as copy:
+                    yield copy
 
 
 def system_option(socket: uvnet.Socket, option: tuple[int, int]) -> int:

@@ -264,8 +264,10 @@ cdef class Socket(Connection):
     def set_timeout(self, timeout, callback=None):
         """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
 
-        Nothing else happens to the socket.  `callback` is added as a listener for one 'timeout'; with 0 it
-        is removed.  Raises TypeError or ValueError for a bad time, TypeError for a bad callback.
+        Nothing else happens to the socket.  What is read, written and sent counts as activity, so a write that
+        gets on slowly does too; one that is stuck is noticed in the second period.
+        `callback` is added as a listener for one 'timeout'; with 0 it is removed.  Raises TypeError or
+        ValueError for a bad time, TypeError for a bad callback.
         Node: "socket.setTimeout(timeout[, callback])".
         """
         self.record.check()
