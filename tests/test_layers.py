@@ -24,6 +24,7 @@ ORDER = """
     uvnet._core.sockaddr
     uvnet._core.kernel_pipe
     uvnet._core.record
+    uvnet._core.coroutine
     uvnet._core.tick
     uvnet._core.handle
     uvnet._core.gil

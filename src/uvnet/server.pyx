@@ -199,7 +199,7 @@ cdef class Server(Acceptor):
         self._lookup = None
         try:
             if error is not None:
-                self.emit_all("error", (error,))
+                self._emit_error(error)
                 return
             # A link-local address is of no use without its interface.
             usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
