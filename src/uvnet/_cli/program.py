@@ -18,7 +18,7 @@ from typing import Any
 import uvnet
 from uvnet._cli.endpoint import GRAMMAR, Endpoint, describe
 
-__all__ = ["INTERRUPTED", "add_parser", "explain", "guarded", "peer_of", "run", "say", "serve"]
+__all__ = ["add_parser", "explain", "guarded", "peer_of", "run", "say", "serve"]
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -55,9 +55,29 @@ def explain(error: BaseException) -> str:
 
 
 def run(main: Coroutine[Any, Any, None]) -> int:
-    """Run a coroutine with uvnet.run(); returns 0 when it is done."""
-    uvnet.run(main)
-    return 0
+    """Run a coroutine with uvnet.run() until it is done or a signal comes; returns the exit code."""
+    return uvnet.run(_until_signal(main)) or 0
+
+
+async def _until_signal(main: Coroutine[Any, Any, None]) -> int:
+    # An exception raised by a signal handler may come where Python drops exceptions, and be lost: so cancel.
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(main)
+    codes: list[int] = []
+
+    def stop(code: int) -> None:
+        codes.append(code)
+        task.cancel()
+
+    for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, code)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not codes:
+            raise
+    return codes[0] if codes else 0
 
 
 def guarded(start: Callable[[], int]) -> int:
@@ -88,7 +108,7 @@ def _fill_standard_descriptors() -> None:
 
 
 def _terminated(*_: Any) -> None:
-    # Not the default action: what is listened on must be closed, and a socket file removed.
+    # Not the default action: processes that were started must be ended.
     raise SystemExit(TERMINATED)
 
 
