@@ -121,6 +121,11 @@ def invalid_family(family: Any, host: Any, port: Any) -> NetValueError:
     return error
 
 
+def invalid_address() -> NetValueError:
+    """ERR_INVALID_ADDRESS."""
+    return NetValueError("ERR_INVALID_ADDRESS", "Invalid socket address")
+
+
 def invalid_fd_type(kind: str) -> NetTypeError:
     """ERR_INVALID_FD_TYPE."""
     return NetTypeError("ERR_INVALID_FD_TYPE", f"Unsupported fd type: {kind}")
