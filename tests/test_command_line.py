@@ -20,7 +20,7 @@ from programs import COMMAND, listening, run, started, where_of
 import uvnet
 from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
 
-SUBCOMMANDS = ("echo", "cat", "bench", "info")
+SUBCOMMANDS = ("echo", "cat", "proxy", "bench", "info")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ ORDER = """
     uvnet._cli.standard
     uvnet._cli.echo
     uvnet._cli.cat
+    uvnet._cli.proxy
     uvnet._cli.echo_servers
     uvnet._cli.bench
     uvnet._cli.info
