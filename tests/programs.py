@@ -38,13 +38,16 @@ class Program:
 
     def __init__(self, *arguments: str, **options: Any) -> None:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        self.process = subprocess.Popen(
-            [sys.executable, *STRICT, *arguments],
-            env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)},
-            # In the background of a shell SIGINT is ignored, and a child inherits that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            **{**pipes, **options},
-        )
+        # In the background of a shell SIGINT is ignored, and a child inherits that.
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, *STRICT, *arguments],
+                env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)},
+                **{**pipes, **options},
+            )
+        finally:
+            signal.signal(signal.SIGINT, previous)
 
     @property
     def stdin(self) -> Any:

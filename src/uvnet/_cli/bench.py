@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import socket
 import statistics
 import subprocess
@@ -129,8 +128,8 @@ def _running(name: str, connections: int) -> Iterator[_Server]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": search},
-        # Ctrl-C is for this process, which then ends the others.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        # Ctrl-C in a terminal is for this process, which then ends the others.
+        start_new_session=True,
     )
     with process, contextlib.ExitStack() as stack:
         stack.callback(process.terminate)
