@@ -43,13 +43,19 @@ ORDER = """
     uvnet.options
     uvnet.listening
     uvnet.piping
+    uvnet.deadline
+    uvnet.scopes
+    uvnet.awaiting
     uvnet.readable
     uvnet.duplex
+    uvnet.reading
+    uvnet.draining
     uvnet.iteration
     uvnet.onread
     uvnet.connecting
     uvnet.connection
     uvnet.socket
+    uvnet.arrivals
     uvnet.server
     uvnet.connect
     uvnet.ticks

@@ -10,28 +10,42 @@ from libc.errno cimport EINVAL
 
 from uvnet._core.adopt cimport adopt
 from uvnet._core.errors cimport system_error
+from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport Listener, new_listener
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
+from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._core.tick cimport later, report
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE
+from uvnet.arrivals cimport Arrivals
 from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
 
 from uvnet._core.lookup import look_up
+from uvnet._core.tick import next_tick_on
 from uvnet.address import Address
+from uvnet.deadline import shut_down
 from uvnet.errors import already_listening, invalid_callback, not_running
 from uvnet.ip import is_ip
 from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
-from uvnet.options import check_delay, check_high_water_mark, merge_options, reject_unknown
+from uvnet.options import (
+    check_delay,
+    check_high_water_mark,
+    check_max_buffered,
+    check_on_max_buffered,
+    merge_options,
+    reject_unknown,
+)
+from uvnet.scopes import closed, enter_server, leave_server
 
 cdef enum:
     STEP_LISTENING
     STEP_ERROR
     STEP_CLOSE
+    STEP_ACCEPT
     STEP_LISTEN_ON_ADDRESS
 
 
@@ -50,7 +64,8 @@ cdef class Server(SocketParent):
     allow_half_open: of accepted sockets, see Socket (default False);
     pause_on_connect: accepted sockets do not read before resume() (default False);
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): of accepted sockets;
-    high_water_mark: of accepted sockets, both ways, in bytes (default 65,536).
+    high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
+    max_buffered, on_max_buffered: of accepted sockets, see Socket (default None, "destroy").
 
     Events: 'listening', 'connection' (socket), 'drop' (addresses), 'error', 'close'.
     Raises TypeError or ValueError for bad arguments.
@@ -66,6 +81,10 @@ cdef class Server(SocketParent):
             raise invalid_callback(connection_listener, "connection_listener")
         mark = options.get("high_water_mark")
         self._high_water_mark = -1 if mark is None else check_high_water_mark(mark, "options.high_water_mark")
+        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
+        self._raise_when_full = check_on_max_buffered(
+            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
+        )
         self._keep_alive_delay = check_delay(
             options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
         )
@@ -121,6 +140,56 @@ cdef class Server(SocketParent):
         self._stop_listening()
         self._emit_close_if_drained()
         return self
+
+    def shutdown(self, timeout=None):
+        """Stop accepting and let the connections finish; returns a future that is complete at 'close'.
+
+        It begins at once, awaited or not, and goes on when the waiting is cancelled.  After `timeout`
+        seconds (None: no limit) the connections that are left are destroyed.  The future's result is how many
+        that were.  On a server that is closed it is complete at once.
+        Raises TypeError or ValueError for a bad time.
+        """
+        self.record.check()
+        return shut_down(self, timeout)
+
+    def closed(self):
+        """Await 'close': the server does not listen and every connection has ended.
+
+        Where that is so already it goes on at once.  asyncio: "Server.wait_closed()".
+        """
+        self.record.check()
+        return closed(self)
+
+    def __aiter__(self):
+        """The connections, until the server does not listen any more; see arrivals.
+
+        Raises the argument of an 'error'.  Up to 16 connections are accepted ahead; then the server stops
+        accepting until one is taken.  close() destroys those that nobody has taken.
+        Node: "server[Symbol.asyncIterator]()".
+        """
+        self.record.check()
+        if self._arrivals is None:
+            self._arrivals = Arrivals(self)
+        self._arrivals.begin()
+        return self._arrivals
+
+    def __aenter__(self):
+        """Wait until a listen() under way is over; raises its error.
+
+        Without a 'connection' listener, what is accepted waits for an `async for` from now on.
+        """
+        self.record.check()
+        if self._arrivals is None and not self.has_listeners("connection"):
+            self._arrivals = Arrivals(self)
+        return enter_server(self)
+
+    def __aexit__(self, kind, error, traceback):
+        """close(), and wait for 'close'; with an exception the connections are destroyed.
+
+        Node: "server[Symbol.asyncDispose]()".
+        """
+        self.record.check()
+        return leave_server(self, kind is not None)
 
     def address(self):
         """The Address (address, family, port) it is bound to, a Unix socket's path, or None.
@@ -302,11 +371,13 @@ cdef class Server(SocketParent):
         self._handle = None
         self._listener = None
         self._path = self._inode = None
+        self._stopped()
         return handle, path, inode
 
     def _stop_listening(self):
         self._lookup = None
         if self._handle is None:
+            self._stopped()
             return
         self._handle.owner = None
         self._handle.close()
@@ -315,6 +386,17 @@ cdef class Server(SocketParent):
         if self._path is not None:
             unlink_if_same(self._path, self._inode)
             self._path = self._inode = None
+        self._stopped()
+
+    cdef int _stopped(self) except -1:
+        self._accept_owed = False
+        return 0 if self._arrivals is None else self._arrivals.stopped()
+
+    cpdef bint _is_open(self):
+        return self._handle is not None or self._lookup is not None
+
+    def _is_over(self):
+        return not self._is_open() and self._connections == 0
 
     def _set_referenced(self, bint referenced):
         self.record.check()
@@ -331,6 +413,10 @@ cdef class Server(SocketParent):
         cdef Socket socket
         if status < 0:
             self.emit_all("error", (system_error(status, "accept"),))
+            return 0
+        if self._arrivals is not None and self._arrivals.is_full():
+            # libuv: it accepts no more before uv_accept() has been called.
+            self._accept_owed = True
             return 0
         client = open_tcp(self.record) if isinstance(self._handle, TCP) else open_pipe(self.record)
         status = self._listener.accept(client)
@@ -356,6 +442,8 @@ cdef class Server(SocketParent):
         if self._high_water_mark >= 0:
             socket._readable_high_water_mark = self._high_water_mark
             socket._writable_high_water_mark = self._high_water_mark
+        socket._max_buffered = self._max_buffered
+        socket._raise_when_full = self._raise_when_full
         socket._no_delay = self._no_delay
         socket._keep_alive = self._keep_alive
         socket._keep_alive_delay = self._keep_alive_delay
@@ -384,6 +472,25 @@ cdef class Server(SocketParent):
             })
         return 0
 
+    cdef int _go_on_accepting(self) except -1:
+        if self._accept_owed:
+            self._accept_owed = False
+            self._later(STEP_ACCEPT, self._handle)
+        return 0
+
+    def _cut(self):
+        """Destroy every connection; returns how many."""
+        cdef Handle handle
+        cdef Connection connection
+        cdef Py_ssize_t count = 0
+        for handle in open_handles(self.record):
+            if isinstance(handle.owner, Connection):
+                connection = <Connection>handle.owner
+                if connection._counted and connection._server is self:
+                    count += 1
+                    connection._destroy_stream(None)
+        return count
+
     cdef int _connection_gone(self, Connection connection) except -1:
         self._connections -= 1
         return self._emit_close_if_drained()
@@ -406,6 +513,9 @@ cdef class Server(SocketParent):
             self.emit_all("error", (argument,))
         elif step == STEP_CLOSE:
             self.emit0("close")
+        elif step == STEP_ACCEPT:
+            if self._handle is not None and self._handle is argument:
+                self._accept(0)
         else:
             self._listen_on_address(*argument)
         return 0
@@ -424,6 +534,19 @@ cdef class Server(SocketParent):
 
     cdef object _loop(self):
         return self.record.loop
+
+    cdef LoopRecord _usable_record(self):
+        self.record.check()
+        return self.record
+
+    # For policy in plain Python.
+
+    @property
+    def _record(self):
+        return self.record
+
+    def _next_tick(self, callback, *arguments):
+        next_tick_on(self.record, callback, *arguments)
 
 
 cdef int _run_callback(object callback, object arguments, int step) except -1:
