@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket as plain
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -502,3 +503,66 @@ def test_a_pending_reader_of_a_closed_loop() -> None:
     tasks: list[Any] = []
     uvloop.run(main())
     assert tasks[0].cancelled()
+
+
+def test_the_context_of_a_task(play: Player, transport: Transport) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
+
+    async def scenario() -> None:
+        async with pair(transport) as (client, socket):
+
+            async def read() -> str:
+                variable.set("inside")
+                await socket.read_exactly(1)
+                return variable.get()
+
+            seen: list[str] = []
+            reading = asyncio.create_task(read())
+            await turns()
+            socket.on("data", lambda _: seen.append(variable.get()))
+            client.write(b"x")
+            assert await reading == "inside"
+            assert seen == ["inside"]
+            socket.unshift(b"y")
+            socket.read()
+            assert seen == ["inside", "outside"]
+
+    play(scenario)
+
+
+def test_leaving_the_run_from_a_coroutine() -> None:
+    """SystemExit of a coroutine that data has woken leaves run(), as from any other task."""
+
+    async def leave(socket: uvnet.Socket) -> None:
+        await socket.read_exactly(1)
+        raise SystemExit(3)
+
+    async def main() -> None:
+        server = uvnet.create_server(leave).listen(0)
+        client = await uvnet.open_connection(server.address().port, "127.0.0.1")
+        client.write(b"x")
+        await server.closed()
+
+    with pytest.raises(SystemExit) as left:
+        uvnet.run(main())
+    assert left.value.code == 3
+
+
+def test_an_exception_of_a_woken_coroutine(play: Player, transport: Transport) -> None:
+    """It belongs to the task alone."""
+
+    async def scenario() -> None:
+        async with pair(transport) as (client, socket):
+
+            async def fail() -> None:
+                await socket.read_exactly(1)
+                raise LookupError("mine")
+
+            failing = asyncio.create_task(fail())
+            await turns()
+            client.write(b"x")
+            with pytest.raises(LookupError, match="mine"):
+                await failing
+            assert not socket.destroyed
+
+    play(scenario)

@@ -126,20 +126,19 @@ cdef class Awaitable:
             if not waiter.woken:
                 raise RuntimeError("another coroutine is awaiting this already")
             self.waiter = None
-        try:
-            if not self._advance():
-                waiter = Waiter.__new__(Waiter)
-                waiter.record = self.record
-                waiter._asyncio_future_blocking = True
-                self.waiter = waiter
-                return waiter
-        except BaseException:
-            self.over = True
-            raise
+        # In case that it raises.
         self.over = True
-        stop_with(self.result)
-        self.result = None
-        # The exception is set; this adds nothing to it.
+        if not self._advance():
+            self.over = False
+            waiter = Waiter.__new__(Waiter)
+            waiter.record = self.record
+            waiter._asyncio_future_blocking = True
+            self.waiter = waiter
+            return waiter
+        if self.result is not None:
+            stop_with(self.result)
+            self.result = None
+        # Adds nothing to an exception that is set.
         raise StopIteration
 
     def send(self, value):
@@ -178,6 +177,19 @@ cdef class Awaitable:
     cdef bint is_waiting(self) noexcept:
         """Whether it waits and has not been woken."""
         return self.waiter is not None and not self.waiter.woken
+
+
+@cython.final
+cdef class _Nothing(Awaitable):
+    # Awaited as often as one likes.
+    def __next__(self):
+        raise StopIteration
+
+    def close(self):
+        pass
+
+
+nothing_to_await = _Nothing()
 
 
 cdef class Reader(Awaitable):

@@ -5,6 +5,7 @@ cimport cython
 from uvnet.awaiting cimport Awaitable
 from uvnet.duplex cimport Duplex
 
+from uvnet.awaiting import nothing_to_await
 from uvnet.errors import stream_destroyed
 
 
@@ -47,6 +48,9 @@ def drain(Duplex stream not None):
     """The body of socket.drain()."""
     cdef Drainer self
     stream.record.check()
+    if not stream._need_drain and not stream._destroyed:
+        stream._awaited = True
+        return nothing_to_await
     self = Drainer.__new__(Drainer)
     self.record = stream.record
     self.stream = stream
