@@ -54,14 +54,20 @@ ORDER = """
     uvnet.blocklist
     uvnet.listening
     uvnet.piping
+    uvnet.deadline
+    uvnet.scopes
+    uvnet.awaiting
     uvnet.readable
     uvnet.duplex
+    uvnet.reading
+    uvnet.draining
     uvnet.iteration
     uvnet.onread
     uvnet.connecting
     uvnet.connection
     uvnet.relaying
     uvnet.socket
+    uvnet.arrivals
     uvnet.drops
     uvnet.acceptor
     uvnet.server

@@ -27,6 +27,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "get_connections": (print,),
     "listen": (0,),
     "pipe": (sys.stdout,),
+    "read_exactly": (1,),
     "set_timeout": (1,),
     "set_type_of_service": (0,),
     "unshift": (b"x",),

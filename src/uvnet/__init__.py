@@ -10,6 +10,7 @@ from uvnet.connect import (
     create_server,
     get_default_auto_select_family,
     get_default_auto_select_family_attempt_timeout,
+    open_connection,
     set_default_auto_select_family,
     set_default_auto_select_family_attempt_timeout,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "next_tick",
     "on",
     "once",
+    "open_connection",
     "pipeline",
     "run",
     "set_default_auto_select_family",

@@ -6,6 +6,7 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 from libc.string cimport memset
 
 from uvnet._core.errors cimport system_error
+from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport (
     BLOCK_LIST,
     CONNECTION_LIMIT,
@@ -17,6 +18,7 @@ from uvnet._core.listener cimport (
     open_listener,
 )
 from uvnet._core.pipe cimport Pipe, open_pipe
+from uvnet._core.record cimport LoopRecord
 from uvnet._core.server_socket cimport name_of
 from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
@@ -154,12 +156,19 @@ cdef class Acceptor(SocketParent):
         return self._later(STEP_ERROR, error)
 
     cdef int _emit_close_if_drained(self) except -1:
-        if self._may_close():
+        if not self._is_open() and self._filter.connections == 0:
             self._later(STEP_CLOSE, None)
         return 0
 
-    cdef bint _may_close(self) noexcept:
-        return self._listener is None and self._filter.connections == 0
+    cpdef bint _is_open(self):
+        return self._listener is not None
+
+    def _is_over(self):
+        return not self._is_open() and self._filter.connections == 0
+
+    cdef int _stopped(self) except -1:
+        """It does not listen any more."""
+        return 0 if self._arrivals is None else self._arrivals.stopped()
 
     cdef int _abandon(self) except -1:
         """The loop is gone: no event will come."""
@@ -192,13 +201,20 @@ cdef class Acceptor(SocketParent):
         except BaseException as error:
             self._report(error)
             socket._destroy_stream(None)
+        if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
+            self._listener.hold()
         return 0
+
+    cdef int _go_on_accepting(self) except -1:
+        return 0 if self._listener is None else self._listener.go_on()
 
     cdef int _start(self, Socket socket) except -1:
         socket.allow_half_open = self.allow_half_open
         if self._high_water_mark >= 0:
             socket._readable_high_water_mark = self._high_water_mark
             socket._writable_high_water_mark = self._high_water_mark
+        socket._max_buffered = self._max_buffered
+        socket._raise_when_full = self._raise_when_full
         socket._no_delay = self._no_delay
         socket._keep_alive = self._keep_alive
         socket._keep_alive_delay = self._keep_alive_delay
@@ -225,7 +241,32 @@ cdef class Acceptor(SocketParent):
         self._filter.connections -= 1
         return self._emit_close_if_drained()
 
+    def _cut(self):
+        """Destroy every connection; returns how many."""
+        cdef Handle handle
+        cdef Connection connection
+        cdef Py_ssize_t count = 0
+        for handle in open_handles(self.record):
+            if isinstance(handle.owner, Connection):
+                connection = <Connection>handle.owner
+                if connection._counted and connection._server is self:
+                    count += 1
+                    connection._destroy_stream(None)
+        return count
+
     # === Private ===
+
+    @property
+    def _record(self):
+        return self.record
+
+    def _next_tick(self, callback, *arguments):
+        # For policy in plain Python.
+        next_tick_on(self.record, callback, *arguments)
+
+    cdef LoopRecord _usable_record(self):
+        self.record.check()
+        return self.record
 
     def _set_referenced(self, bint referenced):
         self.record.check()

@@ -8,6 +8,7 @@ from typing import Any
 from uvnet.connecting import defaults
 from uvnet.errors import invalid_type, invalid_value
 from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, normalize
+from uvnet.scopes import enter_socket
 from uvnet.server import Server
 from uvnet.socket import Socket
 
@@ -17,6 +18,7 @@ __all__ = [
     "create_server",
     "get_default_auto_select_family",
     "get_default_auto_select_family_attempt_timeout",
+    "open_connection",
     "set_default_auto_select_family",
     "set_default_auto_select_family_attempt_timeout",
 ]
@@ -49,6 +51,15 @@ def connect(*arguments: Any, **keywords: Any) -> Socket:
 
 
 create_connection = connect
+
+
+async def open_connection(*arguments: Any, **keywords: Any) -> Socket:
+    """A new Socket that is connected; the arguments are those of connect().
+
+    Raises what connect() raises, and the error of a connection that does not come about (an OSError).
+    Cancelled, it leaves no socket behind.  asyncio: "open_connection()", "open_unix_connection()".
+    """
+    return await enter_socket(connect(*arguments, **keywords))
 
 
 def get_default_auto_select_family() -> bool:

@@ -1,4 +1,5 @@
 from uvnet._core.idle cimport IdleEntry
+from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport ip_name
 from uvnet._core.stream cimport Stream
 from uvnet.duplex cimport Duplex
@@ -11,6 +12,10 @@ cdef class Connection
 cdef class SocketParent(EventEmitter):
     # What a socket tells the server that accepted it: it is destroyed.
     cdef int _connection_gone(self, Connection connection) except -1
+    # What who takes its sockets asks: is it open to connections, what loop is it on; and tells: there is room.
+    cpdef bint _is_open(self)
+    cdef LoopRecord _usable_record(self)
+    cdef int _go_on_accepting(self) except -1
 
 cdef class Connection(Duplex):
     cdef Stream _handle                  # None while there is no connection, nor one to come

@@ -10,6 +10,7 @@ from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.pipe cimport Pipe
+from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP
@@ -23,7 +24,11 @@ from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 
 from uvnet.address import Address, PeerCredentials
+from uvnet.deadline import close_socket
+from uvnet.draining import drain
 from uvnet.errors import ended_by_other_party, socket_closed
+from uvnet.reading import read_exactly, read_until
+from uvnet.scopes import enter_socket, leave_socket
 
 cdef enum:
     STEP_CLOSE
@@ -34,6 +39,15 @@ cdef class SocketParent(EventEmitter):
     """What accepts sockets."""
 
     cdef int _connection_gone(self, Connection connection) except -1:
+        return 0
+
+    cpdef bint _is_open(self):
+        return False
+
+    cdef LoopRecord _usable_record(self):
+        return None
+
+    cdef int _go_on_accepting(self) except -1:
         return 0
 
 
@@ -146,9 +160,75 @@ cdef class Connection(Duplex):
         """The Server that accepted the connection, or None.  Node: "socket.server"."""
         return self._server
 
+    # === Public API: awaiting ===
+
     def __aiter__(self):
         """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
         return ChunkIterator(self)
+
+    def read_exactly(self, count):
+        """Await exactly `count` bytes; after set_encoding() so many characters, as str.
+
+        The high-water mark is raised to `count` where it is lower, as read(count) does.  What it is awaited
+        with stays whole: cancelled, it takes nothing.  From the first await on the socket does not flow, and
+        its errors are raised by what is awaited instead of being reported.
+        Raises asyncio.IncompleteReadError at an end that comes before, with what was left as `partial`; what
+        the socket was destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError
+        for a bad count.  asyncio: "StreamReader.readexactly()".
+        """
+        return read_exactly(self, count)
+
+    def read_until(self, separator=b"\n", limit=65536):
+        """Await everything up to the next `separator`, with it; after set_encoding() as str.
+
+        `separator` is bytes-like or str, and not empty.  At most `limit` bytes (characters) may come before
+        it.  Cancelled, it takes nothing.  From the first await on the socket does not flow, and its errors
+        are raised by what is awaited instead of being reported.
+        Raises asyncio.LimitOverrunError where there are more, and leaves them in the buffer;
+        asyncio.IncompleteReadError at an end that comes before, with what was left as `partial`; what the
+        socket was destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError for bad
+        arguments.  asyncio: "StreamReader.readuntil()".
+        """
+        return read_until(self, separator, limit)
+
+    def drain(self):
+        """Await the 'drain' that is owed since write() returned False; without one, go on at once.
+
+        Any number of coroutines may do so.  After end() there is nothing to wait for.
+        Raises what the socket was destroyed with, and RuntimeError (ERR_STREAM_DESTROYED) where it was
+        destroyed without an error before everything was sent.  asyncio: "StreamWriter.drain()".
+        """
+        return drain(self)
+
+    def close(self, timeout=None):
+        """Send what is written, then FIN, then close; returns a future that is complete at 'close'.
+
+        It begins at once, awaited or not, and goes on when the waiting is cancelled.  After `timeout`
+        seconds (None: no limit) the socket is destroyed, so that the descriptor is free although the other
+        end does not read.  What it sent and nobody has read is dropped: wait for its end first where that
+        matters.  The future's result is True where everything written has been handed to the system, else
+        False.
+        Raises TypeError or ValueError for a bad time.  Node: "socket.destroySoon()"; asyncio:
+        "StreamWriter.close()".
+        """
+        self.record.check()
+        return close_socket(self, timeout)
+
+    def __aenter__(self):
+        """Wait for the connection of a socket that connects; raises why there is none."""
+        self.record.check()
+        self._awaited = True
+        return enter_socket(self)
+
+    def __aexit__(self, kind, error, traceback):
+        """close(), and raise an error that nobody has heard of; with an exception destroy()."""
+        self.record.check()
+        return leave_socket(self, kind is not None)
+
+    def _raise_unheard(self):
+        if self._errored is not None and not self._error_heard:
+            self._error_heard = True
+            raise self._errored
 
     def _set_names(self, str local_address, int local_port, str remote_address, int remote_port):
         # For proxying.py: both ends as a PROXY header tells them.

@@ -19,11 +19,13 @@ from uvnet._core.write_request cimport (
     as_chunk,
     chunk_length,
 )
+from uvnet.awaiting cimport Awaitable
 from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_FROM, RELAY_TO, Readable
 
 from uvnet.encoding import canonical_encoding, encode
 from uvnet.errors import (
     already_finished,
+    buffer_full,
     closed_before_connection,
     invalid_callback,
     invalid_type,
@@ -31,6 +33,7 @@ from uvnet.errors import (
     stream_destroyed,
     write_after_end,
 )
+from uvnet.options import check_max_buffered
 
 cdef enum:
     STEP_WRITTEN             # one write of a gathered request, in its place in the tick queue
@@ -75,7 +78,9 @@ cdef class Duplex(Readable):
         written all the same is queued, not lost.  callback(error) is called once, with None when the data
         has been handed to the system.  The callback may stand in the place of `encoding`.  A bytes-like
         object may be changed as soon as write() returns.
-        Raises TypeError for data or a callback of another type, None, and an unknown encoding.
+        Raises TypeError for data or a callback of another type, None, and an unknown encoding;
+        RuntimeError (ERR_SOCKET_BUFFER_FULL) with the option on_max_buffered="raise" where more than
+        max_buffered bytes would wait, and then nothing of it is written.
         Node: "socket.write(data[, encoding][, callback])", "writable.write()".
         """
         self.record.check()
@@ -121,6 +126,7 @@ cdef class Duplex(Readable):
             elif self._errored is None and not self._ending:
                 self._flush()
                 self._ending = True
+                self._wake_drainers()
                 self._finish_maybe(True)
         if callback is not None:
             if error is not None:
@@ -181,6 +187,19 @@ cdef class Duplex(Readable):
     def writable_high_water_mark(self):
         """Bytes that may wait before write() returns False.  Node: "writable.writableHighWaterMark"."""
         return self._writable_high_water_mark
+
+    @property
+    def max_buffered(self):
+        """Bytes that may wait to be sent at all (int), or None for no limit; may be set at any time.
+
+        Setting it raises TypeError or ValueError for anything else.  See the option of Socket.
+        """
+        return self._max_buffered or None
+
+    @max_buffered.setter
+    def max_buffered(self, limit):
+        self.record.check()
+        self._max_buffered = check_max_buffered(limit, "max_buffered")
 
     @property
     def writable_ended(self):
@@ -313,8 +332,8 @@ cdef class Duplex(Readable):
         if error is not None:
             self._schedule(error, STEP_ERROR)
         self._destroy_handle(error)
-        self._hand_over(None)
-        return 0
+        self._wake_reader()
+        return self._wake_drainers()
 
     cdef int _reset_writable(self) except -1:
         """Begin a new life.  What the old one still owes is paid first."""
@@ -327,6 +346,7 @@ cdef class Duplex(Readable):
         self._writable_length = 0
         self._corked = 0
         self._pending_steps = 0
+        self._wake_drainers()
         self._need_drain = self._ending = self._prefinished = self._final_called = self._finished = False
         return 0
 
@@ -377,8 +397,9 @@ cdef class Duplex(Readable):
         elif step == STEP_ERROR:
             # Once per life, see _destroy_stream(), even where the next one has begun already.
             if self.has_listeners("error"):
+                self._error_heard = True
                 self.emit_all("error", (argument,))
-            elif not self._iterated:
+            elif not self._awaited:
                 report_unheard(self.record, argument, self)
         elif step == STEP_END_AFTER_PEER:
             if self._writable_side and not self._ending and not self._destroyed:
@@ -417,6 +438,14 @@ cdef class Duplex(Readable):
             self._destroy_stream(error)
             return error
         length = chunk_length(chunk)
+        if self._max_buffered and self._is_full(length):
+            error = buffer_full(self._max_buffered)
+            if self._raise_when_full:
+                raise error
+            if callback is not None:
+                self._write_later(callback, error)
+            self._destroy_stream(error)
+            return error
         if self._relaying & RELAY_TO and self._relay_waiting():
             self._own_writing()
         if self._in_flight is not None or self._corked or self._errored is not None:
@@ -454,6 +483,16 @@ cdef class Duplex(Readable):
             return False
         return self._errored is None and not self._destroyed
 
+    cdef bint _is_full(self, Py_ssize_t length) except -1:
+        """Whether with `length` more bytes too many would wait."""
+        cdef Stream handle
+        if self._in_flight is None and self._writable_length + length <= self._max_buffered:
+            handle = self._gathering_handle()
+            if handle is not None and <Py_ssize_t>handle.gathered_length() + length > self._max_buffered:
+                # What is gathered has not been tried.
+                self._flush()
+        return self._writable_length + length > self._max_buffered
+
     cdef int _dispatch(self, WriteRequest request, bint in_call) except -1:
         request.total = request.length
         self._in_flight = request
@@ -481,9 +520,18 @@ cdef class Duplex(Readable):
         self._dispatch(request, True)
         return 0
 
+    cdef int _wake_drainers(self) except -1:
+        """Let the coroutines that wait for a 'drain' look again."""
+        cdef Awaitable drainer
+        if self._drainers:
+            for drainer in self._drainers:
+                drainer.wake()
+        return 0
+
     cdef int _drain_maybe(self) except -1:
         if self._need_drain and self._writable_length == 0 and not self._ending and not self._destroyed:
             self._need_drain = False
+            self._wake_drainers()
             self.emit0("drain")
         return 0
 

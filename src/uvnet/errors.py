@@ -192,6 +192,22 @@ def ip_blocked(address: str) -> NetRuntimeError:
     return NetRuntimeError("ERR_IP_BLOCKED", f"IP({address}) is blocked by net.BlockList")
 
 
+def being_read() -> NetRuntimeError:
+    """ERR_SOCKET_BEING_READ, of uvnet alone: two coroutines read from one socket."""
+    return NetRuntimeError(
+        "ERR_SOCKET_BEING_READ", "another coroutine is already waiting for data from this socket"
+    )
+
+
+def buffer_full(limit: int) -> NetRuntimeError:
+    """ERR_SOCKET_BUFFER_FULL, of uvnet alone: more than max_buffered bytes would wait to be sent."""
+    return NetRuntimeError(
+        "ERR_SOCKET_BUFFER_FULL",
+        f"More than {limit} bytes would wait: the other end reads too slowly. "
+        "Wait for 'drain' when write() has returned False, or raise max_buffered",
+    )
+
+
 def already_listening() -> NetRuntimeError:
     """ERR_SERVER_ALREADY_LISTEN."""
     return NetRuntimeError(

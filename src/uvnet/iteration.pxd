@@ -1,5 +1,9 @@
 from uvnet.readable cimport Readable
+from uvnet.reading cimport StreamReader
 
 cdef class ChunkIterator:
     cdef Readable stream
     cdef bint finished
+
+cdef class ChunkReader(StreamReader):
+    cdef ChunkIterator iterator

@@ -39,7 +39,9 @@ SERVER_OPTIONS = frozenset(
         "high_water_mark",
         "keep_alive",
         "keep_alive_initial_delay",
+        "max_buffered",
         "no_delay",
+        "on_max_buffered",
         "pause_on_connect",
     }
 )

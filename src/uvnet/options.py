@@ -162,6 +162,24 @@ def check_high_water_mark(value: Any, name: str) -> int:
     return value
 
 
+def check_max_buffered(value: Any, name: str) -> int:
+    """A cap on queued bytes, 0 for None; raises TypeError or ValueError."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type(name, "of type int or None", value)
+    if not 1 <= value <= 2**40:
+        raise out_of_range(name, ">= 1", value)
+    return value
+
+
+def check_on_max_buffered(value: Any, name: str) -> bool:
+    """Whether a write beyond the cap raises ("raise") or destroys the socket ("destroy")."""
+    if value not in ("destroy", "raise"):
+        raise invalid_value(name, value, "must be one of: 'destroy', 'raise'")
+    return bool(value == "raise")
+
+
 def check_delay(value: Any, name: str) -> int:
     """A keep-alive time in whole seconds, rounded down; negative is 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -196,7 +214,9 @@ SOCKET_OPTIONS = frozenset(
         "high_water_mark",
         "keep_alive",
         "keep_alive_initial_delay",
+        "max_buffered",
         "no_delay",
+        "on_max_buffered",
         "onread",
         "readable",
         "readable_high_water_mark",

@@ -1,4 +1,5 @@
 from uvnet._core.record cimport LoopRecord
+from uvnet.awaiting cimport Reader
 from uvnet.emitter cimport EventEmitter
 
 ctypedef unsigned char flag
@@ -23,14 +24,15 @@ cdef class Readable(EventEmitter):
     cdef Py_ssize_t _offset              # how much of the first chunk is taken
     cdef Py_ssize_t _readable_length     # bytes, or characters after set_encoding()
     cdef Py_ssize_t _readable_high_water_mark
-    cdef object _waiter                  # future of the coroutine that waits for a chunk, see iteration.pyx
+    cdef Reader _reading                 # of the coroutine that waits for data, see reading.pyx
     cdef object _decoder
     cdef str _encoding
     cdef object _errored                 # the error that ended the stream
     cdef public list _pipings            # Piping objects from here, see piping.py; None until first used
     cdef Flowing _flowing
     cdef flag _relaying                  # RELAY_FROM, RELAY_TO: C code moves the data, and Python must ask first
-    cdef flag _iterated                  # an iterator hears of errors
+    cdef flag _awaited                   # coroutines hear of errors
+    cdef flag _error_heard              # one has, or a listener
     cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _readable_side             # False: this side does not exist
     cdef flag _reading_begun             # _start_reading() was called once
@@ -65,10 +67,11 @@ cdef class Readable(EventEmitter):
 
     cdef int _later(self, int step) except -1
     cdef int _push(self, bytes chunk) except -1
+    cdef int _push_to_reader(self, object data) except -1
     cdef int _push_end(self) except -1
     cdef int _add_chunk(self, object chunk, bint in_front) except -1
     cdef int _resume_flow(self) except -1
-    cdef bint _hand_over(self, object chunk) except -1
+    cdef int _wake_reader(self) except -1
     cdef int _choose_data_listener(self) except -1
     cdef object _read(self, Py_ssize_t count, bint everything)
     cdef object _take(self, Py_ssize_t count)

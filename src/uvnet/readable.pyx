@@ -12,10 +12,11 @@ from uvnet._core.tick import next_tick_on
 
 from uvnet._core.tick cimport later, report
 from uvnet._core.write_request cimport as_chunk
+from uvnet.awaiting cimport Reader
 from uvnet.emitter cimport EventEmitter
 
 from uvnet.encoding import canonical_encoding, encode, new_decoder
-from uvnet.errors import invalid_type, out_of_range, unshift_after_end
+from uvnet.errors import being_read, invalid_type, out_of_range, unshift_after_end
 from uvnet.piping import start_piping, stop_piping
 
 cdef extern from "Python.h":
@@ -86,9 +87,12 @@ cdef class Readable(EventEmitter):
         Without `size` everything that is buffered, in flowing mode the first chunk.  With `size` exactly so
         many bytes (characters), or what is left once the end has come.  size=0 takes nothing and only sees
         to it that reading goes on.  What is returned is also emitted as 'data'.
-        Raises TypeError or ValueError for a size that is no integer >= 0.  Node: "readable.read([size])".
+        Raises TypeError or ValueError for a size that is no integer >= 0, RuntimeError while a coroutine
+        waits for data.  Node: "readable.read([size])".
         """
         self.record.check()
+        if self._reading is not None and size != 0:
+            raise being_read()
         self._own_reading()
         if size is None:
             return self._read(0, True)
@@ -125,6 +129,7 @@ cdef class Readable(EventEmitter):
             if self._decoder is not None:
                 data = new_decoder(self._encoding).decode(data, True)
             self._add_chunk(data, True)
+            self._wake_reader()
         return not self._readable_ended and (
             self._readable_length < self._readable_high_water_mark or self._readable_length == 0
         )
@@ -151,6 +156,7 @@ cdef class Readable(EventEmitter):
             self._readable_length = len(text)
         self._decoder = decoder
         self._encoding = name
+        self._wake_reader()
         return self
 
     def pipe(self, destination, end=True):
@@ -289,10 +295,23 @@ cdef class Readable(EventEmitter):
                 return 0
             if self.emit1("data", chunk):
                 return 0
-        if self._waiter is not None and self._readable_length == 0 and self._hand_over(data):
-            return 0
+        if self._reading is not None:
+            return self._push_to_reader(data)
         self._add_chunk(data, False)
         if self._readable_length >= self._readable_high_water_mark and self._readable_length > 0:
+            self._stop_reading()
+        return 0
+
+    cdef int _push_to_reader(self, object data) except -1:
+        """Data has come that a coroutine waits for."""
+        cdef Reader reading = self._reading
+        if self._readable_listening or self._flowing == FLOWING:
+            self._add_chunk(data, False)
+        else:
+            self._append(data)
+        reading._arrived(data)
+        # One that goes on takes it before more can come.
+        if reading.is_waiting() and self._readable_length >= self._readable_high_water_mark:
             self._stop_reading()
         return 0
 
@@ -310,9 +329,7 @@ cdef class Readable(EventEmitter):
         self._emit_readable()
         if not self._destroyed:
             self._read(0, False)
-            if self._readable_length == 0:
-                self._hand_over(None)
-        return 0
+        return self._wake_reader()
 
     cdef int _reset_readable(self) except -1:
         """Begin a new life: listeners, encoding and flowing state stay (rule 2.14.1)."""
@@ -324,7 +341,7 @@ cdef class Readable(EventEmitter):
         self._errored = None
         self._readable_ended = self._end_scheduled = self._end_emitted = False
         self._need_readable = self._emitted_readable = False
-        self._iterated = False
+        self._awaited = self._error_heard = False
         self._destroyed = self._close_emitted = False
         return 0
 
@@ -393,15 +410,9 @@ cdef class Readable(EventEmitter):
             self._choose_data_listener()
         return 0
 
-    cdef bint _hand_over(self, object chunk) except -1:
-        """Give a chunk, or None for the end, to the coroutine that waits; False where none does."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is None or waiter.done():
-            return False
-        waiter.set_result(chunk)
-        if chunk is not None and self.has_listeners("data"):
-            self.emit1("data", chunk)
-        return True
+    cdef int _wake_reader(self) except -1:
+        """Let the coroutine that waits for data look again."""
+        return 0 if self._reading is None else self._reading.wake()
 
     cdef int _choose_data_listener(self) except -1:
         found = self._events.get("data")

@@ -53,7 +53,7 @@ cdef class Relaying(Connection):
             self._handle is not None and not self._connecting and not self._destroyed
             and self._flowing == FLOWING and not self._resume_scheduled and self._readable_length == 0
             and not self._readable_ended and self._decoder is None and self._reader is None
-            and self._waiter is None and not piping.waiting
+            and self._reading is None and not piping.waiting
             and len(self._pipings) == 1 and self._pipings[0] is piping
             and self._data_listener is not None and self._data_listener == piping.on_data
             and not self.has_listeners("readable") and not self.has_listeners("pause")

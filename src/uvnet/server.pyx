@@ -15,14 +15,24 @@ from uvnet._core.pipe cimport path_error
 from uvnet._core.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
 from uvnet._core.tick cimport later
 from uvnet.acceptor cimport Acceptor
+from uvnet.arrivals cimport Arrivals
 
 from uvnet._core.lookup import look_up
 from uvnet.address import Address
 from uvnet.blocklist import check_block_list
+from uvnet.deadline import shut_down
 from uvnet.errors import already_listening, invalid_callback, not_running
 from uvnet.ip import is_ip
 from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
-from uvnet.options import check_delay, check_high_water_mark, merge_options, reject_unknown
+from uvnet.options import (
+    check_delay,
+    check_high_water_mark,
+    check_max_buffered,
+    check_on_max_buffered,
+    merge_options,
+    reject_unknown,
+)
+from uvnet.scopes import closed, enter_server, leave_server
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -44,6 +54,7 @@ cdef class Server(Acceptor):
     pause_on_connect: accepted sockets do not read before resume() (default False);
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): of accepted sockets;
     high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
+    max_buffered, on_max_buffered: of accepted sockets, see Socket (default None, "destroy");
     block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop'.
 
     Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
@@ -62,6 +73,10 @@ cdef class Server(Acceptor):
             raise invalid_callback(connection_listener, "connection_listener")
         mark = options.get("high_water_mark")
         self._high_water_mark = -1 if mark is None else check_high_water_mark(mark, "options.high_water_mark")
+        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
+        self._raise_when_full = check_on_max_buffered(
+            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
+        )
         self._keep_alive_delay = check_delay(
             options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
         )
@@ -130,6 +145,56 @@ cdef class Server(Acceptor):
         self._stop_listening()
         self._emit_close_if_drained()
         return self
+
+    def shutdown(self, timeout=None):
+        """Stop accepting and let the connections finish; returns a future that is complete at 'close'.
+
+        It begins at once, awaited or not, and goes on when the waiting is cancelled.  After `timeout`
+        seconds (None: no limit) the connections that are left are destroyed.  The future's result is how many
+        that were.  On a server that is closed it is complete at once.
+        Raises TypeError or ValueError for a bad time.
+        """
+        self.record.check()
+        return shut_down(self, timeout)
+
+    def closed(self):
+        """Await 'close': the server does not listen and every connection has ended.
+
+        Where that is so already it goes on at once.  asyncio: "Server.wait_closed()".
+        """
+        self.record.check()
+        return closed(self)
+
+    def __aiter__(self):
+        """The connections, until the server does not listen any more; see arrivals.
+
+        Raises the argument of an 'error'.  Up to 16 connections are accepted ahead; then the server stops
+        accepting until one is taken.  close() destroys those that nobody has taken.
+        Node: "server[Symbol.asyncIterator]()".
+        """
+        self.record.check()
+        if self._arrivals is None:
+            self._arrivals = Arrivals(self)
+        self._arrivals.begin()
+        return self._arrivals
+
+    def __aenter__(self):
+        """Wait until a listen() under way is over; raises its error.
+
+        Without a 'connection' listener, what is accepted waits for an `async for` from now on.
+        """
+        self.record.check()
+        if self._arrivals is None and not self.has_listeners("connection"):
+            self._arrivals = Arrivals(self)
+        return enter_server(self)
+
+    def __aexit__(self, kind, error, traceback):
+        """close(), and wait for 'close'; with an exception the connections are destroyed.
+
+        Node: "server[Symbol.asyncDispose]()".
+        """
+        self.record.check()
+        return leave_server(self, kind is not None)
 
     def address(self):
         """The Address (address, family, port) it is bound to, a Unix socket's path, or None.
@@ -268,12 +333,14 @@ cdef class Server(Acceptor):
             listener.owner = None
             listener.release()
             self._path = self._inode = None
+            self._stopped()
         return descriptor, path, inode
 
     def _stop_listening(self):
         self._lookup = None
         self._stop_accepting()
         self._forget_path()
+        self._stopped()
 
     def _forget_path(self):
         path, inode = self._path, self._inode
@@ -281,8 +348,8 @@ cdef class Server(Acceptor):
         if path is not None:
             unlink_if_same(path, inode)
 
-    cdef bint _may_close(self) noexcept:
-        return self._lookup is None and Acceptor._may_close(self)
+    cpdef bint _is_open(self):
+        return self._lookup is not None or Acceptor._is_open(self)
 
     cdef int _abandon(self) except -1:
         Acceptor._abandon(self)

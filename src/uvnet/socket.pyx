@@ -40,6 +40,8 @@ from uvnet.options import (
     SOCKET_OPTIONS,
     check_delay,
     check_high_water_mark,
+    check_max_buffered,
+    check_on_max_buffered,
     check_seconds,
     merge_options,
     normalize,
@@ -60,6 +62,8 @@ cdef class Socket(Relaying):
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive();
     type_of_service: as set_type_of_service(); encoding: as set_encoding();
     block_list: a BlockList; connect() to one of its addresses fails with ERR_IP_BLOCKED;
+    max_buffered: bytes that may wait to be sent at all, None for no limit (default); on_max_buffered: what a
+    write beyond it does: "destroy" (default) the socket with ERR_SOCKET_BUFFER_FULL, or "raise" that;
     onread: {"buffer": writable bytes-like or a function that returns such, "callback": function}: data is
     read into the buffer and callback(nread, buffer) called instead of 'data'; returning False pauses.
 
@@ -85,6 +89,10 @@ cdef class Socket(Relaying):
         mark = options.get("writable_high_water_mark")
         if mark is not None:
             self._writable_high_water_mark = check_high_water_mark(mark, "options.writable_high_water_mark")
+        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
+        self._raise_when_full = check_on_max_buffered(
+            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
+        )
         self._no_delay = bool(options.get("no_delay", False))
         self._keep_alive = bool(options.get("keep_alive", False))
         self._keep_alive_delay = check_delay(

@@ -32,6 +32,7 @@ cdef class Listener(Handle):
     cdef readonly int family         # AF_INET, AF_INET6 or AF_UNIX
     cdef AcceptFilter *filter
     cdef const ListenerEvents *events
+    cdef bint held                   # accepting waits until the owner wants more
     cdef int reserve                 # a descriptor to give up for a moment when there are no others; -1: lost
     cdef Timer timer                 # to try again; None until first needed
 
@@ -41,6 +42,8 @@ cdef class Listener(Handle):
     cdef int listen(self, int backlog) noexcept
     cdef int start(self) noexcept
     cdef int pause(self) except -1
+    cdef int hold(self) except -1
+    cdef int go_on(self) except -1
     cdef void release(self) noexcept
     cdef bint drop_one(self) except -1
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1

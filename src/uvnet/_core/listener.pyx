@@ -62,7 +62,7 @@ cdef class Listener(Handle):
 
     cdef int start(self) noexcept:
         """Accept from now on."""
-        if self.state != HANDLE_OPEN:
+        if self.state != HANDLE_OPEN or self.held:
             return 0
         if self.reserve < 0:
             self.reserve = open_reserve()
@@ -74,6 +74,18 @@ cdef class Listener(Handle):
             self.timer = open_timer(self.record, self, _on_pause_over)
         uv.poll_stop(self.uv_poll())
         self.timer.start(PAUSE)
+        return 0
+
+    cdef int hold(self) except -1:
+        """Leave connections in the backlog until go_on()."""
+        self.held = True
+        uv.poll_stop(self.uv_poll())
+        return 0
+
+    cdef int go_on(self) except -1:
+        if self.held:
+            self.held = False
+            self.start()
         return 0
 
     cdef void close(self, bint reset=False) noexcept:
@@ -170,7 +182,7 @@ cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
     cdef int _turn
     for _turn in range(ACCEPTS_AT_ONCE):
         # A listener of the owner's may have closed it.
-        if self.state != HANDLE_OPEN or self.owner is None or record.closed:
+        if self.state != HANDLE_OPEN or self.held or self.owner is None or record.closed:
             return
         enter(record)
         try:

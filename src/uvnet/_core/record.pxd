@@ -55,6 +55,7 @@ cdef class LoopRecord:
     cdef record_hook flush               # sends what streams have gathered, see stream.pyx
 
     cdef GilHold hold                    # the GIL over a whole batch of I/O callbacks
+    cdef object done_future              # of the loop, made when first needed, see awaiting.pyx
     cdef readonly object check_handle    # the loop's Check
     cdef readonly object prepare         # the loop's Prepare
     cdef readonly object idle_timers     # the loop's IdleTimers

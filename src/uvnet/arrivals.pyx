@@ -1,0 +1,114 @@
+"""`async for socket in server`.
+
+A few connections are accepted ahead.  When so many wait to be taken the server stops accepting, and the
+others wait in the system's backlog.  Node: "server[Symbol.asyncIterator]()".
+"""
+
+from collections import deque
+
+cimport cython
+
+from uvnet._core.tick cimport later
+from uvnet.awaiting cimport Awaitable
+from uvnet.connection cimport SocketParent
+from uvnet.socket cimport Socket
+
+cdef enum:
+    ACCEPTED_AHEAD = 16      # connections
+
+
+cdef class Arrivals:
+    """The connections of one server that nobody has taken yet."""
+
+    def __init__(self, SocketParent server not None):
+        self.server = server
+        self.sockets = deque()
+        server.on("connection", self._add)
+
+    def __aiter__(self):
+        return self
+
+    cdef int begin(self) except -1:
+        """Somebody takes them from now on, and hears of errors."""
+        if not self.begun:
+            self.begun = True
+            self.server.on("error", self._fail)
+        return 0
+
+    def __anext__(self):
+        cdef ArrivalAwaitable next_one = ArrivalAwaitable.__new__(ArrivalAwaitable)
+        next_one.arrivals = self
+        return next_one
+
+    def _add(self, Socket socket):
+        if not self._is_in_charge():
+            return
+        # Nobody can listen yet; whoever takes it hears of an error by awaiting.
+        socket._awaited = True
+        self.sockets.append(socket)
+        self._wake()
+
+    def _fail(self, error):
+        if self.error is None:
+            self.error = error
+        self._wake()
+
+    def _wake(self):
+        if self.taking is not None:
+            self.taking.wake()
+
+    cdef bint _is_in_charge(self) except -1:
+        # Until it has begun, a listener that comes later is what the server is for.
+        return self.begun or self.server.listener_count("connection") == 1
+
+    cdef bint is_full(self) except -1:
+        return len(self.sockets) >= ACCEPTED_AHEAD and self._is_in_charge()
+
+    cdef int stopped(self) except -1:
+        """The server does not listen any more; what nobody has taken goes the way of the backlog."""
+        while self.sockets:
+            (<Socket>self.sockets.popleft())._destroy_stream(None)
+        self._wake()
+        return 0
+
+
+@cython.final
+cdef class ArrivalAwaitable(Awaitable):
+    """The next connection, or StopAsyncIteration when the server does not listen any more."""
+
+    cdef Arrivals arrivals
+    cdef bint looked         # after what was due when it began
+
+    cdef bint _advance(self) except -1:
+        cdef Arrivals arrivals = self.arrivals
+        cdef Socket socket
+        self.record = arrivals.server._usable_record()
+        if arrivals.taking is not None and arrivals.taking is not self:
+            raise RuntimeError("another coroutine is already waiting for a connection of this server")
+        arrivals.taking = None
+        if arrivals.sockets:
+            socket = arrivals.sockets.popleft()
+            socket._awaited = socket._destroyed
+            self.result = socket
+            arrivals.server._go_on_accepting()
+            return True
+        if arrivals.error is not None:
+            error, arrivals.error = arrivals.error, None
+            raise error
+        if not arrivals.server._is_open():
+            if self.looked:
+                raise StopAsyncIteration
+            # A listen() that failed has its 'error' on a tick.
+            self.looked = True
+            later(self.record, _look_again, self, None, 0)
+        arrivals.taking = self
+        return False
+
+    cdef int _given_up(self) except -1:
+        if self.arrivals.taking is self:
+            self.arrivals.taking = None
+        return 0
+
+
+cdef int _look_again(object awaitable, object argument, int step) except -1:
+    return (<ArrivalAwaitable>awaitable).wake()

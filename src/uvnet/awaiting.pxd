@@ -1,0 +1,29 @@
+from uvnet._core.record cimport LoopRecord
+
+cdef class Waiter:
+    cdef LoopRecord record
+    cdef object _callback                # of the one task that waits; None before and after
+    cdef object _context
+    cdef object _message                 # of the cancellation
+    cdef public bint _asyncio_future_blocking
+    cdef bint woken                      # the callback has been called, or will be on a tick
+    cdef bint _cancelled
+
+    cdef int wake(self) except -1
+
+cdef class Awaitable:
+    cdef LoopRecord record
+    cdef Waiter waiter                   # while it waits
+    cdef object result                   # no tuple and no exception
+    cdef bint over
+
+    # For subclasses.
+    cdef bint _advance(self) except -1       # True: `result` is there; False: wait for wake()
+    cdef int _given_up(self) except -1       # nobody waits any more
+
+    cdef int wake(self) except -1
+    cdef bint is_waiting(self) noexcept
+
+cdef class Reader(Awaitable):
+    # For subclasses: data has been added to the buffer.
+    cdef int _arrived(self, object chunk) except -1

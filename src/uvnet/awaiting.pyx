@@ -1,0 +1,199 @@
+"""What a coroutine awaits: an awaitable that costs nothing when it is ready, and the future it waits with.
+
+A woken coroutine goes on in the tick queue: after the callback that woke it and before any further I/O, as
+what follows an `await` does in Node.  Through the loop it would have to wait for the next turn.
+"""
+
+cimport cython
+
+from asyncio import CancelledError, InvalidStateError
+
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.tick cimport later
+
+cdef extern from *:
+    """
+    static int uvnet_stop_with(PyObject *value)
+    {
+        PyErr_SetObject(PyExc_StopIteration, value);
+        return 0;
+    }
+    """
+    int stop_with "uvnet_stop_with" (object value) except? -1
+
+cdef extern from "Python.h":
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+
+
+@cython.final
+@cython.freelist(16)
+cdef class Waiter:
+    """A future for one task: what asyncio.Task needs of one, and no more."""
+
+    cdef int wake(self) except -1:
+        """Let the task go on; harmless when it does already."""
+        if not self.woken:
+            self.woken = True
+            if self._callback is not None:
+                later(self.record, _call_back, self, None, 0)
+        return 0
+
+    # === For asyncio ===
+
+    def get_loop(self):
+        return self.record.loop
+
+    def add_done_callback(self, callback, *, context=None):
+        self._callback = callback
+        self._context = context
+        if self.woken:
+            later(self.record, _call_back, self, None, 0)
+
+    def remove_done_callback(self, callback):
+        if self._callback is None or self._callback != callback:
+            return 0
+        self._callback = None
+        return 1
+
+    def cancel(self, msg=None):
+        if self.woken:
+            return False
+        self._cancelled = True
+        self._message = msg
+        self.wake()
+        return True
+
+    def cancelled(self):
+        return self._cancelled
+
+    def done(self):
+        return self.woken
+
+    def result(self):
+        if self._cancelled:
+            raise CancelledError() if self._message is None else CancelledError(self._message)
+        if not self.woken:
+            raise InvalidStateError("nothing has happened yet")
+
+    def exception(self):
+        self.result()
+
+
+cdef int _call_back(object target, object argument, int step) except -1:
+    cdef Waiter self = <Waiter>target
+    callback, self._callback = self._callback, None
+    context, self._context = self._context, None
+    if callback is None:
+        return 0
+    # A task asks a real future for its result in a fraction of the time.
+    future = self if self._cancelled else _done_future(self.record)
+    if context is None:
+        callback(future)
+        return 0
+    PyContext_Enter(context)
+    try:
+        callback(future)
+    finally:
+        PyContext_Exit(context)
+    return 0
+
+
+cdef object _done_future(LoopRecord record):
+    if record.done_future is None:
+        record.done_future = record.loop.create_future()
+        record.done_future.set_result(None)
+    return record.done_future
+
+
+cdef class Awaitable:
+    """An operation as a coroutine without a frame: it begins when it is awaited, and is awaited once.
+
+    A subclass says in _advance() what the operation is, and calls wake() when it is worth asking again.
+    """
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef Waiter waiter = self.waiter
+        if self.over:
+            raise RuntimeError("cannot reuse what has been awaited already")
+        if waiter is not None:
+            if not waiter.woken:
+                raise RuntimeError("another coroutine is awaiting this already")
+            self.waiter = None
+        # In case that it raises.
+        self.over = True
+        if not self._advance():
+            self.over = False
+            waiter = Waiter.__new__(Waiter)
+            waiter.record = self.record
+            waiter._asyncio_future_blocking = True
+            self.waiter = waiter
+            return waiter
+        if self.result is not None:
+            stop_with(self.result)
+            self.result = None
+        # Adds nothing to an exception that is set.
+        raise StopIteration
+
+    def send(self, value):
+        """Go on; `value` is ignored."""
+        return next(self)
+
+    def throw(self, kind, value=None, traceback=None):
+        """Give up and raise the exception."""
+        self.close()
+        if isinstance(kind, BaseException):
+            value = kind
+        elif not isinstance(value, BaseException):
+            value = kind() if value is None else kind(value)
+        raise value if traceback is None else value.with_traceback(traceback)
+
+    def close(self):
+        """Give up."""
+        if not self.over:
+            self.over = True
+            if self.waiter is not None:
+                self.waiter = None
+                self._given_up()
+
+    # === For subclasses ===
+
+    cdef bint _advance(self) except -1:
+        return True
+
+    cdef int _given_up(self) except -1:
+        return 0
+
+    cdef int wake(self) except -1:
+        """Let the coroutine look again."""
+        return self.waiter.wake() if self.waiter is not None else 0
+
+    cdef bint is_waiting(self) noexcept:
+        """Whether it waits and has not been woken."""
+        return self.waiter is not None and not self.waiter.woken
+
+
+@cython.final
+cdef class _Nothing(Awaitable):
+    # Awaited as often as one likes.
+    def __next__(self):
+        raise StopIteration
+
+    def close(self):
+        pass
+
+
+nothing_to_await = _Nothing()
+
+
+cdef class Reader(Awaitable):
+    """What waits for data."""
+
+    cdef int _arrived(self, object chunk) except -1:
+        return self.wake()

@@ -1,0 +1,57 @@
+"""Awaiting the moment to go on writing.  Node: "Event: 'drain'"; rule 2.7.4."""
+
+cimport cython
+
+from uvnet.awaiting cimport Awaitable
+from uvnet.duplex cimport Duplex
+
+from uvnet.awaiting import nothing_to_await
+from uvnet.errors import stream_destroyed
+
+
+@cython.final
+cdef class Drainer(Awaitable):
+    """A coroutine in socket.drain()."""
+
+    cdef Duplex stream
+
+    cdef bint _advance(self) except -1:
+        cdef Duplex stream = self.stream
+        stream.record.check()
+        self._leave()
+        stream._awaited = True
+        if stream._destroyed:
+            if stream._errored is not None:
+                stream._error_heard = True
+                raise stream._errored
+            if not stream._finished:
+                raise stream_destroyed("drain")
+            return True
+        if not stream._need_drain or stream._ending:
+            return True
+        if stream._drainers is None:
+            stream._drainers = []
+        stream._drainers.append(self)
+        return False
+
+    cdef int _given_up(self) except -1:
+        return self._leave()
+
+    cdef int _leave(self) except -1:
+        cdef list drainers = self.stream._drainers
+        if drainers and self in drainers:
+            drainers.remove(self)
+        return 0
+
+
+def drain(Duplex stream not None):
+    """The body of socket.drain()."""
+    cdef Drainer self
+    stream.record.check()
+    if not stream._need_drain and not stream._destroyed:
+        stream._awaited = True
+        return nothing_to_await
+    self = Drainer.__new__(Drainer)
+    self.record = stream.record
+    self.stream = stream
+    return self

@@ -1,0 +1,103 @@
+"""`async with` a socket or a server, and what it waits for: connected, listening, closed.
+
+Node: "server[Symbol.asyncDispose]()".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvnet.errors import closed_before_connection
+
+__all__ = ["closed", "enter_server", "enter_socket", "leave_server", "leave_socket"]
+
+_LOOKED = object()  # an event for a tick that is over
+
+
+async def _first(emitter: Any, outcomes: dict[str, Callable[..., Any]]) -> Any:
+    """Wait for the first of some events; returns what its outcome does with the arguments, or raises it."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def listener(outcome: Callable[..., Any]) -> Callable[..., None]:
+        def happened(*arguments: Any) -> None:
+            if not future.done():
+                result = outcome(*arguments)
+                if isinstance(result, BaseException):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
+
+        return happened
+
+    listeners = {event: listener(outcome) for event, outcome in outcomes.items()}
+    for event, function in listeners.items():
+        emitter.on(event, function)
+    try:
+        return await future
+    finally:
+        for event, function in listeners.items():
+            emitter.off(event, function)
+
+
+def _nothing(*_arguments: Any) -> None:
+    pass
+
+
+async def enter_socket(socket: Any) -> Any:
+    """Wait until a socket that connects is connected; returns it, or destroys it and raises why it is not."""
+
+    def failure(*_arguments: Any) -> BaseException:
+        return socket.errored or closed_before_connection()
+
+    try:
+        if socket.connecting:
+            await _first(socket, {"connect": _nothing, "error": failure, "close": failure})
+        if socket.destroyed:
+            raise failure()
+    except BaseException:
+        socket.destroy()
+        raise
+    return socket
+
+
+async def leave_socket(socket: Any, failed: bool) -> None:
+    """The body of socket.__aexit__()."""
+    if failed:
+        socket.destroy()
+        return
+    try:
+        await socket.close()
+    except BaseException:
+        socket.destroy()
+        raise
+    socket._raise_unheard()
+
+
+async def enter_server(server: Any) -> Any:
+    """The body of server.__aenter__(): wait until a listen() under way is over."""
+    if not server.listening:
+        # Without a look-up the 'error' of a listen() that failed is due on a tick.
+        if not server._is_open():
+            server._next_tick(server.emit, _LOOKED)
+        await _first(server, {"listening": _nothing, "error": lambda error: error, _LOOKED: _nothing})
+    return server
+
+
+async def leave_server(server: Any, failed: bool) -> None:
+    """The body of server.__aexit__()."""
+    if failed:
+        await server.shutdown(0)
+        return
+    try:
+        await server.shutdown()
+    except BaseException:
+        server.shutdown(0)
+        raise
+
+
+async def closed(server: Any) -> None:
+    """The body of server.closed()."""
+    if not server._is_over():
+        await _first(server, {"close": _nothing})
