@@ -8,7 +8,10 @@ __all__ = ["Address", "PeerCredentials"]
 
 
 class Address(NamedTuple):
-    """One end of a TCP connection: `address` (text), `family` ("IPv4" or "IPv6"), `port` (int)."""
+    """One end of a TCP connection: `address` (str), `family` ("IPv4" or "IPv6"), `port` (int).
+
+    Node: "socket.address()".
+    """
 
     address: str
     family: str
@@ -16,7 +19,10 @@ class Address(NamedTuple):
 
 
 class PeerCredentials(NamedTuple):
-    """Who is at the other end of a Unix socket: what socket.peer_credentials gives."""
+    """Who is at the other end of a Unix socket: `pid`, `uid` and `gid` (int), see socket.peer_credentials.
+
+    This is not in Node.
+    """
 
     pid: int
     uid: int

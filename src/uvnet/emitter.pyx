@@ -36,7 +36,10 @@ cdef object _NOTHING = object()
 
 
 class MaxListenersExceededWarning(RuntimeWarning):
-    """More listeners for one event than set_max_listeners() allows: a sign of a leak."""
+    """More listeners for one event than set_max_listeners() allows: a sign of a leak.
+
+    Node: "emitter.setMaxListeners(n)".
+    """
 
 
 cdef class OnceListener:

@@ -50,12 +50,13 @@ def create_proxy(
     HAProxy or nginx): remote_address and local_address are then those of the header.  Connections without one are
     closed;
     send_proxy_protocol: 1 or 2 to begin each connection to `upstream` with such a header;
-    max_connections, and every option of Server: as there.  no_delay and keep_alive are True unless told otherwise,
-    on both sides.
+    max_connections: clients at the same time, see Server.max_connections;
+    no_delay, keep_alive: True unless told otherwise, on both sides;
+    options: every other option of Server.
 
     Events, beside those of Server: 'upstream' (client, socket) when a connection is about to be passed on,
     'upstreamError' (error, client) when that fails; without a listener the error is logged.
-    Raises TypeError or ValueError for bad arguments.
+    Raises TypeError or ValueError for bad arguments.  This is not in Node.
     """
     target = _target(upstream)
     check_seconds(connect_timeout, "connect_timeout")

@@ -24,7 +24,9 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
     With a coroutine: until it is done; returns its result or raises its exception, like asyncio.run().
     Without: until nothing keeps the loop alive (no open, referenced server or connection, no task, no timer).
     In both cases everything that is still open is closed before it returns or raises (also for Ctrl-C).
+    `debug`: True or False sets asyncio's debug mode, None leaves it.
     Raises RuntimeError inside a running loop, and TypeError for anything that is no coroutine.
+    This is not in Node, where the process is the loop.
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("uvnet.run() cannot be called from a running event loop")
@@ -83,5 +85,8 @@ def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def active_handles() -> list[Any]:
-    """The servers and sockets that keep uvnet.run() going now, on the current loop."""
+    """A list of the servers and sockets that keep uvnet.run() going now, on the current loop.
+
+    This is not in Node.
+    """
     return list(alive.active_handles(running_record()))

@@ -60,7 +60,7 @@ cdef class SocketAddress:
 
     @property
     def family(self):
-        """ "ipv4" or "ipv6" (str)."""
+        """ "ipv4" or "ipv6" (str).  Node: "socketaddress.family"."""
         return "ipv4" if self.number == 4 else "ipv6"
 
     @staticmethod
