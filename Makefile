@@ -10,7 +10,7 @@ BUILD_BASE = $(addprefix --config-settings=--global-option=,build --build-base=b
 
 SOURCES = setup.py pyproject.toml $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi')
 
-.PHONY: build demo test test-debug test-sanitized bench clean
+.PHONY: build demo test test-debug test-sanitized docs bench clean
 
 build: $(VENV)/.built
 
@@ -38,6 +38,14 @@ test-debug:
 test-sanitized:
 	UVNET_SANITIZE=1 $(MAKE) VENV=.venv-sanitized build
 	tests/run_sanitized.sh .venv-sanitized/bin/python
+
+$(VENV)/.documenting: $(VENV)/.created pyproject.toml
+	$(RUN) -m pip install --quiet --group docs
+	touch $@
+
+docs: build $(VENV)/.documenting
+	$(RUN) -m sphinx -q -W --keep-going docs build/docs
+	@echo "the documentation is in build/docs/index.html"
 
 bench: build
 	$(RUN) -m bench

@@ -1,0 +1,212 @@
+"""The documentation says what is true: examples run, links lead somewhere, and nothing public is left out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from document_block import Block, blocks_of
+
+import uvnet
+from uvnet.listening import _LISTEN_OPTIONS, SERVER_OPTIONS
+from uvnet.options import CONNECT_OPTIONS, SOCKET_OPTIONS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "bench" / "README.md"]
+RUNNER = Path(__file__).with_name("document_block.py")
+PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
+LIMIT = 60  # seconds for one example
+
+CLASSES = [getattr(uvnet, name) for name in uvnet.__all__ if isinstance(getattr(uvnet, name), type)]
+OPTIONS = SOCKET_OPTIONS | CONNECT_OPTIONS | SERVER_OPTIONS | _LISTEN_OPTIONS
+SPOKEN = {
+    "__aenter__",
+    "__aexit__",
+    "__aiter__",
+    "__contains__",
+}  # special methods that are documented
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _blocks() -> Iterator[pytest.param]:
+    for page in PAGES:
+        for block in blocks_of(page.read_text()):
+            yield pytest.param(page, block, id=f"{_name(page)}:{block.line}")
+
+
+@pytest.mark.parametrize(("page", "block"), list(_blocks()))
+def test_example(page: Path, block: Block, tmp_path: Path) -> None:
+    if block.not_run:
+        pytest.skip(block.not_run)
+    search = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
+    process = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(RUNNER), str(page), str(block.line)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": search},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    # Whatever the loop reports goes there, too.
+    assert process.stderr == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_python_block_is_seen(page: Path) -> None:
+    assert len(list(blocks_of(page.read_text()))) == page.read_text().count("```python")
+
+
+def _anchors(page: Path) -> set[str]:
+    """What headings can be linked to, as GitHub and MyST name them."""
+    text = re.sub(r"^```[\s\S]*?^```$", "", page.read_text(), flags=re.MULTILINE)
+    titles = re.findall(r"^#{1,6} (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=_name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```(?!\{)[\s\S]*?^```$|`[^`\n]*`", "", page.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"<!--[\s\S]*?-->", "", text)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = page.parent / path if path else page
+        assert found.exists(), target
+        if anchor:
+            assert anchor in _anchors(found), target
+
+
+def test_readme_shows_the_chart_where_there_is_one() -> None:
+    shown = re.sub(r"<!--[\s\S]*?-->", "", (ROOT / "README.md").read_text())
+    assert ("(docs/benchmarks.svg)" in shown) == (DOCS / "benchmarks.svg").exists()
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize("option", sorted(OPTIONS))
+def test_options_are_in_from_node_to_python(option: str) -> None:
+    page = (DOCS / "node-to-python.md").read_text()
+    assert re.search(rf"`[^`\n]*\b{option}\b[^`\n]*`", page)
+
+
+def _public_names() -> Iterator[str]:
+    """uvnet.NAME, and uvnet.CLASS.MEMBER for whatever a class has of its own or from a class that is not public."""
+    yield from (f"uvnet.{name}" for name in uvnet.__all__)
+    for kind in CLASSES:
+        if issubclass(kind, tuple):
+            continue  # the docstring of the class names the fields
+        for base in kind.__mro__:
+            if not base.__module__.startswith("uvnet") or (base is not kind and base in CLASSES):
+                continue
+            for name in vars(base):
+                if not name.startswith("_") or name in SPOKEN:
+                    yield f"uvnet.{kind.__name__}.{name}"
+
+
+def _documented(text: str) -> set[str]:
+    """The names that directives of the reference document, classes with all their members where they say so."""
+    names = {
+        f"uvnet.{name.removeprefix('uvnet.')}"
+        for name in re.findall(r"^\.\. \w+:: ([\w.]+)", text, re.MULTILINE)
+    }
+    for name in re.findall(
+        r"^\.\. autoclass:: uvnet\.(\w+).*\n(?:   :.*\n)*?   :members:", text, re.MULTILINE
+    ):
+        kind = getattr(uvnet, name)
+        names |= {f"uvnet.{name}.{member}" for member in dir(kind)}
+    return names
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    documented = _documented((DOCS / "reference.md").read_text())
+    assert set(_public_names()) - documented == set()
+
+
+@pytest.mark.parametrize("name", sorted({*_public_names()}))
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    found: object = uvnet
+    for part in name.split(".")[1:]:
+        found = getattr(found, part)
+    if type(found).__name__ in ("getset_descriptor", "member_descriptor") and not found.__doc__:
+        # An attribute of a compiled class cannot have one: the reference says what it is.
+        assert (
+            f".. attribute:: {name.removeprefix('uvnet.')}\n" in (DOCS / "reference.md").read_text()
+        )
+    else:
+        assert found.__doc__
+
+
+def test_documentation_builds_without_warnings(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="Sphinx is not installed; `make docs` installs it")
+    pytest.importorskip("furo", reason="furo is not installed; `make docs` installs it")
+    pytest.importorskip(
+        "myst_parser", reason="myst-parser is not installed; `make docs` installs it"
+    )
+    places = ["-d", str(tmp_path / "doctrees"), str(DOCS), str(tmp_path / "html")]
+    process = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", *places],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert process.stderr == ""
+    assert process.returncode == 0
+    inventory = (tmp_path / "html" / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    listed = {line.split(" ")[0] for line in zlib.decompress(inventory).decode().splitlines()}
+    assert set(_public_names()) - listed == set()
+
+
+def _shown_commands() -> list[str]:
+    """Lines in blocks of shell commands, without their comments."""
+    blocks = [
+        block
+        for page in LINKED
+        for block in re.findall(r"^```\n([\s\S]*?)^```$", page.read_text(), re.MULTILINE)
+    ]
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_shown_subcommands_have_the_shown_options() -> None:
+    shown: dict[str, set[str]] = {}
+    for command in _shown_commands():
+        if found := re.match(r"python -m uvnet (\w+)(.*)", command):
+            shown.setdefault(found[1], set()).update(re.findall(r"(?<=\s)--?[a-z-]+", found[2]))
+    assert set(shown) == {"bench", "cat", "echo", "info", "proxy"}
+    for subcommand, options in shown.items():
+        help_text = subprocess.run(
+            [sys.executable, "-m", "uvnet", subcommand, "--help"],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=True,
+        ).stdout
+        assert options <= set(re.findall(r"(?<!\w)--?[a-z-]+", help_text)), subcommand
+
+
+def test_shown_targets_are_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = "\n".join(page.read_text() for page in LINKED)
+    shown = set(re.findall(r"`make ([a-z-]+)`", text))
+    shown |= {command.split()[1] for command in _shown_commands() if command.startswith("make ")}
+    # Settings stand before the target.
+    shown = {target for target in shown if "=" not in target}
+    assert shown
+    assert shown <= targets
