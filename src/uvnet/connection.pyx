@@ -9,6 +9,7 @@ from libc.errno cimport ENOTCONN
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
+from uvnet._core.relay cimport relay_level
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP
 from uvnet._core.tick cimport later
@@ -114,7 +115,7 @@ cdef class Connection(Duplex):
         cdef WriteRequest request = self._in_flight
         if self._handle is not None:
             total = self._handle.block.bytes_written
-            total += self._handle.gathered_length()
+            total += self._handle.gathered_length() + relay_level(self._handle.block)
         if request is not None and request.state == WRITE_GATHERING:
             total += request.total
         if self._buffered:

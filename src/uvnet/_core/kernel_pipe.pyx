@@ -3,7 +3,7 @@
 Owns the descriptors of kernel pipes and how many of them there are.  Elsewhere than on Linux there are none.
 """
 
-from libc.errno cimport EINTR, errno
+from libc.errno cimport EACCES, EINTR, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM, errno
 
 cdef extern from *:
     """
@@ -59,6 +59,14 @@ cdef enum:
 
 cdef bint can_splice() noexcept nogil:
     return CAN_SPLICE
+
+
+cdef bint cannot_splice(ssize_t status) noexcept nogil:
+    """Whether a negated errno of splice(2) speaks of the call, and not of the connection.
+
+    Sandboxes refuse system calls with EPERM, EACCES or ENOSYS.
+    """
+    return status in (-EACCES, -EINVAL, -ENOMEM, -ENOSYS, -EOPNOTSUPP, -EPERM)
 
 
 cdef bint take_pipe(PipePool *pool, KernelPipe *pipe) noexcept nogil:

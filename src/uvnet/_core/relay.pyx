@@ -7,13 +7,13 @@ error), the streams' events tell it.  When a pipe() may be a relay is the busine
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP
+from libc.errno cimport EAGAIN, ENOMEM
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
-from uvnet._core.kernel_pipe cimport can_splice, copy_out, give_pipe, move_in, move_out, take_pipe
+from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
 from uvnet._core.record cimport READ_BUFFER_SIZE, LoopRecord
 from uvnet._core.stream cimport READS_AT_ONCE, Stream, descriptor_of, receive_now, send_now
 from uvnet._core.tick cimport enter, leave
@@ -47,6 +47,7 @@ cdef struct RelayWrite:
     void *request            # the WriteRequest it has become then; owned
     HandleBlock *sink
     size_t length
+    size_t total             # of what was received at once, of which this is left
 
 
 cdef bint start_relay(Stream source, Stream sink) except -1:
@@ -97,7 +98,7 @@ cdef tuple stop_relay(Stream source):
     if relay.waiting is not NULL:
         request = WriteRequest.__new__(WriteRequest)
         request.state = WRITE_WAITING
-        request.total = relay.waiting.length
+        request.total = relay.waiting.total
         Py_INCREF(request)
         relay.waiting.request = <void *>request
         relay.waiting.relay = NULL
@@ -109,6 +110,11 @@ cdef tuple stop_relay(Stream source):
 cdef bint relay_is_waiting(HandleBlock *sink) noexcept:
     """Whether a relay has something in libuv's hands for this stream."""
     return sink.relay_to is not NULL and (<Relay *>sink.relay_to).waiting is not NULL
+
+
+cdef size_t relay_level(HandleBlock *sink) noexcept:
+    """Bytes that have come for this stream and wait in a kernel pipe."""
+    return 0 if sink.relay_to is NULL else (<Relay *>sink.relay_to).pipe.level
 
 
 cdef void _detach(Relay *relay) noexcept:
@@ -197,7 +203,7 @@ cdef void _copy(Relay *relay) noexcept nogil:
             if sent < 0:
                 sent = 0
             sink.bytes_written += sent
-            _leave_to_libuv(relay, buffer.base + sent, received - sent)
+            _leave_to_libuv(relay, buffer.base + sent, received - sent, received)
             return
         if received < READ_BUFFER_SIZE:
             relay.full_reads = 0
@@ -208,7 +214,7 @@ cdef void _copy(Relay *relay) noexcept nogil:
             return
 
 
-cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length) noexcept nogil:
+cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length, size_t total) noexcept nogil:
     """Let libuv write data when the sink takes it, and read no more until then."""
     cdef size_t request_size = uv.req_size(UVNET_UV_WRITE)
     cdef RelayWrite *write = <RelayWrite *>malloc(sizeof(RelayWrite) + request_size + length)
@@ -227,6 +233,7 @@ cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length) noexcep
     write.request = NULL
     write.sink = relay.sink
     write.length = length
+    write.total = total
     uv_write.data = <void *>write
     status = uv.write(uv_write, _stream(relay.sink), &buffer, 1, _on_written)
     if status < 0:
@@ -249,7 +256,7 @@ cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
     else:
         relay.waiting = NULL
         _touch(relay, write.sink)
-        if relay.pipe.level == 0 or _move_out(relay):
+        if _move_out(relay):
             _read_source(relay)
     free(write)
 
@@ -286,7 +293,7 @@ cdef void _splice(Relay *relay) noexcept nogil:
         if moved == -EAGAIN:
             return
         if moved <= 0:
-            if moved == -EINVAL or moved == -ENOSYS or moved == -EOPNOTSUPP:
+            if cannot_splice(moved):
                 _copy_again(relay, True)
             else:
                 _source_ended(relay, moved if moved < 0 else UVNET_UV_EOF)
@@ -304,21 +311,21 @@ cdef void _splice(Relay *relay) noexcept nogil:
 
 
 cdef bint _move_out(Relay *relay) noexcept nogil:
-    """Empty the kernel pipe into the sink; False where it has to wait, or the relay is no more."""
+    """Empty the kernel pipe, if there is one; False where the sink has to wait, or the relay is no more."""
     cdef ssize_t moved
     while relay.pipe.level:
         moved = move_out(&relay.pipe, descriptor_of(relay.sink))
         if moved > 0:
             relay.sink.bytes_written += moved
             _touch(relay, relay.sink)
-        elif moved == -EAGAIN or moved == -EINVAL:
+        elif moved == -EAGAIN or cannot_splice(moved):
             # libuv tells when it has written a piece; then there is room for more.
-            relay.copies_only = relay.copies_only or moved == -EINVAL
+            relay.copies_only = relay.copies_only or moved != -EAGAIN
             moved = copy_out(&relay.pipe, relay.source.read_buffer, PIECE)
             if moved <= 0:
                 _sink_failed(relay, moved, relay.pipe.level)
             else:
-                _leave_to_libuv(relay, relay.source.read_buffer, moved)
+                _leave_to_libuv(relay, relay.source.read_buffer, moved, moved)
             return False
         else:
             _sink_failed(relay, moved, relay.pipe.level)
