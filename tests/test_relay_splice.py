@@ -121,6 +121,26 @@ def test_kernel_pipes_are_bounded(play: Player) -> None:
     play(scenario, 60)
 
 
+def test_a_relay_that_is_idle_holds_no_kernel_pipe(play: Player) -> None:
+    """However many connections have once moved bulk, others find a kernel pipe."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.quiet()
+        before = set(kernel_pipes())
+        data = pattern(BULK)
+        for number in range(IDLE_PIPES):
+            source, _ = piped(scene, ("unix", "unix"), str(number))
+            scene.peers[f"source{number}"].send(data)
+            await scene.quiet()
+            assert scene.peers[f"sink{number}"].received == data
+            assert source._relayed
+        assert len(added(before)) == 1
+        await scene.close()
+
+    play(scenario)
+
+
 def test_without_a_descriptor_to_be_had_data_is_copied(play: Player) -> None:
     async def scenario() -> None:
         scene = Scene()

@@ -156,7 +156,7 @@ cdef void _on_readable(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *bu
     if relay.sink.gathering:
         # What the program has written before goes first.
         _flush_sink(relay)
-    elif relay.pipe.reader >= 0:
+    elif relay.splices:
         _splice(relay)
     else:
         _copy(relay)
@@ -210,7 +210,9 @@ cdef void _copy(Relay *relay) noexcept nogil:
             return
         relay.full_reads += 1
         if relay.full_reads >= SPLICE_AFTER and not relay.copies_only and take_pipe(relay.pool, &relay.pipe):
+            relay.splices = True
             relay.small_moves = 0
+            _splice(relay)
             return
 
 
@@ -289,8 +291,13 @@ cdef void _splice(Relay *relay) noexcept nogil:
     cdef ssize_t moved
     cdef int _turn
     for _turn in range(READS_AT_ONCE):
+        # Held only while there is something in it: a relay that is idle must not keep others from splicing.
+        if relay.pipe.reader < 0 and not take_pipe(relay.pool, &relay.pipe):
+            _copy_again(relay, False)
+            return
         moved = move_in(descriptor_of(relay.source), &relay.pipe)
         if moved == -EAGAIN:
+            give_pipe(relay.pool, &relay.pipe)
             return
         if moved <= 0:
             if cannot_splice(moved):
@@ -311,7 +318,10 @@ cdef void _splice(Relay *relay) noexcept nogil:
 
 
 cdef bint _move_out(Relay *relay) noexcept nogil:
-    """Empty the kernel pipe, if there is one; False where the sink has to wait, or the relay is no more."""
+    """Empty the kernel pipe, if there is one, and give it back.
+
+    False where the sink has to wait, or the relay is no more.
+    """
     cdef ssize_t moved
     while relay.pipe.level:
         moved = move_out(&relay.pipe, descriptor_of(relay.sink))
@@ -330,6 +340,7 @@ cdef bint _move_out(Relay *relay) noexcept nogil:
         else:
             _sink_failed(relay, moved, relay.pipe.level)
             return False
+    give_pipe(relay.pool, &relay.pipe)
     if relay.copies_only:
         _copy_again(relay, True)
     return True
@@ -337,6 +348,7 @@ cdef bint _move_out(Relay *relay) noexcept nogil:
 
 cdef void _copy_again(Relay *relay, bint for_good) noexcept nogil:
     relay.copies_only = relay.copies_only or for_good
+    relay.splices = False
     relay.full_reads = 0
     give_pipe(relay.pool, &relay.pipe)
 
