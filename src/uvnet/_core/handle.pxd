@@ -44,7 +44,7 @@ cdef class Handle:
     cdef HandleBlock *block
     cdef uv_handle_t *uv_handle
     cdef HandleState state
-    cdef bint referenced             # keeps uvnet.run() going while it is active
+    cdef bint referenced             # keeps uvnet.run() going while it is active, see keeps_alive()
     cdef object owner
     cdef closed_event on_closed
     cdef handle_event on_abandoned   # the loop is closing; no event will follow
@@ -54,6 +54,7 @@ cdef class Handle:
     cdef void close(self, bint reset=*) noexcept
     cdef int fileno(self) except -2
     cdef bint is_active(self) noexcept
+    cdef bint keeps_alive(self) noexcept
 
 cdef inline HandleBlock *block_of(void *uv_handle) noexcept nogil:
     return <HandleBlock *>(<char *>uv_handle - sizeof(HandleBlock))
