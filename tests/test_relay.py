@@ -17,6 +17,7 @@ from relay_scene import BULK, Scene, kernel_pipes, pattern, waiting_writes
 
 import uvnet
 
+pytestmark = pytest.mark.usefixtures("relays_on")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="splice(2) is of Linux")
 
 MIXES = [("tcp", "unix"), ("unix", "tcp")]

@@ -15,6 +15,8 @@ from waiting import upcoming
 
 import uvnet
 
+pytestmark = pytest.mark.usefixtures("relays_on")
+
 CLIENT = Path(__file__).parent / "isolated" / "round_trips.py"
 MESSAGE = 64                    # bytes of a round trip
 WORK = 20_000_000               # turns of a loop

@@ -16,6 +16,8 @@ import pytest
 from conftest import Player
 from relay_scene import Scene, relays_off
 
+pytestmark = pytest.mark.usefixtures("relays_on")
+
 SCRIPTS = 10                    # of each topology
 LENGTH = 16                     # actions
 BULK = 3 * 2**19                # makes splice(2) begin

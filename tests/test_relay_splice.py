@@ -14,7 +14,10 @@ import uvloop
 from conftest import Player
 from relay_scene import BULK, Scene, kernel_pipes, pattern
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="splice(2) is of Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="splice(2) is of Linux"),
+    pytest.mark.usefixtures("relays_on"),
+]
 
 MIXES = [("tcp", "tcp"), ("tcp", "unix"), ("unix", "tcp"), ("unix", "unix")]
 MOST_PIPES = 64                 # as in _core/kernel_pipe.pxd
@@ -180,7 +183,11 @@ def test_without_a_descriptor_to_be_had_data_is_copied(play: Player) -> None:
 def test_where_splice_is_refused_data_is_copied(error: str, refused: str) -> None:
     """A sandbox may forbid the system call; nobody notices."""
     done = subprocess.run(
-        [sys.executable, str(WITHOUT_SPLICE), error, refused], capture_output=True, text=True, timeout=60
+        [sys.executable, str(WITHOUT_SPLICE), error, refused],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "UVNET_RELAY": "1"},
     )
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())

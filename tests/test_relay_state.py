@@ -14,6 +14,8 @@ from waiting import upcoming
 
 import uvnet
 
+pytestmark = pytest.mark.usefixtures("relays_on")
+
 CHUNK = 60_000                  # does not fill the loop's buffer, so that data is copied
 PERIOD = 1.5                    # seconds, of an idle timeout
 STEPS = 60

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvloop
 from scene import SERVER_EVENTS, SOCKET_EVENTS, connected, event, new_path, say, say_what_is_left
+from uvnet.relaying import _enable
 
 import uvnet
 
@@ -113,6 +114,7 @@ async def piping() -> None:
 
 async def relaying() -> None:
     """Bulk from a TCP client to a Unix client that does not read: data waits in libuv and in a kernel pipe."""
+    _enable(True)
     tcp_client, tcp_socket, unix_client, unix_socket = await connections()
     unix_client.pause()
     # Their listeners would let a program tell a relay.
