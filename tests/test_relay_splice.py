@@ -24,6 +24,7 @@ MOST_PIPES = 64                 # as in _core/kernel_pipe.pxd
 IDLE_PIPES = 8
 SMALL_MOVES = 40
 ROUNDS = 5
+BROKEN_PIPE = Path(__file__).parent / "isolated" / "broken_pipe.py"
 WITHOUT_SPLICE = Path(__file__).parent / "isolated" / "without_splice.py"
 
 
@@ -192,6 +193,18 @@ def test_where_splice_is_refused_data_is_copied(error: str, refused: str) -> Non
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())
     assert (done.stdout, done.stderr, done.returncode) == ("all of it\n", "", 0)
+
+
+def test_a_sink_that_is_gone_kills_nobody() -> None:
+    """In a program that has taken SIGPIPE back, as tools for the command line do."""
+    done = subprocess.run(
+        [sys.executable, str(BROKEN_PIPE)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "UVNET_RELAY": "1"},
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("EPIPE\nalive\n", "", 0)
 
 
 def test_the_kernel_pipe_of_a_relay_that_is_given_up(play: Player) -> None:
