@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import uvloop
 from uvnet._core.counters import snapshot
+from uvnet.relaying import _enable
 
 NOTHING = {"handles": 0, "requests": 0, "pinned": 0}
 
@@ -59,6 +60,14 @@ def nothing_left() -> Iterator[None]:
     yield
     gc.collect()
     assert snapshot() == NOTHING
+
+
+@pytest.fixture
+def relays_on() -> Iterator[None]:
+    """Relays, also where UVNET_RELAY=0 has switched them off for the rest of the suite."""
+    before = _enable(True)
+    yield
+    _enable(before)
 
 
 @pytest.fixture(params=["tcp", "unix"])

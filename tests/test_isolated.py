@@ -21,7 +21,7 @@ STRICT = ("-X", "dev", "-X", "faulthandler", "-W", "error")
 
 STATES = (
     "listening", "open_connections", "connecting", "looking_up", "writing", "ending", "piping",
-    "idle_timeout", "ticks", "closing_already",
+    "relaying", "idle_timeout", "ticks", "closing_already",
 )  # fmt: skip
 WAYS = ("runner", "uvloop", "run", "close", "unbound")
 

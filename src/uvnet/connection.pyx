@@ -11,6 +11,7 @@ from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.pipe cimport Pipe
 from uvnet._core.record cimport LoopRecord
+from uvnet._core.relay cimport relay_level
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP
@@ -143,7 +144,7 @@ cdef class Connection(Duplex):
         cdef WriteRequest request = self._in_flight
         if self._handle is not None:
             total = self._handle.block.bytes_written
-            total += self._handle.gathered_length()
+            total += self._handle.gathered_length() + relay_level(self._handle.block)
         if request is not None and request.state == WRITE_GATHERING:
             total += request.total
         if self._buffered:

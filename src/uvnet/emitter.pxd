@@ -12,6 +12,8 @@ cdef class EventEmitter:
 
     # For subclasses: called before a listener of `event` is added; may raise.
     cdef int _listener_coming(self, object event) except -1
+    # For subclasses: somebody wants to see or remove the listeners of `event`; None for any.
+    cdef int _listeners_wanted(self, object event) except -1
     # For subclasses: called after a listener of `event` was added or removed.
     cdef int _listener_added(self, object event) except -1
     cdef int _listener_removed(self, object event) except -1

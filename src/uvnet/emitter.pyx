@@ -136,6 +136,7 @@ cdef class EventEmitter:
                 hash(event[0])
             return self
         if not event:
+            self._listeners_wanted(None)
             # 'removeListener' goes last: its listeners hear of the others.
             for name in [name for name in self._events if name != "removeListener"] + ["removeListener"]:
                 self.remove_all_listeners(name)
@@ -177,6 +178,7 @@ cdef class EventEmitter:
 
         Node: "emitter.rawListeners(eventName)".
         """
+        self._listeners_wanted(event)
         found = self._find(event)
         if found is None:
             return []
@@ -184,6 +186,7 @@ cdef class EventEmitter:
 
     def listener_count(self, event):
         """How many listeners `event` has.  Node: "emitter.listenerCount(eventName)"."""
+        self._listeners_wanted(event)
         found = self._find(event)
         if found is None:
             return 0
@@ -191,6 +194,7 @@ cdef class EventEmitter:
 
     def event_names(self):
         """A list of the events that have listeners.  Node: "emitter.eventNames()"."""
+        self._listeners_wanted(None)
         return [] if self._events is None else list(self._events)
 
     def set_max_listeners(self, count):
@@ -213,6 +217,9 @@ cdef class EventEmitter:
     # === For subclasses ===
 
     cdef int _listener_coming(self, object event) except -1:
+        return 0
+
+    cdef int _listeners_wanted(self, object event) except -1:
         return 0
 
     cdef int _listener_added(self, object event) except -1:

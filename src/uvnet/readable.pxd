@@ -55,13 +55,14 @@ cdef class Readable(EventEmitter):
     cdef int _try_relay(self, object piping) except -1
     cdef int _leave_relays(self, int directions) except -1   # go on as if there had been none
 
+    # Another thread that looks at a property gets what Python knows: callbacks of the relay may run just now.
     cdef inline int _own_reading(self) except -1:
-        if self._relaying & RELAY_FROM:
+        if self._relaying & RELAY_FROM and self.record.in_own_thread():
             self._leave_relays(RELAY_FROM)
         return 0
 
     cdef inline int _own_writing(self) except -1:
-        if self._relaying & RELAY_TO:
+        if self._relaying & RELAY_TO and self.record.in_own_thread():
             self._leave_relays(RELAY_TO)
         return 0
 

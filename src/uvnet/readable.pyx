@@ -380,7 +380,13 @@ cdef class Readable(EventEmitter):
             self._own_reading()
         elif event == "pause" or event == "resume":
             self._own_reading()
-        elif event == "drain":
+        elif event == "drain" or event == "newListener" or event == "removeListener":
+            self._own_writing()
+        return 0
+
+    cdef int _listeners_wanted(self, object event) except -1:
+        # pipe() listens for 'drain' while it waits, and a relay that waits does not.
+        if event is None or event == "drain":
             self._own_writing()
         return 0
 

@@ -6,7 +6,7 @@ A relay (see _core/relay.pyx) takes over the work of a Piping while nobody can t
     listener, and nobody listens for 'readable', 'pause' or 'resume';
   - the destination has nothing waiting, is neither corked nor ending, takes no other relay, and nobody listens
     for 'drain', 'newListener' or 'removeListener';
-  - neither object replaces write(), pause() or resume() with its own.
+  - the source does not replace pause() or resume() with its own, nor the destination write(), on() or off().
 It is tried when the source begins to flow and after each chunk that Python has piped.  Whatever ends one of
 these conditions first calls _leave_relays(): the state is then what it would be had every chunk gone through
 Python, and nothing is lost.  The listeners of pipe() stay in place all the time.
@@ -20,9 +20,20 @@ from uvnet._core.relay cimport relay_is_waiting, start_relay, stop_relay
 from uvnet._core.write_request cimport WriteRequest
 from uvnet.connection cimport Connection
 from uvnet.duplex cimport Duplex
+from uvnet.emitter cimport EventEmitter
 from uvnet.readable cimport FLOWING, RELAY_FROM, RELAY_TO
 
+cdef extern from "Python.h":
+    int PyObject_GenericSetAttr(object owner, object name, object value) except -1
+
 cdef bint _enabled = os.environ.get("UVNET_RELAY", "1") != "0"
+
+
+def _enable(bint enabled):
+    # For tests, which compare both ways in one process; relays that run go on.  Returns what it was.
+    global _enabled
+    before, _enabled = _enabled, enabled
+    return bool(before)
 
 
 cdef bint _replaces(object socket, str name, object original) except -1:
@@ -31,6 +42,17 @@ cdef bint _replaces(object socket, str name, object original) except -1:
 
 cdef class Relaying(Connection):
     """A connection whose pipe() may be a relay; not made by users."""
+
+    def __setattr__(self, name, value):
+        if self._relaying and name in ("write", "on", "off", "pause", "resume"):
+            self._own_reading()
+            self._own_writing()
+        PyObject_GenericSetAttr(self, name, value)
+
+    @property
+    def _relayed(self):
+        # For tests: whether a relay runs from here.
+        return bool(self._relaying & RELAY_FROM)
 
     cdef int _try_relay(self, object piping) except -1:
         cdef Relaying sink
@@ -70,6 +92,8 @@ cdef class Relaying(Connection):
             and not self.has_listeners("drain") and not self.has_listeners("newListener")
             and not self.has_listeners("removeListener")
             and not _replaces(self, "write", Duplex.write)
+            and not _replaces(self, "on", EventEmitter.on)
+            and not _replaces(self, "off", EventEmitter.off)
         )
 
     cdef bint _relay_waiting(self) noexcept:

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvloop
 from scene import SERVER_EVENTS, SOCKET_EVENTS, connected, event, new_path, say, say_what_is_left
+from uvnet.relaying import _enable
 
 import uvnet
 
@@ -111,6 +112,25 @@ async def piping() -> None:
     await asyncio.sleep(0.01)
 
 
+async def relaying() -> None:
+    """Bulk from a TCP client to a Unix client that does not read: data waits in libuv and in a kernel pipe."""
+    _enable(True)
+    tcp_client, tcp_socket, unix_client, unix_socket = await connections()
+    unix_client.pause()
+    # Their listeners would let a program tell a relay.
+    for socket in (tcp_socket, unix_socket):
+        for name in ("data", "readable", "drain", "pause", "resume"):
+            socket.remove_all_listeners(name)
+    tcp_socket.pipe(unix_socket)
+    tcp_client.write(bytes(64 * 2**20), callback_of("callback of write"))
+    read = -1
+    while read != tcp_socket.bytes_read:
+        read = tcp_socket.bytes_read
+        await asyncio.sleep(0.02)
+    assert read > 2**16
+    assert tcp_socket._relayed
+
+
 async def idle_timeout() -> None:
     for socket in await connections():
         socket.set_timeout(0.001, callback_of("callback of set_timeout"))
@@ -135,8 +155,8 @@ async def closing_already() -> None:
 STATES = {
     function.__name__: function
     for function in (
-        listening, open_connections, connecting, looking_up, writing, ending, piping, idle_timeout,
-        ticks, closing_already,
+        listening, open_connections, connecting, looking_up, writing, ending, piping, relaying,
+        idle_timeout, ticks, closing_already,
     )
 }  # fmt: skip
 

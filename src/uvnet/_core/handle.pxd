@@ -54,6 +54,7 @@ cdef class Handle:
     cdef void close(self, bint reset=*) noexcept
     cdef int fileno(self) except -2
     cdef bint is_active(self) noexcept
+    cdef bint keeps_alive(self) noexcept
 
 cdef inline HandleBlock *block_of(void *uv_handle) noexcept nogil:
     return <HandleBlock *>(<char *>uv_handle - sizeof(HandleBlock))

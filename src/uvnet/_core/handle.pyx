@@ -85,6 +85,12 @@ cdef class Handle:
             return uv.is_active(self.uv_handle) != 0
         return self.state == HANDLE_CLOSING
 
+    cdef bint keeps_alive(self) noexcept:
+        """Whether uvnet.run() has to go on: what is being written goes out, referenced or not."""
+        if self.state == HANDLE_OPEN and self.block.queued_bytes:
+            return True
+        return self.block is not NULL and self.block.referenced and self.is_active()
+
 
 cdef void _on_closed(uv_handle_t *uv_handle) noexcept with gil:
     cdef Handle self = handle_of(uv_handle)
@@ -136,7 +142,7 @@ cdef Handle first_alive(LoopRecord record):
     cdef Handle handle
     while block is not NULL:
         handle = <Handle>block.owner
-        if block.referenced and handle.is_active():
+        if handle.keeps_alive():
             if block is not first:
                 block.previous.next = block.next
                 if block.next is not NULL:

@@ -16,6 +16,7 @@ cdef struct PipePool:
     int open_count
 
 cdef bint can_splice() noexcept nogil
+cdef bint cannot_splice(ssize_t status) noexcept nogil
 cdef bint take_pipe(PipePool *pool, KernelPipe *pipe) noexcept nogil
 cdef void give_pipe(PipePool *pool, KernelPipe *pipe) noexcept nogil
 cdef void close_idle_pipes(PipePool *pool) noexcept nogil

@@ -3,7 +3,7 @@
 Owns the descriptors of kernel pipes and how many of them there are.  Elsewhere than on Linux there are none.
 """
 
-from libc.errno cimport EINTR, errno
+from libc.errno cimport EACCES, EINTR, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM, errno
 
 cdef extern from *:
     """
@@ -12,6 +12,7 @@ cdef extern from *:
     #define _GNU_SOURCE
     #endif
     #include <fcntl.h>
+    #include <signal.h>
     #include <unistd.h>
     #include <sys/syscall.h>
 
@@ -34,12 +35,18 @@ cdef extern from *:
     {
         return fcntl(descriptor, UVNET_SETPIPE_SZ, capacity);
     }
+    static int uvnet_broken_pipe_kills(void)
+    {
+        struct sigaction action;
+        return sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL;
+    }
     #else
     #include <errno.h>
     enum { UVNET_CAN_SPLICE = 0 };
     static long uvnet_splice(int from, int to, size_t length) { errno = ENOSYS; return -1; }
     static int uvnet_open_pipe(int *ends) { errno = ENOSYS; return -1; }
     static int uvnet_resize_pipe(int descriptor, int capacity) { return -1; }
+    static int uvnet_broken_pipe_kills(void) { return 0; }
     #endif
     """
     enum:
@@ -47,6 +54,7 @@ cdef extern from *:
     long splice "uvnet_splice" (int source, int sink, size_t length) nogil
     int open_pipe "uvnet_open_pipe" (int *ends) nogil
     int resize_pipe "uvnet_resize_pipe" (int descriptor, int capacity) nogil
+    int broken_pipe_kills "uvnet_broken_pipe_kills" () nogil
 
 cdef extern from "<unistd.h>" nogil:
     int close(int descriptor)
@@ -58,7 +66,19 @@ cdef enum:
 
 
 cdef bint can_splice() noexcept nogil:
-    return CAN_SPLICE
+    """Whether splice(2) is there and may be used: unlike send(2) it cannot do without SIGPIPE.
+
+    Python ignores that signal unless the program has taken it back.
+    """
+    return CAN_SPLICE and not broken_pipe_kills()
+
+
+cdef bint cannot_splice(ssize_t status) noexcept nogil:
+    """Whether a negated errno of splice(2) speaks of the call, and not of the connection.
+
+    Sandboxes refuse system calls with EPERM, EACCES or ENOSYS.
+    """
+    return status in (-EACCES, -EINVAL, -ENOMEM, -ENOSYS, -EOPNOTSUPP, -EPERM)
 
 
 cdef bint take_pipe(PipePool *pool, KernelPipe *pipe) noexcept nogil:

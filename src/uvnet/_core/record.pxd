@@ -65,6 +65,7 @@ cdef class LoopRecord:
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1
+    cdef bint in_own_thread(self) except -1
 
     cdef inline int check(self) except -1:
         """Raise RuntimeError on a closed loop or on a thread that is not the loop's."""

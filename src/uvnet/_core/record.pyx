@@ -34,6 +34,10 @@ cdef class LoopRecord:
         free(self.ticks)
         free(self.read_buffer)
 
+    cdef bint in_own_thread(self) except -1:
+        """Whether this is the loop's thread.  From any other one may look at things, and no more."""
+        return PyThread_get_thread_ident() == self.hold.thread_id or _get_running_loop() is self.loop
+
     cdef int raise_unusable(self) except -1:
         if self.closed:
             raise RuntimeError("the event loop of this uvnet object is closed")

@@ -12,7 +12,8 @@ cdef struct Relay:
     uv_loop_t *uv_loop
     PipePool *pool
     RelayWrite *waiting      # what libuv has of it for the sink, or NULL; then the source is not read
-    KernelPipe pipe          # reader -1 while data is copied; not empty only while something is waiting
+    KernelPipe pipe          # reader -1 outside of callbacks, unless data waits in it
+    bint splices             # data comes so fast that it goes through a kernel pipe
     int full_reads           # in a row: reads that filled the buffer
     int small_moves          # in a row: moves that would have been cheaper as copies
     bint copies_only         # splice(2) does not work between these two
@@ -20,3 +21,4 @@ cdef struct Relay:
 cdef bint start_relay(Stream source, Stream sink) except -1
 cdef tuple stop_relay(Stream source)
 cdef bint relay_is_waiting(HandleBlock *sink) noexcept
+cdef size_t relay_level(HandleBlock *sink) noexcept

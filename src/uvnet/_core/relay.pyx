@@ -7,13 +7,13 @@ error), the streams' events tell it.  When a pipe() may be a relay is the busine
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP
+from libc.errno cimport EAGAIN, ENOMEM
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
-from uvnet._core.kernel_pipe cimport can_splice, copy_out, give_pipe, move_in, move_out, take_pipe
+from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
 from uvnet._core.record cimport READ_BUFFER_SIZE, LoopRecord
 from uvnet._core.stream cimport READS_AT_ONCE, Stream, descriptor_of, receive_now, send_now
 from uvnet._core.tick cimport enter, leave
@@ -48,6 +48,7 @@ cdef struct RelayWrite:
     void *request            # the WriteRequest it has become then; owned
     HandleBlock *sink
     size_t length
+    size_t total             # of what was received at once, of which this is left
 
 
 cdef bint start_relay(Stream source, Stream sink) except -1:
@@ -98,7 +99,7 @@ cdef tuple stop_relay(Stream source):
     if relay.waiting is not NULL:
         request = WriteRequest.__new__(WriteRequest)
         request.state = WRITE_WAITING
-        request.total = relay.waiting.length
+        request.total = relay.waiting.total
         Py_INCREF(request)
         relay.waiting.request = <void *>request
         relay.waiting.relay = NULL
@@ -110,6 +111,11 @@ cdef tuple stop_relay(Stream source):
 cdef bint relay_is_waiting(HandleBlock *sink) noexcept:
     """Whether a relay has something in libuv's hands for this stream."""
     return sink.relay_to is not NULL and (<Relay *>sink.relay_to).waiting is not NULL
+
+
+cdef size_t relay_level(HandleBlock *sink) noexcept:
+    """Bytes that have come for this stream and wait in a kernel pipe."""
+    return 0 if sink.relay_to is NULL else (<Relay *>sink.relay_to).pipe.level
 
 
 cdef void _detach(Relay *relay) noexcept:
@@ -151,7 +157,7 @@ cdef void _on_readable(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *bu
     if relay.sink.gathering:
         # What the program has written before goes first.
         _flush_sink(relay)
-    elif relay.pipe.reader >= 0:
+    elif relay.splices:
         _splice(relay)
     else:
         _copy(relay)
@@ -198,18 +204,20 @@ cdef void _copy(Relay *relay) noexcept nogil:
             if sent < 0:
                 sent = 0
             sink.bytes_written += sent
-            _leave_to_libuv(relay, buffer.base + sent, received - sent)
+            _leave_to_libuv(relay, buffer.base + sent, received - sent, received)
             return
         if received < BULK:
             relay.full_reads = 0
             return
         relay.full_reads += 1
         if relay.full_reads >= SPLICE_AFTER and not relay.copies_only and take_pipe(relay.pool, &relay.pipe):
+            relay.splices = True
             relay.small_moves = 0
+            _splice(relay)
             return
 
 
-cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length) noexcept nogil:
+cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length, size_t total) noexcept nogil:
     """Let libuv write data when the sink takes it, and read no more until then."""
     cdef size_t request_size = uv.req_size(UVNET_UV_WRITE)
     cdef RelayWrite *write = <RelayWrite *>malloc(sizeof(RelayWrite) + request_size + length)
@@ -228,6 +236,7 @@ cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length) noexcep
     write.request = NULL
     write.sink = relay.sink
     write.length = length
+    write.total = total
     uv_write.data = <void *>write
     status = uv.write(uv_write, _stream(relay.sink), &buffer, 1, _on_written)
     if status < 0:
@@ -250,7 +259,7 @@ cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
     else:
         relay.waiting = NULL
         _touch(relay, write.sink)
-        if relay.pipe.level == 0 or _move_out(relay):
+        if _move_out(relay):
             _read_source(relay)
     free(write)
 
@@ -283,11 +292,16 @@ cdef void _splice(Relay *relay) noexcept nogil:
     cdef ssize_t moved
     cdef int _turn
     for _turn in range(READS_AT_ONCE):
+        # Held only while there is something in it: a relay that is idle must not keep others from splicing.
+        if relay.pipe.reader < 0 and not take_pipe(relay.pool, &relay.pipe):
+            _copy_again(relay, False)
+            return
         moved = move_in(descriptor_of(relay.source), &relay.pipe)
         if moved == -EAGAIN:
+            give_pipe(relay.pool, &relay.pipe)
             return
         if moved <= 0:
-            if moved == -EINVAL or moved == -ENOSYS or moved == -EOPNOTSUPP:
+            if cannot_splice(moved):
                 _copy_again(relay, True)
             else:
                 _source_ended(relay, moved if moved < 0 else UVNET_UV_EOF)
@@ -305,25 +319,29 @@ cdef void _splice(Relay *relay) noexcept nogil:
 
 
 cdef bint _move_out(Relay *relay) noexcept nogil:
-    """Empty the kernel pipe into the sink; False where it has to wait, or the relay is no more."""
+    """Empty the kernel pipe, if there is one, and give it back.
+
+    False where the sink has to wait, or the relay is no more.
+    """
     cdef ssize_t moved
     while relay.pipe.level:
         moved = move_out(&relay.pipe, descriptor_of(relay.sink))
         if moved > 0:
             relay.sink.bytes_written += moved
             _touch(relay, relay.sink)
-        elif moved == -EAGAIN or moved == -EINVAL:
+        elif moved == -EAGAIN or cannot_splice(moved):
             # libuv tells when it has written a piece; then there is room for more.
-            relay.copies_only = relay.copies_only or moved == -EINVAL
+            relay.copies_only = relay.copies_only or moved != -EAGAIN
             moved = copy_out(&relay.pipe, relay.source.read_buffer, PIECE)
             if moved <= 0:
                 _sink_failed(relay, moved, relay.pipe.level)
             else:
-                _leave_to_libuv(relay, relay.source.read_buffer, moved)
+                _leave_to_libuv(relay, relay.source.read_buffer, moved, moved)
             return False
         else:
             _sink_failed(relay, moved, relay.pipe.level)
             return False
+    give_pipe(relay.pool, &relay.pipe)
     if relay.copies_only:
         _copy_again(relay, True)
     return True
@@ -331,6 +349,7 @@ cdef bint _move_out(Relay *relay) noexcept nogil:
 
 cdef void _copy_again(Relay *relay, bint for_good) noexcept nogil:
     relay.copies_only = relay.copies_only or for_good
+    relay.splices = False
     relay.full_reads = 0
     give_pipe(relay.pool, &relay.pipe)
 

@@ -7,7 +7,7 @@ WriteRequest and go out in one system call when the dispatch ends, see tick.pyx.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, ENOTSOCK, errno
+from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -310,9 +310,7 @@ cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int 
                 break
         if errno == ENOBUFS:
             return -EAGAIN
-        if errno != ENOTSOCK:
-            return -errno
-        block.no_socket = True
+        return -errno
     return uv.try_write(<uv_stream_t *>(block + 1), buffers, count)
 
 
@@ -331,10 +329,6 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
     cdef int reads = 0
     if not block.no_socket:
         nread = receive_now(block, block.read_buffer, block.read_size)
-        if nread == -ENOTSOCK:
-            # The next call, before the loop blocks again, brings what libuv has read.
-            block.no_socket = True
-            return
     elif nread > 0:
         block.bytes_read += nread
     elif nread == 0:

@@ -1,0 +1,217 @@
+"""What the tests of relays have in common: sockets whose other ends are plain sockets of the same thread."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket as plain
+import struct
+import termios
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from uvnet._core.counters import snapshot
+from uvnet.relaying import _enable
+
+import uvnet
+
+__all__ = [
+    "BULK",
+    "KINDS",
+    "Peer",
+    "Scene",
+    "connected_pair",
+    "kernel_pipes",
+    "pattern",
+    "relays_off",
+    "waiting_writes",
+]
+
+KINDS = ("tcp", "unix")
+TURNS = 20_000
+QUIET_TURNS = 30
+PATIENT_TURNS = 3
+BULK = 8 * 2**20                # more than the kernel keeps for two connections and a kernel pipe
+LARGE_BUFFER = 2**20
+
+
+def pattern(length: int, seed: int = 0) -> bytes:
+    """Bytes in which every block of 8 differs from the others: nothing can be lost or repeated unseen."""
+    numbers = array.array("Q", range(seed << 32, (seed << 32) + length // 8 + 1))
+    return numbers.tobytes()[:length]
+
+
+def connected_pair(kind: str) -> tuple[plain.socket, plain.socket]:
+    """Both ends of a connection."""
+    if kind == "unix":
+        return plain.socketpair()
+    with plain.create_server(("127.0.0.1", 0)) as listener:
+        near = plain.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    return near, far
+
+
+def kernel_pipes() -> dict[str, int]:
+    """The kernel pipes of this process, and the bytes that each holds."""
+    levels = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{name}")
+            if target.startswith("pipe:") and target not in levels:
+                level = fcntl.ioctl(int(name), termios.FIONREAD, bytes(4))
+                levels[target] = struct.unpack("i", level)[0]
+    return levels
+
+
+def waiting_writes() -> int:
+    """Writes that libuv has in hand."""
+    return snapshot()["requests"]
+
+
+@contextlib.contextmanager
+def relays_off() -> Iterator[None]:
+    """Every pipe() goes the way through Python."""
+    before = _enable(False)
+    try:
+        yield
+    finally:
+        _enable(before)
+
+
+class Peer:
+    """A plain socket that sends and receives as far as it goes without blocking, whenever turn() is called."""
+
+    def __init__(self, connection: plain.socket) -> None:
+        connection.setblocking(False)
+        self.connection = connection
+        self.outgoing = memoryview(b"")
+        self.received = bytearray()
+        self.reading = True
+        self.bite = 2**20                       # bytes to read in one turn
+        self.half_closing = False
+        self.half_closed = False
+        self.ended = False                      # FIN has come
+        self.failure: type[OSError] | None = None
+        self.is_open = True
+
+    def send(self, data: bytes) -> None:
+        self.outgoing = memoryview(bytes(self.outgoing) + data)
+
+    def half_close(self) -> None:
+        """Send FIN behind what is to be sent."""
+        self.half_closing = not self.half_closed
+        self.half_closed = True
+
+    def reset(self) -> None:
+        """Close with RST on TCP."""
+        if self.is_open:
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, linger)
+        self.close()
+
+    def close(self) -> None:
+        self.is_open = False
+        self.outgoing = memoryview(b"")
+        self.connection.close()
+
+    def turn(self) -> int:
+        """Bytes moved."""
+        if not self.is_open:
+            return 0
+        try:
+            return self._send() + self._receive()
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self.failure = type(error)
+            self.close()
+            return 1
+
+    def _send(self) -> int:
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while self.outgoing:
+                count = self.connection.send(self.outgoing[: 2**20])
+                self.outgoing = self.outgoing[count:]
+                sent += count
+            if self.half_closing:
+                self.half_closing = False
+                self.connection.shutdown(plain.SHUT_WR)
+        return sent
+
+    def _receive(self) -> int:
+        if not self.reading or self.ended:
+            return 0
+        data = self.connection.recv(self.bite)
+        self.received += data
+        self.ended = not data
+        return len(data) or 1
+
+
+class Scene:
+    """Connections under test by name: for each a uvnet.Socket and the peer at its other end."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, uvnet.Socket] = {}
+        self.peers: dict[str, Peer] = {}
+
+    def connect(
+        self, name: str, kind: str = "unix", near_class: Any = uvnet.Socket, **options: Any
+    ) -> tuple[Any, Peer]:
+        """A connection; options are those of Socket()."""
+        near, far = connected_pair(kind)
+        # Room for more than a few full reads, so that data may come fast enough for splice(2).
+        for connection in (near, far):
+            connection.setsockopt(plain.SOL_SOCKET, plain.SO_SNDBUF, LARGE_BUFFER)
+            connection.setsockopt(plain.SOL_SOCKET, plain.SO_RCVBUF, LARGE_BUFFER)
+        self.sockets[name] = near_class(handle=near, **options)
+        self.peers[name] = Peer(far)
+        return self.sockets[name], self.peers[name]
+
+    def join(self, one: str, other: str, kind: str = "unix", **options: Any) -> None:
+        """A connection both ends of which are under test."""
+        for name, end in zip((one, other), connected_pair(kind), strict=True):
+            self.sockets[name] = uvnet.Socket(handle=end, **options)
+
+    def turn(self) -> int:
+        return sum(peer.turn() for peer in self.peers.values())
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let everything go on until the condition holds."""
+        for number in range(TURNS):
+            self.turn()
+            if condition():
+                return
+            await asyncio.sleep(0 if number < 1000 else 0.001)
+        raise AssertionError("it never came about")
+
+    async def quiet(self) -> None:
+        """Let everything go on until nothing moves any more."""
+        still = 0
+        before: list[int] = []
+        for _ in range(TURNS):
+            moved = self.turn()
+            now = [
+                count
+                for socket in self.sockets.values()
+                for count in (socket.bytes_read, socket.bytes_written, socket.destroyed, socket.closed)
+            ]
+            still = 0 if moved or now != before else still + 1
+            if still > QUIET_TURNS:
+                return
+            before = now
+            # What is on its way inside the kernel needs time of its own.
+            await asyncio.sleep(0 if still < QUIET_TURNS - PATIENT_TURNS else 0.001)
+        raise AssertionError("it never came to rest")
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for socket in self.sockets.values():
+            socket.on("error", lambda error: None)
+            socket.destroy()
+        for peer in self.peers.values():
+            peer.close()
+        await self.until(lambda: all(socket.closed or socket.pending for socket in self.sockets.values()))

@@ -1,0 +1,232 @@
+"""Bulk goes through kernel pipes: when, how many, what becomes of them, and what happens where it cannot be."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from conftest import Player
+from relay_scene import BULK, Scene, kernel_pipes, pattern
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="splice(2) is of Linux"),
+    pytest.mark.usefixtures("relays_on"),
+]
+
+MIXES = [("tcp", "tcp"), ("tcp", "unix"), ("unix", "tcp"), ("unix", "unix")]
+MOST_PIPES = 64                 # as in _core/kernel_pipe.pxd
+IDLE_PIPES = 8
+SMALL_MOVES = 40
+ROUNDS = 5
+BROKEN_PIPE = Path(__file__).parent / "isolated" / "broken_pipe.py"
+WITHOUT_SPLICE = Path(__file__).parent / "isolated" / "without_splice.py"
+
+
+def added(before: set[str]) -> dict[str, int]:
+    """The kernel pipes that were not there before."""
+    return {pipe: level for pipe, level in kernel_pipes().items() if pipe not in before}
+
+
+def piped(scene: Scene, mix: tuple[str, str], name: str = "") -> tuple[Any, Any]:
+    source, _ = scene.connect(f"source{name}", mix[0])
+    sink, _ = scene.connect(f"sink{name}", mix[1])
+    source.pipe(sink)
+    return source, sink
+
+
+@pytest.mark.parametrize("mix", MIXES, ids="-".join)
+def test_bulk_takes_a_kernel_pipe_and_small_data_none(play: Player, mix: tuple[str, str]) -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.quiet()
+        before = set(kernel_pipes())
+        piped(scene, mix)
+        sender, receiver = scene.peers["source"], scene.peers["sink"]
+        sent = bytearray()
+
+        async def move(data: bytes) -> None:
+            sender.send(data)
+            sent.extend(data)
+            await scene.until(lambda: len(receiver.received) == len(sent))
+
+        async def move_little() -> None:
+            for number in range(SMALL_MOVES):
+                await move(pattern(1000, number))
+
+        await move_little()
+        assert not added(before)
+        await move(pattern(BULK))
+        # Kept for the next bulk.
+        assert list(added(before).values()) == [0]
+        await move_little()
+        await move(pattern(BULK, 2))
+        assert list(added(before).values()) == [0]
+        assert receiver.received == sent
+        await scene.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("way", ["ended", "open", "waiting"])
+def test_the_pool_is_closed_with_the_loop(way: str) -> None:
+    before = set(kernel_pipes())
+    scene = Scene()
+
+    async def scenario() -> None:
+        _, sink = piped(scene, ("unix", "unix"))
+        scene.peers["source"].send(pattern(BULK))
+        if way == "waiting":
+            scene.peers["sink"].reading = False
+        await scene.quiet()
+        assert any(level > 0 for level in added(before).values()) is (way == "waiting")
+        if way == "ended":
+            await scene.close()
+
+    loop = uvloop.new_event_loop()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    loop.run_until_complete(scenario())
+    assert len(added(before)) > 0
+    loop.close()
+    for peer in scene.peers.values():
+        peer.close()
+    assert not added(before)
+    assert len(os.listdir("/proc/self/fd")) < descriptors
+
+
+def test_kernel_pipes_are_bounded(play: Player) -> None:
+    """More bulk flows than kernel pipes, all of them waiting: the rest is copied, and everything arrives."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.quiet()
+        before = set(kernel_pipes())
+        flows = MOST_PIPES + 6
+        data = pattern(BULK // 2)
+        for number in range(flows):
+            piped(scene, ("unix", "unix"), str(number))
+            scene.peers[f"sink{number}"].reading = False
+            scene.peers[f"source{number}"].send(b"%08d" % number + data)
+        await scene.quiet()
+        assert len(added(before)) == MOST_PIPES
+        for number in range(flows):
+            scene.peers[f"sink{number}"].reading = True
+        await scene.quiet()
+        for number in range(flows):
+            assert scene.peers[f"sink{number}"].received == b"%08d" % number + data
+        await scene.close()
+        assert len(added(before)) == IDLE_PIPES
+
+    play(scenario, 60)
+
+
+def test_a_relay_that_is_idle_holds_no_kernel_pipe(play: Player) -> None:
+    """However many connections have once moved bulk, others find a kernel pipe."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        await scene.quiet()
+        before = set(kernel_pipes())
+        data = pattern(BULK)
+        for number in range(IDLE_PIPES):
+            source, _ = piped(scene, ("unix", "unix"), str(number))
+            scene.peers[f"source{number}"].send(data)
+            await scene.quiet()
+            assert scene.peers[f"sink{number}"].received == data
+            assert source._relayed
+        assert len(added(before)) == 1
+        await scene.close()
+
+    play(scenario)
+
+
+def test_without_a_descriptor_to_be_had_data_is_copied(play: Player) -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        source, _ = piped(scene, ("tcp", "unix"))
+        await scene.quiet()
+        before = set(kernel_pipes())
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        # Every number below the limit is taken.
+        fillers: list[int] = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+        try:
+            while True:
+                try:
+                    fillers.append(os.dup(0))
+                except OSError:
+                    break
+            scene.peers["source"].send(pattern(BULK))
+            await scene.until(lambda: len(scene.peers["sink"].received) == BULK)
+        finally:
+            for descriptor in fillers:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert scene.peers["sink"].received == pattern(BULK)
+        assert source._relayed
+        assert not added(before)
+        scene.peers["source"].send(pattern(BULK, 1))
+        await scene.until(lambda: len(scene.peers["sink"].received) == 2 * BULK)
+        assert len(added(before)) == 1
+        await scene.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("refused", ["both", "out"])
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "EINVAL", "EACCES", "EOPNOTSUPP", "ENOMEM"])
+def test_where_splice_is_refused_data_is_copied(error: str, refused: str) -> None:
+    """A sandbox may forbid the system call; nobody notices."""
+    done = subprocess.run(
+        [sys.executable, str(WITHOUT_SPLICE), error, refused],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "UVNET_RELAY": "1"},
+    )
+    if done.returncode == 77:
+        pytest.skip(done.stdout.strip())
+    assert (done.stdout, done.stderr, done.returncode) == ("all of it\n", "", 0)
+
+
+def test_a_sink_that_is_gone_kills_nobody() -> None:
+    """In a program that has taken SIGPIPE back, as tools for the command line do."""
+    done = subprocess.run(
+        [sys.executable, str(BROKEN_PIPE)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "UVNET_RELAY": "1"},
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("EPIPE\nalive\n", "", 0)
+
+
+def test_the_kernel_pipe_of_a_relay_that_is_given_up(play: Player) -> None:
+    """Given back as often as taken: a socket whose relay comes and goes opens no more than one."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, sink = piped(scene, ("unix", "tcp"))
+        await scene.quiet()
+        before = set(kernel_pipes())
+        sent = b"".join(pattern(BULK, number) for number in range(ROUNDS))
+        for number in range(ROUNDS):
+            scene.peers["sink"].reading = False
+            scene.peers["source"].send(pattern(BULK, number))
+            await scene.quiet()
+            assert sink.writable_length > 0
+            assert not source._relayed
+            scene.peers["sink"].reading = True
+            await scene.quiet()
+            assert source._relayed
+        assert scene.peers["sink"].received == sent
+        assert len(added(before)) == 1
+        await scene.close()
+
+    play(scenario)
