@@ -207,7 +207,7 @@ cdef class BlockList:
         return given > 0 and self._has(given, key)
 
     def __contains__(self, address):
-        """Whether a rule blocks `address`, of whatever family its text is; see check()."""
+        """Whether a rule blocks `address`, of whatever family its text is; see check().  This is not in Node."""
         cdef Key key
         cdef int given = key_of_object(address, &key)
         if not given:

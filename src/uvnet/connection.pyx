@@ -216,13 +216,16 @@ cdef class Connection(Duplex):
         return close_socket(self, timeout)
 
     def __aenter__(self):
-        """Wait for the connection of a socket that connects; raises why there is none."""
+        """Wait for the connection of a socket that connects; raises why there is none.  This is not in Node."""
         self.record.check()
         self._awaited = True
         return enter_socket(self)
 
     def __aexit__(self, kind, error, traceback):
-        """close(), and raise an error that nobody has heard of; with an exception destroy()."""
+        """close(), and raise an error that nobody has heard of; with an exception destroy().
+
+        Node: "readable[Symbol.asyncDispose]()".
+        """
         self.record.check()
         return leave_socket(self, kind is not None)
 

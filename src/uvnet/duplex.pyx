@@ -192,7 +192,8 @@ cdef class Duplex(Readable):
     def max_buffered(self):
         """Bytes that may wait to be sent at all (int), or None for no limit; may be set at any time.
 
-        Setting it raises TypeError or ValueError for anything else.  See the option of Socket.
+        Setting it raises TypeError or ValueError for anything else.  See the option of Socket.  This is not in
+        Node.
         """
         return self._max_buffered or None
 

@@ -14,7 +14,10 @@ __all__ = ["NetRuntimeError", "NetTypeError", "NetValueError"]
 
 
 class NetTypeError(TypeError):
-    """An argument of the wrong type; `code` is Node's, such as "ERR_INVALID_ARG_TYPE"."""
+    """An argument of the wrong type; `code` is Node's, such as "ERR_INVALID_ARG_TYPE".
+
+    Node: "Class: TypeError".
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -22,7 +25,10 @@ class NetTypeError(TypeError):
 
 
 class NetValueError(ValueError):
-    """An argument of the right type with a bad value; `code` is Node's, such as "ERR_SOCKET_BAD_PORT"."""
+    """An argument of the right type with a bad value; `code` is Node's, such as "ERR_SOCKET_BAD_PORT".
+
+    Node: "Class: RangeError".
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -30,7 +36,10 @@ class NetValueError(ValueError):
 
 
 class NetRuntimeError(RuntimeError):
-    """An operation that the object's state does not allow; `code` is Node's, such as "ERR_SOCKET_CLOSED"."""
+    """An operation that the object's state does not allow; `code` is Node's, such as "ERR_SOCKET_CLOSED".
+
+    Node: "Class: Error".
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -152,7 +152,7 @@ cdef class Server(Acceptor):
         It begins at once, awaited or not, and goes on when the waiting is cancelled.  After `timeout`
         seconds (None: no limit) the connections that are left are destroyed.  The future's result is how many
         that were.  On a server that is closed it is complete at once.
-        Raises TypeError or ValueError for a bad time.
+        Raises TypeError or ValueError for a bad time.  This is not in Node.
         """
         self.record.check()
         return shut_down(self, timeout)
@@ -182,6 +182,7 @@ cdef class Server(Acceptor):
         """Wait until a listen() under way is over; raises its error.
 
         Without a 'connection' listener, what is accepted waits for an `async for` from now on.
+        This is not in Node.
         """
         self.record.check()
         if self._arrivals is None and not self.has_listeners("connection"):
