@@ -5,9 +5,6 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-# Object files do not tell which switches they were compiled with, so each environment has its own.
-BUILD_BASE = $(addprefix --config-settings=--global-option=,build --build-base=build/$(notdir $(VENV)))
-
 SOURCES = setup.py pyproject.toml $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi')
 
 .PHONY: build demo test test-debug test-sanitized bench clean
@@ -21,7 +18,7 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.built: $(VENV)/.created $(SOURCES)
-	$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall $(BUILD_BASE) .
+	$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
 	$(RUN) -m pip install --quiet uvloop
 	touch $@
 

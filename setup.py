@@ -12,12 +12,16 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 SOURCE = Path("src")
-DEBUG, SANITIZE, COVERAGE, ANNOTATE = (
-    os.environ.get(f"UVNET_{name}", "0") not in ("", "0")
+SWITCHES = {
+    name: os.environ.get(f"UVNET_{name}", "0") not in ("", "0")
     for name in ("DEBUG", "SANITIZE", "COVERAGE", "ANNOTATE")
-)
+}
+DEBUG, SANITIZE, COVERAGE, ANNOTATE = SWITCHES.values()
+# Neither C nor object files tell which switches made them, so every combination has its own.
+BUILD = "build/" + ("-".join(name.lower() for name, on in SWITCHES.items() if on) or "release")
 
 compile_flags = ["-std=gnu11", "-Wall", "-Wno-unused-function", "-fvisibility=hidden"]
 link_flags: list[str] = []
@@ -64,13 +68,26 @@ def extension(path: Path) -> Extension:
     )
 
 
+class BuildPython(build_py):
+    """build_py that also removes what an earlier build left of modules that are gone."""
+
+    def run(self) -> None:
+        super().run()
+        wanted = {*self.get_outputs(include_bytecode=False), *self.get_finalized_command("build_ext").get_outputs()}
+        for path in Path(self.build_lib).rglob("*"):
+            if path.is_file() and str(path) not in wanted:
+                path.unlink()
+
+
 setup(
     ext_modules=cythonize(
         [extension(path) for path in sorted(SOURCE.rglob("*.pyx"))],
         include_path=[str(SOURCE)],
         compiler_directives=directives,
         annotate=ANNOTATE,
-        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        build_dir=f"{BUILD}/cython",
         nthreads=os.cpu_count() or 1,
-    )
+    ),
+    cmdclass={"build_py": BuildPython},
+    options={"build": {"build_base": BUILD}, "build_ext": {"parallel": os.cpu_count()}},
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import uvloop
+
 from uvnet._core.counters import snapshot
 
 NOTHING = {"handles": 0, "requests": 0, "pinned": 0}
