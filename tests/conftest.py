@@ -53,6 +53,12 @@ def play() -> Iterator[Player]:
     assert len(player.reported) == player.expected, player.reported
 
 
+def pytest_collection_finish() -> None:
+    # Tests and the modules they import stay to the end: collections after each test need not look at them.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """No test may leave a handle, a request or a pinned buffer, nor begin with one."""
