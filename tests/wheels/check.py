@@ -2,7 +2,8 @@
 
     python tests/wheels/check.py [version]...       for example 3.12; without, all that are found
 
-Each wheel is installed into a clean environment, with its dependencies from the package index.
+Each wheel is installed into a clean environment, with its dependencies from the package index.  What was built
+is left in dist/.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contents
 from pythons import PROJECT, pythons
 
 SMOKE = Path(__file__).with_name("smoke.py")
+OUTPUT = PROJECT / "dist"
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:
@@ -32,10 +34,9 @@ def environment(python: str, place: Path) -> Path:
 
 def check(version: str, python: str, sdist: Path, directory: Path) -> None:
     print(f"--- CPython {version}", flush=True)
-    wheels = directory / f"wheels-{version}"
     interpreter = environment(python, directory / f"build-{version}")
-    run(interpreter, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, sdist)
-    (wheel,) = wheels.glob("uvnet-*.whl")
+    run(interpreter, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", OUTPUT, sdist)
+    (wheel,) = OUTPUT.glob(f"uvnet-*-cp{''.join(version.split('.')[:2])}-*.whl")
     if contents.main([str(wheel)]):
         sys.exit(1)
     interpreter = environment(python, directory / f"clean-{version}")
@@ -56,12 +57,14 @@ def main(wanted: list[str]) -> int:
     if not chosen:
         print(f"no CPython to check with; found: {', '.join(found) or 'none'}")
         return 1
+    for old in OUTPUT.glob("uvnet-*"):
+        old.unlink()
     with tempfile.TemporaryDirectory(prefix="uvnet-wheels-") as name:
         directory = Path(name)
         interpreter = environment(sys.executable, directory / "build")
         run(interpreter, "-m", "pip", "install", "--quiet", "build")
-        run(interpreter, "-m", "build", "--sdist", "--outdir", directory, PROJECT)
-        (sdist,) = directory.glob("uvnet-*.tar.gz")
+        run(interpreter, "-m", "build", "--sdist", "--outdir", OUTPUT, PROJECT)
+        (sdist,) = OUTPUT.glob("uvnet-*.tar.gz")
         for version, path in chosen.items():
             check(version, path, sdist, directory)
     print(f"wheels for CPython {', '.join(chosen)} install and work")
