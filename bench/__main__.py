@@ -7,33 +7,55 @@ import sys
 from collections.abc import Callable
 
 from bench.accept import accept_workload
+from bench.blocklist import BLOCKLIST
 from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
-from bench.emitter import run_emitter
+from bench.emitter import EMITTER
+from bench.fan_out import fan_out_workload
+from bench.idle import idle_workload
 from bench.interrupt import exit_on_signals
+from bench.ip import IP
+from bench.proxy import bulk_workload, proxy_workload
+from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
-from bench.workload import Settings, add_common_arguments, run_workload
+from bench.timings import SECONDS, Timing, run_timing
+from bench.workload import Settings, Workload, add_common_arguments, run_workload
+from bench.writes import writes_workload
 
-EMITTER_SECONDS = 0.3
+QUICK_SECONDS = 0.1  # for each case of a timing
 
 Run = Callable[[Settings], bool]
 
 
-def _emitter(settings: Settings) -> bool:
-    return run_emitter(settings.rounds, EMITTER_SECONDS, settings.seed, settings.peers)
+def _timing(timing: Timing) -> Run:
+    return lambda settings: run_timing(
+        timing,
+        settings.rounds,
+        QUICK_SECONDS if settings.quick else SECONDS,
+        settings.seed,
+        settings.peers,
+    )
 
 
-def _echo(size: int, connections: int) -> Run:
-    return lambda settings: run_workload(echo_workload(size, connections), settings)
+def _running(make: Callable[..., Workload], *arguments: int) -> Run:
+    return lambda settings: run_workload(make(*arguments), settings)
 
 
 BENCHMARKS: dict[str, Run] = {
-    "echo": _echo(*ECHO_SIZES[0]),
-    "echo-large": _echo(*ECHO_SIZES[1]),
-    "echo-many": _echo(*ECHO_SIZES[2]),
-    "accept": lambda settings: run_workload(accept_workload(), settings),
-    "receive": lambda settings: run_workload(receive_workload(), settings),
-    "emitter": _emitter,
+    "echo": _running(echo_workload, *ECHO_SIZES[0]),
+    "echo-large": _running(echo_workload, *ECHO_SIZES[1]),
+    "echo-many": _running(echo_workload, *ECHO_SIZES[2]),
+    "accept": _running(accept_workload),
+    "idle": _running(idle_workload),
+    "receive": _running(receive_workload),
+    "fan-out": _running(fan_out_workload),
+    "writes": _running(writes_workload),
+    "proxy": _running(proxy_workload),
+    "proxy-bulk": _running(bulk_workload),
+    "proxy-thread": _running(thread_workload),
+    "emitter": _timing(EMITTER),
+    "blocklist": _timing(BLOCKLIST),
+    "ip": _timing(IP),
 }
 STANDARD = ("echo", "emitter")
 

@@ -5,28 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench.echo import PEERS, size_text
+from bench.echo import PEERS
 from bench.interrupt import exit_on_signals
-from bench.workload import Unit, Workload, run_command_line
-
-CONNECTION = Unit(
-    counted="messages",
-    rate_title="connections/s",
-    rate_factor=1.0,
-    cost_title="us/connection",
-    cost_factor=1e-3,
-    cost_digits=1,
-)
+from bench.traffic import Traffic, traffic_workload
+from bench.units import CONNECTION, size_text
+from bench.workload import Workload, run_command_line
 
 
 def accept_workload(size: int = 128, at_once: int = 50) -> Workload:
-    return Workload(
+    return traffic_workload(
         name=f"accept-{size}x{at_once}",
         title=f"accept, echo {size_text(size)}, close: {at_once} connections at a time",
         work="each of the slots connects, has one message echoed, closes first, and starts again",
-        load_arguments=("--mode", "accept", "--size", str(size)),
-        connections=at_once,
-        unit=CONNECTION,
+        traffic=Traffic(
+            load_arguments=("--mode", "accept", "--size", str(size)),
+            connections=at_once,
+            unit=CONNECTION,
+        ),
         peers=PEERS,
     )
 

@@ -15,12 +15,16 @@ BUILD = BENCH / "build"
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
 
 PROGRAMS = {
-    "load": ("load.c", "load_traffic.c"),
+    "load": ("load.c", "load_opening.c", "load_traffic.c"),
     "echo_server": ("echo_server.c",),
     "sink_server": ("sink_server.c",),
+    "fan_out_server": ("fan_out_server.c",),
+    "reply_server": ("reply_server.c",),
+    "proxy": ("proxy.c",),
     "echo_libuv": ("echo_libuv.c",),
+    "proxy_libuv": ("proxy_libuv.c",),
 }
-LIBRARIES = {"echo_libuv": ("-luv",)}
+LIBRARIES = {"echo_libuv": ("-luv",), "proxy_libuv": ("-luv",)}
 
 
 class BuildError(Exception):

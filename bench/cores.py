@@ -10,11 +10,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cores:
-    """Core numbers, or None where processes cannot be pinned; `statement` says so in the report."""
+    """Core numbers, or None where processes cannot be pinned; `statement` says so in the report.
+
+    `spare` is a core that neither serves nor makes the load, None when there is none.
+    """
 
     server: int | None
     load: int | None
     statement: str
+    spare: int | None = None
 
 
 def _threads_of_same_core(core: int) -> set[int]:
@@ -40,7 +44,10 @@ def choose_cores() -> Cores:
     siblings = _threads_of_same_core(server)
     elsewhere = [core for core in available if core not in siblings]
     if elsewhere:
-        return Cores(server, elsewhere[0], f"server on core {server}, load on core {elsewhere[0]}")
+        load = elsewhere[0]
+        taken = siblings | _threads_of_same_core(load)
+        spare = next((core for core in available if core not in taken), None)
+        return Cores(server, load, f"server on core {server}, load on core {load}", spare)
     load = available[1]
     return Cores(server, load, f"server on {server}, load on {load}: two threads of ONE core")
 

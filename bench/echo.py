@@ -9,48 +9,58 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bench.columns import RIVAL, STANDARD_RATIOS, Ratio, user_ratio
 from bench.interrupt import exit_on_signals
 from bench.peers import Peer
-from bench.workload import REFERENCE, RIVAL, Unit, Workload, run_command_line
+from bench.traffic import Traffic, traffic_workload
+from bench.units import GIBIBYTE, MESSAGE, size_text
+from bench.workload import Workload, run_command_line
+
+STREAMS = "uvloop streams"
+NODE = "Node 'data'"
 
 PEERS = (
-    Peer(REFERENCE, ("reference/echo_server.c",)),
+    Peer("C reference", ("reference/echo_server.c",)),
     Peer("C on libuv", ("reference/echo_libuv.c",)),
     Peer("uvnet 'data'", ("servers/echo_uvnet_data.py",), needs=("uvnet",)),
     Peer("uvnet pipe", ("servers/echo_uvnet_pipe.py",), needs=("uvnet",)),
     Peer("uvnet async for", ("servers/echo_uvnet_async_for.py",), needs=("uvnet",)),
     Peer(RIVAL, ("servers/echo_protocol.py", "uvloop"), needs=("uvloop",)),
-    Peer("uvloop streams", ("servers/echo_uvloop_streams.py",), needs=("uvloop",)),
-    Peer("asyncio Protocol", ("servers/echo_protocol.py", "asyncio")),
-    Peer("Node 'data'", ("servers/echo_node.js", "data")),
+    Peer(STREAMS, ("servers/echo_streams.py", "uvloop"), needs=("uvloop",)),
+    Peer(
+        "aiofastnet Protocol",
+        ("servers/echo_protocol.py", "aiofastnet"),
+        needs=("uvloop", "aiofastnet"),
+    ),
+    Peer("asyncio Protocol", ("servers/echo_protocol.py", "asyncio"), needs=("uvloop",)),
+    Peer("asyncio streams", ("servers/echo_streams.py", "asyncio"), needs=("uvloop",)),
+    Peer(NODE, ("servers/echo_node.js", "data")),
     Peer("Node pipe", ("servers/echo_node.js", "pipe")),
 )
 
-MESSAGE = Unit(
-    counted="messages",
-    rate_title="messages/s",
-    rate_factor=1.0,
-    cost_title="us/message",
-    cost_factor=1e-3,
-    cost_digits=2,
+RATIOS: tuple[Ratio, ...] = (
+    *STANDARD_RATIOS,
+    user_ratio("user\n/ streams", STREAMS),
+    user_ratio("user\n/ Node", NODE),
 )
 
 STANDARD = ((1024, 50), (100 * 1024, 20), (128, 1000))
-
-
-def size_text(size: int) -> str:
-    return f"{size // 1024} KiB" if size % 1024 == 0 else f"{size:,} B"
+# From this size on it is bytes that cost, not messages.
+BULK_SIZE = 64 * 1024
 
 
 def echo_workload(size: int, connections: int) -> Workload:
-    return Workload(
+    return traffic_workload(
         name=f"echo-{size}x{connections}",
         title=f"echo: {size_text(size)} on {connections:,} connections",
         work="each connection keeps one message in flight and checks what comes back",
-        load_arguments=("--mode", "echo", "--size", str(size)),
-        connections=connections,
-        unit=MESSAGE,
+        traffic=Traffic(
+            load_arguments=("--mode", "echo", "--size", str(size)),
+            connections=connections,
+            unit=GIBIBYTE if size >= BULK_SIZE else MESSAGE,
+        ),
         peers=PEERS,
+        ratios=RATIOS,
     )
 
 

@@ -64,13 +64,15 @@ def machine() -> dict[str, str | int]:
 def versions() -> dict[str, str]:
     implementation = platform.python_implementation()
     found = {"python": f"{implementation} {platform.python_version()}"}
-    for module in ("uvnet", "uvloop", "pyee"):
+    for module in ("uvnet", "uvloop", "aiofastnet", "pyee"):
         found[module] = module_version(module)[0] or "absent"
     found["libuv in uvloop"] = _uvloop_libuv_version()
     found["node"] = "absent"
     if node():
         found["node"] = _output([node(), "-p", "process.version.slice(1)"])
         found["libuv in node"] = _output([node(), "-p", "process.versions.uv"])
+    haproxy = _output(["haproxy", "-v"]).partition("\n")[0].split()
+    found["haproxy"] = haproxy[2] if len(haproxy) > 2 else "absent"
     found["compiler"] = compiler_version()
     return found
 

@@ -6,6 +6,7 @@ import functools
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +15,25 @@ from bench.build import BENCH, build, has_libuv
 
 @dataclass(frozen=True)
 class Peer:
-    """`program` is a file below `bench/` and its arguments; its suffix says how it is run."""
+    """`program` is a file below `bench/` and its arguments; its suffix says how it is run.
+
+    `needs` are modules of Python, or `module:name` for something a module must offer, and `tools` are
+    programs that must be installed.
+    """
 
     name: str
     program: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
-    def command(self) -> list[str]:
+    @property
+    def is_python(self) -> bool:
+        return Path(self.program[0]).suffix == ".py"
+
+    def command(self, more: Sequence[str] = ()) -> list[str]:
+        """How to run it, with more arguments after its own."""
         path = BENCH / self.program[0]
-        arguments = list(self.program[1:])
+        arguments = [*self.program[1:], *more]
         if path.suffix == ".c":
             return [str(build(path.stem)), *arguments]
         interpreter = node() if path.suffix == ".js" else sys.executable
@@ -34,8 +45,11 @@ class Peer:
             return "Node is not installed"
         if "libuv" in self.program[0] and not has_libuv():
             return "no uv.h to compile against (Debian: libuv1-dev)"
-        for module in self.needs:
-            _, problem = module_version(module)
+        for tool in self.tools:
+            if shutil.which(tool) is None:
+                return f"{tool} is not installed"
+        for need in self.needs:
+            _, problem = module_version(need)
             if problem is not None:
                 return problem
         return None
@@ -47,10 +61,13 @@ def node() -> str:
 
 
 @functools.cache
-def module_version(module: str) -> tuple[str | None, str | None]:
-    """The version of a module and what is wrong with it; asked in a process of its own, so that a
-    module that crashes on import cannot take the harness along."""
+def module_version(need: str) -> tuple[str | None, str | None]:
+    """The version of a module, or of the one in `module:name`, and what is wrong with it; asked in a
+    process of its own, so that a module that crashes on import cannot take the harness along."""
+    module, _, name = need.partition(":")
+    statement = f"from {module} import {name}" if name else f"import {module}"
     program = (
+        f"{statement}\n"
         f"import {module}, importlib.metadata as m\n"
         f"try: print(m.version({module!r}))\n"
         f"except m.PackageNotFoundError: print(getattr({module}, '__version__', 'unknown'))"
@@ -66,7 +83,7 @@ def module_version(module: str) -> tuple[str | None, str | None]:
     if answer.returncode == 0:
         return answer.stdout.strip(), None
     lines = answer.stderr.strip().splitlines() or [f"exit status {answer.returncode}"]
-    return None, f"import {module} failed: {lines[-1]}"
+    return None, f"{statement} failed: {lines[-1]}"
 
 
 def select(peers: tuple[Peer, ...], wanted: str) -> tuple[Peer, ...]:

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any
 
 from bench.build import build
-from bench.cores import Cores, pinning_to
+from bench.cores import pinning_to
 
 START_SECONDS = 15.0
 STOP_SECONDS = 2.0
@@ -46,9 +46,9 @@ def _last_words(errors: IO[bytes]) -> str:
 class Server:
     """A server process on its core, from its start to its certain end."""
 
-    def __init__(self, command: list[str], cores: Cores, lifetime: float) -> None:
+    def __init__(self, command: list[str], core: int | None, lifetime: float) -> None:
         self._command = command
-        self._core = cores.server
+        self._core = core
         self._lifetime = lifetime
 
     def __enter__(self) -> Server:
@@ -120,7 +120,9 @@ class Server:
         self._errors.close()
 
 
-def run_load(arguments: list[str], server: Server, cores: Cores, lifetime: float) -> dict[str, Any]:
+def run_load(
+    arguments: Sequence[str], server: Server, core: int | None, lifetime: float
+) -> dict[str, Any]:
     """Runs the load generator against the server and returns its report."""
     command = [
         str(build("load")),
@@ -128,7 +130,7 @@ def run_load(arguments: list[str], server: Server, cores: Cores, lifetime: float
         *("--port", str(server.port)),
         *("--server-pid", str(server.process_id)),
     ]
-    report = run_and_parse(command, cores.load, lifetime)
+    report = run_and_parse(command, core, lifetime)
     server.check_alive()
     if report["errors"]:
         raise MeasurementError(f"{report['error']} (server: {server.last_words()})")

@@ -6,7 +6,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,19 @@ WIDTH = 100
 
 
 @dataclass(frozen=True)
+class Chart:
+    """Which number of each peer `bench.chart` draws, and which part of it; less is better unless
+    `more_is_better`."""
+
+    measure: str
+    title: str
+    inner: str | None = None
+    inner_title: str = ""
+    digits: int = 2
+    more_is_better: bool = False
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """What is printed around a table: `name` is also the name of the JSON file."""
 
@@ -29,6 +42,7 @@ class Benchmark:
     method: str
     columns: Sequence[Column]
     settings: Mapping[str, Any]
+    chart: Chart | None = None
 
 
 def show_progress(text: str) -> None:
@@ -70,6 +84,7 @@ def write_report(
         "versions": software,
         "disturbance": disturbed,
         "method": benchmark.method,
+        "chart": asdict(benchmark.chart) if benchmark.chart else None,
         "peers": [_as_json(result) for result in results],
     }
     path.write_text(json.dumps(document, indent=2) + "\n")

@@ -45,6 +45,17 @@ class PeerResult:
         ratios = [mine / theirs for mine, theirs in both if mine is not None and theirs]
         return statistics.median(ratios) if ratios else None
 
+    def mean(self, name: str) -> float | None:
+        values = self.values(name)
+        return statistics.fmean(values) if values else None
+
+    def ratio_of_means(self, other: PeerResult | None, name: str) -> float | None:
+        """For what is sampled coarsely: a mean uses every sample of every round, a median one."""
+        if other is None:
+            return None
+        mine, theirs = self.mean(name), other.mean(name)
+        return mine / theirs if mine is not None and theirs else None
+
 
 def find(results: Iterable[PeerResult], name: str) -> PeerResult | None:
     return next((result for result in results if result.peer.name == name), None)

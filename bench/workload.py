@@ -1,4 +1,4 @@
-"""A network workload: what the load generator does, and the servers that take it."""
+"""A workload: what is measured of each peer, and how it becomes a table; the common arguments."""
 
 from __future__ import annotations
 
@@ -6,53 +6,19 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.build import BuildError, build
 from bench.cores import Cores, choose_cores
 from bench.machine import Disturbance, raise_descriptor_limit
 from bench.peers import Peer, select
-from bench.processes import MARGIN_SECONDS, Server, run_load
-from bench.report import Benchmark, show_progress, write_report
-from bench.rounds import PeerResult, Sample, find, interleave
-from bench.table import Column, number, percent, spread
+from bench.report import Benchmark, Chart, show_progress, write_report
+from bench.rounds import PeerResult, Sample, interleave
+from bench.table import Column
 
-REFERENCE = "C reference"
-RIVAL = "uvloop Protocol"
-
-METHOD = (
-    "One server process on one core and the load generator (C) on another talk over loopback TCP "
-    "without Nagle's delay; {work}. "
-    "Every round runs every peer once, in a new random order and in fresh processes; shown are "
-    "medians over the rounds, lowest..highest, and as ratios the medians of the ratios within each "
-    "round. "
-    "CPU is the exact time of the whole server process over exactly the measured window, divided "
-    "into user and system in the proportion of the kernel's timer ticks; where the load is busy "
-    "near 100%, it bounds the rate, and only the CPU columns compare servers."
-)
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How what the load generator counted is shown."""
-
-    counted: str  # "messages" or "bytes", in the load generator's report
-    rate_title: str
-    rate_factor: float
-    cost_title: str
-    cost_factor: float  # from nanoseconds for one counted thing
-    cost_digits: int
-
-
-@dataclass(frozen=True)
-class Workload:
-    name: str
-    title: str
-    work: str
-    load_arguments: tuple[str, ...]
-    connections: int
-    unit: Unit
-    peers: tuple[Peer, ...]
+ROUNDS = 5
+# Measured and before, in seconds: usually, and with --quick.
+SECONDS, QUICK_SECONDS = 2.0, 0.5
+WARM_UP, QUICK_WARM_UP = 0.5, 0.2
 
 
 @dataclass(frozen=True)
@@ -62,122 +28,72 @@ class Settings:
     warm_up: float
     seed: int
     peers: str
+    quick: bool
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Settings:
+        quick = arguments.quick
+        seconds, warm_up = (QUICK_SECONDS, QUICK_WARM_UP) if quick else (SECONDS, WARM_UP)
         return cls(
             rounds=arguments.rounds,
-            seconds=arguments.seconds,
-            warm_up=arguments.warm_up,
+            seconds=seconds if arguments.seconds is None else arguments.seconds,
+            warm_up=warm_up if arguments.warm_up is None else arguments.warm_up,
             seed=arguments.seed,
             peers=arguments.peers,
+            quick=quick,
         )
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="measured in each round")
-    parser.add_argument("--warm-up", type=float, default=0.5, help="seconds before measuring")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, help=f"measured in each round ({SECONDS})")
+    parser.add_argument("--warm-up", type=float, help=f"seconds before measuring ({WARM_UP})")
     parser.add_argument("--seed", type=int, default=1, help="of the order within the rounds")
     parser.add_argument("--peers", default="", help="only names that contain one of: a,b,c")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"measure {QUICK_SECONDS} s after {QUICK_WARM_UP} s, where nothing else is said",
+    )
 
 
-def _share(part: float | None, whole: float) -> float | None:
-    return None if part is None else part / whole
+@dataclass(frozen=True)
+class Workload:
+    """`measure` takes one sample of one peer, `columns` are chosen when all samples are there."""
+
+    name: str
+    title: str
+    method: str
+    connections: int
+    peers: tuple[Peer, ...]
+    programs: tuple[str, ...]  # below `reference/`, beside those of the peers
+    chart: Chart
+    measure: Callable[[Peer, Cores, Settings], Sample]
+    columns: Callable[[Sequence[PeerResult]], list[Column]]
 
 
-def as_sample(report: dict[str, Any], unit: Unit) -> Sample:
-    """The numbers of one run, rates and costs in the unit of the workload."""
-    counted = report[unit.counted]
-    window = report["seconds"] * 1e9
-
-    def cost(kind: str) -> float | None:
-        nanoseconds = report.get(f"server_{kind}_nanoseconds")
-        return None if nanoseconds is None else nanoseconds / counted * unit.cost_factor
-
-    return {
-        "rate": counted / report["seconds"] * unit.rate_factor,
-        "user": cost("user"),
-        "system": cost("system"),
-        "total": cost("total"),
-        "server_busy": _share(report.get("server_total_nanoseconds"), window),
-        "server_waited": _share(report.get("server_waited_nanoseconds"), window),
-        "load_busy": _share(report.get("load_total_nanoseconds"), window),
-        "load_waited": _share(report.get("load_waited_nanoseconds"), window),
-        "p50_microseconds": report["p50_microseconds"],
-        "p99_microseconds": report["p99_microseconds"],
-        "messages": report["messages"],
-        "bytes": report["bytes"],
-        "seconds": report["seconds"],
-    }
-
-
-def build_programs(workload: Workload) -> None:
+def _build_programs(workload: Workload) -> None:
     """Compiles before anything is measured: a compiler at work would disturb the first round."""
-    build("load")
+    for program in workload.programs:
+        build(program)
     for peer in workload.peers:
         if peer.problem() is None:
             peer.command()
 
 
-def measure_server(workload: Workload, peer: Peer, cores: Cores, settings: Settings) -> Sample:
-    arguments = [
-        *workload.load_arguments,
-        *("--connections", str(workload.connections)),
-        *("--warm-up", str(settings.warm_up), "--seconds", str(settings.seconds)),
-    ]
-    lifetime = settings.warm_up + settings.seconds + MARGIN_SECONDS
-    with Server(peer.command(), cores, lifetime + MARGIN_SECONDS) as server:
-        return as_sample(run_load(arguments, server, cores, lifetime), workload.unit)
-
-
-def _columns(unit: Unit, results: Sequence[PeerResult]) -> list[Column]:
-    reference, rival = find(results, REFERENCE), find(results, RIVAL)
-    digits = unit.cost_digits
-
-    def median(title: str, name: str, places: int = 0) -> Column:
-        return Column(title, lambda result: number(result.median(name), places))
-
-    def extremes(title: str, name: str, places: int = 0) -> Column:
-        return Column(title, lambda result: spread(result.spread(name), places))
-
-    def ratio(title: str, name: str, other: PeerResult | None) -> Column:
-        return Column(title, lambda result: number(result.ratio_to(other, name), 2))
-
-    def share(title: str, name: str) -> Column:
-        return Column(title, lambda result: percent(result.median(name)))
-
-    return [
-        median(f"\n{unit.rate_title}", "rate"),
-        extremes("\nlowest..highest", "rate"),
-        median(f"CPU user\n{unit.cost_title}", "user", digits),
-        median(f"CPU total\n{unit.cost_title}", "total", digits),
-        extremes("\nlowest..highest", "total", digits),
-        ratio("rate\n/ C", "rate", reference),
-        ratio("CPU\n/ C", "total", reference),
-        ratio("rate\n/ uvloop", "rate", rival),
-        ratio("CPU\n/ uvloop", "total", rival),
-        share("busy\nserver", "server_busy"),
-        share("busy\nload", "load_busy"),
-        share("server\nwaited", "server_waited"),
-        median("p50\nus", "p50_microseconds"),
-        median("p99\nus", "p99_microseconds"),
-    ]
-
-
 def run_workload(workload: Workload, settings: Settings) -> bool:
     """Measures, prints and stores one workload; False when a peer that could run failed."""
     try:
-        build_programs(workload)
+        _build_programs(workload)
     except BuildError as error:
         print(f"{workload.name}: {error}", file=sys.stderr)
         return False
     cores = choose_cores()
-    raise_descriptor_limit(workload.connections + 1024)
+    raise_descriptor_limit(2 * workload.connections + 1024)
     disturbance = Disturbance()
     results = interleave(
         select(workload.peers, settings.peers),
-        lambda peer: measure_server(workload, peer, cores, settings),
+        lambda peer: workload.measure(peer, cores, settings),
         settings.rounds,
         settings.seed,
         lambda text: show_progress(text and f"{workload.name}, {text}"),
@@ -185,8 +101,8 @@ def run_workload(workload: Workload, settings: Settings) -> bool:
     benchmark = Benchmark(
         name=workload.name,
         title=workload.title,
-        method=METHOD.format(work=workload.work),
-        columns=_columns(workload.unit, results),
+        method=workload.method,
+        columns=workload.columns(results),
         settings={
             "rounds": settings.rounds,
             "measured seconds": settings.seconds,
@@ -194,6 +110,7 @@ def run_workload(workload: Workload, settings: Settings) -> bool:
             "seed": settings.seed,
             "cores": cores.statement,
         },
+        chart=workload.chart,
     )
     write_report(benchmark, results, disturbance)
     return not any(result.failure for result in results)

@@ -41,18 +41,17 @@ def test_every_option_is_used() -> None:
 
 def test_a_stub_beside_every_module_that_python_imports() -> None:
     """stubtest compares what stubs say; this finds the module that somebody imports and that has none."""
-    stubless = {
-        path.name.split(".")[0]
-        for path in PACKAGE.rglob("*")
-        if path.name.endswith(EXTENSION_SUFFIXES[0])
-        and not path.with_name(path.name.split(".")[0] + ".pyi").exists()
-    }
-    imported = {
-        name
-        for path in PACKAGE.rglob("*.py")
-        for package, names in re.findall(r"^from (uvnet[\w.]*) import ([\w, ]+)", path.read_text(), re.M)
-        for name in {package.split(".")[-1], *re.findall(r"\w+", names)}
-    }
+    stubless = set()
+    for path in PACKAGE.rglob(f"*{EXTENSION_SUFFIXES[0]}"):
+        stub = path.with_name(path.name.split(".")[0] + ".pyi")
+        if not stub.exists():
+            stubless.add(".".join(stub.relative_to(PACKAGE.parent).with_suffix("").parts))
+    imported = set()
+    for path in PACKAGE.rglob("*.py"):
+        for package, names in re.findall(r"^from (uvnet[\w.]*) import ([\w, ]+)", path.read_text(), re.M):
+            imported |= {package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))}
+    assert "uvnet._core.alive" in imported
+    assert "uvnet._core.handle" in stubless
     assert imported & stubless == set()
 
 

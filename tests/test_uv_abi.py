@@ -45,6 +45,7 @@ HANDLES = {
     "TIMER": "uv_timer_t",
     "PREPARE": "uv_prepare_t",
     "CHECK": "uv_check_t",
+    "POLL": "uv_poll_t",
 }
 REQUESTS = {
     "CONNECT": "uv_connect_t",
@@ -239,7 +240,7 @@ def test_sizes_agree_with_the_loaded_libuv(real: Path, tmp_path: Path) -> None:
     [
         ("tcp_nodelay, int, (uv_tcp_t *, int)", "tcp_nodelay, int, (uv_tcp_t *, long)", "nodelay"),
         ("X(REQUIRED, now, uint64_t,", "X(REQUIRED, now, int,", "now"),
-        ("X(REQUIRED, accept,", "X(REQUIRED, accept_all,", "accept_all"),
+        ("X(REQUIRED, poll_stop,", "X(REQUIRED, poll_halt,", "poll_halt"),
         ("UV_TCP, 12)", "UV_TCP, 11)", "UVNET_UV_TCP"),
         ("UV_EOF, -4095)", "UV_EOF, -4094)", "UVNET_UV_EOF"),
         ("(*uv_connect_cb)(uv_connect_t *", "(*uv_connect_cb)(uv_write_t *", "uv_connect_cb"),

@@ -1,6 +1,7 @@
 /* The echo server in C on libuv: what is left of the cost when nothing but libuv and the kernel is paid for.
  * Each read is answered with one uv_try_write() from the read callback; the unsent rest is queued. */
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ int main(void)
     uv_tcp_t server;
     struct sockaddr_in address;
     int length = sizeof(address);
+    signal(SIGPIPE, SIG_IGN);
     check(uv_ip4_addr("127.0.0.1", 0, &address), "uv_ip4_addr");
     check(uv_tcp_init(loop, &server), "uv_tcp_init");
     check(uv_tcp_bind(&server, (const struct sockaddr *)&address, 0), "uv_tcp_bind");

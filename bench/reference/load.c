@@ -4,6 +4,11 @@
  *   accept  every slot connects, has one message echoed, closes, and starts again
  *   send    every connection is written to without pause; at the end the server must answer with
  *           the number of bytes it received
+ *   ask     like echo, but the server answers each message with --answer bytes of its own
+ *   fan-out the server sends a message to each new connection; a byte from the first connection
+ *           makes it send one to every connection, and the next byte follows when all have arrived
+ *   idle    every connection has one message echoed, and then nothing: the server's memory is read
+ *           after the first few connections and after all of them
  *
  * What comes back is compared with what was sent: whole while warming up and in accept mode, its
  * first and last bytes while measuring, so that checking does not become the bottleneck. Each
@@ -24,11 +29,10 @@
 
 #include "readiness.h"
 
-#define OPENING_AT_ONCE 64
 #define OPENING_SECONDS 20.0
 #define DRAINING_SECONDS 10.0
 
-struct options options = {MODE_ECHO, {0}, 50, 1024, 0.5, 2.0, 0};
+struct options options = {MODE_ECHO, {0}, 50, 1024, 0, 0, 0.5, 2.0, 0};
 struct run run;
 
 uint64_t now(void)
@@ -70,11 +74,12 @@ static void end_window(void)
 {
     unsigned starved = 0;
     run.server_end = read_process_time(options.server);
+    run.server_user_end = sampled_user_nanoseconds(&run.sampler);
     run.own_end = read_process_time(getpid());
     run.end = now();
     for (unsigned index = 0; index < options.connections; index++)
         starved += connections[index].completed_in_window == 0;
-    if (starved > 0 && options.mode != MODE_ACCEPT)
+    if (starved > 0 && options.mode != MODE_ACCEPT && !options.is_patient)
         fail("%u connections saw no progress in the measured window", starved);
     else if (run.messages == 0)
         fail("nothing completed in the measured window");
@@ -84,18 +89,28 @@ static void end_window(void)
         run.phase = FINISHED;
 }
 
+static void end_silence(void)
+{
+    run.memory_end = read_process_memory(options.server);
+    run.phase = FINISHED;
+    check_silence();
+}
+
 static void advance_phase(void)
 {
     int late = now() >= run.deadline;
     if (run.phase == OPENING && run.open >= options.connections) {
         enter(WARMING_UP, options.warm_up);
-        for (unsigned index = 0; options.mode != MODE_ACCEPT && index < options.connections; index++)
-            start_traffic(&connections[index]);
+        start_traffic();
+    } else if (run.phase == WARMING_UP && late && options.mode == MODE_IDLE) {
+        end_silence();
     } else if (run.phase == WARMING_UP && late) {
+        run.sampler = open_user_sampler(options.server);
         enter(MEASURING, options.seconds);
         run.begin = now();
         run.own_begin = read_process_time(getpid());
         run.server_begin = read_process_time(options.server);
+        run.server_user_begin = sampled_user_nanoseconds(&run.sampler);
     } else if (run.phase == MEASURING && late) {
         end_window();
     } else if (late && run.phase == OPENING) {
@@ -109,8 +124,7 @@ static void run_phases(void)
 {
     struct readiness_event ready[READINESS_BATCH];
     enter(OPENING, OPENING_SECONDS);
-    for (unsigned index = 0; index < OPENING_AT_ONCE; index++)
-        open_next_connection();
+    open_first_connections();
     for (;;) {
         advance_phase();
         if (run.phase == FINISHED)
@@ -129,10 +143,22 @@ static void run_phases(void)
 
 static void usage(void)
 {
-    fputs("usage: load --mode echo|accept|send --port PORT [--host ADDRESS] [--connections N]\n"
-          "            [--size BYTES] [--warm-up SECONDS] [--seconds SECONDS] [--server-pid PID]\n",
+    fputs("usage: load --mode echo|accept|send|ask|fan-out|idle --port PORT [--host ADDRESS]\n"
+          "            [--connections N] [--size BYTES] [--answer BYTES] [--warm-up SECONDS]\n"
+          "            [--seconds SECONDS] [--patient] [--server-pid PID]\n"
+          "--patient accepts connections without progress in the measured window\n",
           stderr);
     exit(2);
+}
+
+static enum mode mode_named(const char *name)
+{
+    static const char *const names[] = {"echo", "accept", "send", "ask", "fan-out", "idle"};
+    for (unsigned index = 0; index < sizeof names / sizeof *names; index++)
+        if (strcmp(name, names[index]) == 0)
+            return (enum mode)index;
+    usage();
+    return MODE_ECHO;
 }
 
 static void parse_options(int count, char **arguments)
@@ -142,16 +168,13 @@ static void parse_options(int count, char **arguments)
         {"port", required_argument, NULL, 'p'},    {"connections", required_argument, NULL, 'c'},
         {"size", required_argument, NULL, 'b'},    {"warm-up", required_argument, NULL, 'w'},
         {"seconds", required_argument, NULL, 's'}, {"server-pid", required_argument, NULL, 'i'},
+        {"answer", required_argument, NULL, 'a'},  {"patient", no_argument, NULL, 'q'},
         {NULL, 0, NULL, 0}};
     const char *host = "127.0.0.1";
     int name;
     while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
-        if (name == 'm' && strcmp(optarg, "echo") == 0)
-            options.mode = MODE_ECHO;
-        else if (name == 'm' && strcmp(optarg, "accept") == 0)
-            options.mode = MODE_ACCEPT;
-        else if (name == 'm' && strcmp(optarg, "send") == 0)
-            options.mode = MODE_SEND;
+        if (name == 'm')
+            options.mode = mode_named(optarg);
         else if (name == 'h')
             host = optarg;
         else if (name == 'p')
@@ -160,6 +183,10 @@ static void parse_options(int count, char **arguments)
             options.connections = (unsigned)atoi(optarg);
         else if (name == 'b')
             options.size = (size_t)strtoul(optarg, NULL, 10);
+        else if (name == 'a')
+            options.answer = (size_t)strtoul(optarg, NULL, 10);
+        else if (name == 'q')
+            options.is_patient = 1;
         else if (name == 'w')
             options.warm_up = atof(optarg);
         else if (name == 's')
@@ -183,18 +210,40 @@ static void print_latency(const char *name, double fraction)
         printf(", \"%s\": %.1f", name, histogram_quantile(&run.latencies, fraction) / 1e3);
 }
 
-static void print_process_time(const char *who, struct process_time used)
+static void print_process_time(const char *who, struct process_time used, uint64_t user)
 {
     if (!used.known) {
         printf(", \"%s_total_nanoseconds\": null", who);
         return;
     }
-    uint64_t user = process_user_nanoseconds(used);
     printf(", \"%s_user_nanoseconds\": %llu, \"%s_system_nanoseconds\": %llu", who,
            (unsigned long long)user, who, (unsigned long long)(used.total_nanoseconds - user));
     printf(", \"%s_total_nanoseconds\": %llu, \"%s_waited_nanoseconds\": %llu", who,
            (unsigned long long)used.total_nanoseconds, who,
            (unsigned long long)used.waited_nanoseconds);
+}
+
+static void print_process_times(void)
+{
+    struct process_time server = process_time_between(run.server_begin, run.server_end);
+    struct process_time own = process_time_between(run.own_begin, run.own_end);
+    uint64_t sampled = run.server_user_end - run.server_user_begin;
+    uint64_t user = run.sampler.known ? sampled : process_user_nanoseconds(server);
+    if (user > server.total_nanoseconds)
+        user = server.total_nanoseconds;
+    print_process_time("server", server, user);
+    print_process_time("load", own, process_user_nanoseconds(own));
+    printf(", \"user_time_sampled\": %s", run.sampler.known ? "true" : "false");
+}
+
+static void print_memory(void)
+{
+    if (!run.memory_begin.known || !run.memory_end.known)
+        return;
+    printf(", \"idle_connections\": %u", options.connections - first_connections());
+    printf(", \"private_bytes\": %lld, \"resident_bytes\": %lld",
+           (long long)(run.memory_end.private_bytes - run.memory_begin.private_bytes),
+           (long long)(run.memory_end.resident_bytes - run.memory_begin.resident_bytes));
 }
 
 static void print_report(void)
@@ -203,12 +252,13 @@ static void print_report(void)
     double rate = seconds > 0 ? 1.0 / seconds : 0.0;
     printf("{\"messages\": %llu, \"seconds\": %.6f", (unsigned long long)run.messages, seconds);
     printf(", \"messages_per_second\": %.1f", (double)run.messages * rate);
+    printf(", \"messages_in_all\": %llu", (unsigned long long)run.messages_in_all);
     printf(", \"bytes\": %llu", (unsigned long long)run.bytes);
     printf(", \"bytes_per_second\": %.1f", (double)run.bytes * rate);
     print_latency("p50_microseconds", 0.50);
     print_latency("p99_microseconds", 0.99);
-    print_process_time("server", process_time_between(run.server_begin, run.server_end));
-    print_process_time("load", process_time_between(run.own_begin, run.own_end));
+    print_process_times();
+    print_memory();
     printf(", \"errors\": %d, \"error\": \"", run.error[0] != '\0');
     for (const char *place = run.error; *place != '\0'; place++)
         putchar(*place == '"' || *place == '\\' || *place < ' ' ? '?' : *place);
@@ -221,7 +271,7 @@ int main(int count, char **arguments)
     signal(SIGPIPE, SIG_IGN);
     alarm((unsigned)(OPENING_SECONDS + options.warm_up + options.seconds + DRAINING_SECONDS) + 5);
     run.queue = readiness_open();
-    if (run.queue < 0 || prepare_text(options.size) < 0 ||
+    if (run.queue < 0 || prepare_text(options.size > options.answer ? options.size : options.answer) < 0 ||
         prepare_connections(options.connections) < 0) {
         perror("load");
         return 1;

@@ -1,6 +1,6 @@
 /* What the parts of the load generator share: its options, its state, its connections.
  *
- * load.c runs the phases, load_traffic.c moves the bytes. */
+ * load.c runs the phases, load_opening.c opens the connections, load_traffic.c moves the bytes. */
 #ifndef UVNET_BENCH_LOAD_H
 #define UVNET_BENCH_LOAD_H
 
@@ -15,8 +15,10 @@
 
 #include "histogram.h"
 #include "process_clock.h"
+#include "process_memory.h"
+#include "user_sampler.h"
 
-enum mode { MODE_ECHO, MODE_ACCEPT, MODE_SEND };
+enum mode { MODE_ECHO, MODE_ACCEPT, MODE_SEND, MODE_ASK, MODE_FAN_OUT, MODE_IDLE };
 enum phase { OPENING, WARMING_UP, MEASURING, DRAINING, FINISHED };
 
 struct connection {
@@ -38,6 +40,8 @@ struct options {
     struct sockaddr_in address;
     unsigned connections;
     size_t size;
+    size_t answer; /* bytes; 0 where the answer is the message itself */
+    int is_patient;
     double warm_up;
     double seconds;
     pid_t server;
@@ -53,8 +57,14 @@ struct run {
     uint64_t attempts; /* connections ever tried */
     uint64_t begin, end;
     struct process_time server_begin, server_end, own_begin, own_end;
+    struct user_sampler sampler;
+    uint64_t server_user_begin, server_user_end; /* sampled */
+    struct process_memory memory_begin, memory_end;
+    unsigned arrived; /* deliveries of the fan-out in flight */
+    uint64_t fan_out_started;
     uint64_t messages;
     uint64_t bytes;
+    uint64_t messages_in_all; /* outside the window too */
     char error[200];
     struct histogram latencies;
 };
@@ -73,9 +83,21 @@ void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int prepare_text(size_t size);
 int prepare_connections(unsigned count);
 
+int would_block(void);
 void want(struct connection *connection, unsigned interest);
-void open_next_connection(void);
-void start_traffic(struct connection *connection);
+
+/* How many connections are opened before the memory of a server is read for the first time. */
+unsigned first_connections(void);
+void open_first_connections(void);
+void open_connection(struct connection *connection);
+void on_open(struct connection *connection);
+void complete_greeting(struct connection *connection);
+
+void begin_message(struct connection *connection);
+void start_traffic(void);
 void on_ready(struct connection *connection, unsigned directions);
+
+/* Fails the run when a connection that carries nothing has been closed or written to. */
+void check_silence(void);
 
 #endif

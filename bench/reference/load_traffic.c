@@ -1,10 +1,7 @@
-/* The bytes of the load generator: opening connections, sending, and checking what comes back. */
+/* The bytes of the load generator: sending, and checking what comes back. */
 #include "load.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +12,6 @@
 #define READ_SIZE (256 * 1024)
 #define TEXT_PERIOD 251
 #define EDGE 8
-#define SOURCE_ADDRESSES 32
 
 struct connection *connections;
 static char *text;
@@ -41,7 +37,7 @@ int prepare_connections(unsigned count)
     return 0;
 }
 
-static int would_block(void) { return errno == EAGAIN || errno == EWOULDBLOCK; }
+int would_block(void) { return errno == EAGAIN || errno == EWOULDBLOCK; }
 
 void want(struct connection *connection, unsigned interest)
 {
@@ -58,56 +54,15 @@ static const char *message_text(const struct connection *connection)
     return text + (connection->number * 7u + connection->sequence) % TEXT_PERIOD;
 }
 
-/* --- opening --------------------------------------------------------------------------------- */
+static int is_echoed(void) { return options.mode != MODE_ASK && options.mode != MODE_FAN_OUT; }
 
-/* The side that closes first keeps its port for a while. Thousands of connections a second would
- * use all ports of one address up; Linux lets a client use the whole of 127.0.0.0/8. */
-static void choose_source_address(int descriptor)
+static size_t answer_size(void) { return options.answer > 0 ? options.answer : options.size; }
+
+/* What a server says of its own is always the same. */
+static const char *answer_text(const struct connection *connection)
 {
-#if defined(__linux__) && defined(IP_BIND_ADDRESS_NO_PORT)
-    int on = 1;
-    struct sockaddr_in source = {0};
-    source.sin_family = AF_INET;
-    source.sin_addr.s_addr =
-        htonl(INADDR_LOOPBACK + 1u + (uint32_t)(run.attempts % SOURCE_ADDRESSES));
-    setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    if (bind(descriptor, (struct sockaddr *)&source, sizeof source) < 0)
-        fail("bind: %s", strerror(errno));
-#else
-    (void)descriptor;
-#endif
+    return is_echoed() ? message_text(connection) : text;
 }
-
-static void open_connection(struct connection *connection)
-{
-    int on = 1;
-    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    if (descriptor < 0) {
-        fail("socket: %s", strerror(errno));
-        return;
-    }
-    connection->descriptor = descriptor;
-    connection->is_open = 0;
-    connection->interest = 0;
-    connection->started = now();
-    run.attempts++;
-    fcntl(descriptor, F_SETFL, O_NONBLOCK);
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (options.mode == MODE_ACCEPT)
-        choose_source_address(descriptor);
-    if (connect(descriptor, (struct sockaddr *)&options.address, sizeof options.address) < 0 &&
-        errno != EINPROGRESS)
-        fail("connect: %s", strerror(errno));
-    want(connection, WRITABLE);
-}
-
-void open_next_connection(void)
-{
-    if (run.asked_to_open < options.connections)
-        open_connection(&connections[run.asked_to_open++]);
-}
-
-/* --- traffic --------------------------------------------------------------------------------- */
 
 static void push_message(struct connection *connection)
 {
@@ -124,7 +79,7 @@ static void push_message(struct connection *connection)
     want(connection, connection->sent < options.size ? READABLE | WRITABLE : READABLE);
 }
 
-static void begin_message(struct connection *connection)
+void begin_message(struct connection *connection)
 {
     connection->sequence++;
     connection->sent = 0;
@@ -132,27 +87,39 @@ static void begin_message(struct connection *connection)
     push_message(connection);
 }
 
-/* Before the measured traffic each connection has one message echoed and then waits: a connection
- * can be open for the client long before the server has accepted it. */
-static void complete_greeting(struct connection *connection)
+static void begin_fan_out(void)
 {
-    want(connection, 0);
-    run.open++;
-    open_next_connection();
+    run.arrived = 0;
+    run.fan_out_started = now();
+    if (send(connections[0].descriptor, text, 1, 0) != 1)
+        fail("send: %s", strerror(errno));
+}
+
+static void complete_delivery(struct connection *connection)
+{
+    connection->received = 0;
+    if (++run.arrived == options.connections)
+        begin_fan_out();
 }
 
 static void complete_message(struct connection *connection)
 {
     uint64_t time = now();
-    if (run.phase == OPENING && options.mode == MODE_ECHO) {
+    uint64_t started = options.mode == MODE_FAN_OUT ? run.fan_out_started : connection->started;
+    run.messages_in_all++;
+    if (run.phase == OPENING && options.mode != MODE_ACCEPT) {
         complete_greeting(connection);
         return;
     }
     if (run.phase == MEASURING) {
-        histogram_add(&run.latencies, time - connection->started);
+        histogram_add(&run.latencies, time - started);
         run.messages++;
-        run.bytes += options.size;
+        run.bytes += answer_size();
         connection->completed_in_window++;
+    }
+    if (options.mode == MODE_FAN_OUT) {
+        complete_delivery(connection);
+        return;
     }
     if (options.mode == MODE_ACCEPT) {
         close(connection->descriptor);
@@ -165,7 +132,7 @@ static void complete_message(struct connection *connection)
 
 static int is_expected(const struct connection *connection, size_t length)
 {
-    const char *expected = message_text(connection) + connection->received;
+    const char *expected = answer_text(connection) + connection->received;
     if (run.phase != MEASURING || options.mode == MODE_ACCEPT || length <= 2 * EDGE)
         return memcmp(read_buffer, expected, length) == 0;
     return memcmp(read_buffer, expected, EDGE) == 0 &&
@@ -179,11 +146,11 @@ static void pull_message(struct connection *connection)
         return;
     if (length <= 0)
         fail("receive: %s", length == 0 ? "the server closed the connection" : strerror(errno));
-    else if (connection->received + (size_t)length > connection->sent)
-        fail("the server sent more than it was sent");
+    else if (connection->received + (size_t)length > (is_echoed() ? connection->sent : answer_size()))
+        fail("the server sent more than it was asked for");
     else if (!is_expected(connection, (size_t)length))
         fail("the server sent back something else");
-    else if ((connection->received += (size_t)length) == options.size)
+    else if ((connection->received += (size_t)length) == answer_size())
         complete_message(connection);
 }
 
@@ -224,36 +191,29 @@ static void pull_answer(struct connection *connection)
     }
 }
 
-void start_traffic(struct connection *connection)
+void start_traffic(void)
 {
-    if (options.mode == MODE_SEND) {
-        want(connection, WRITABLE);
-        return;
+    for (unsigned index = 0; index < options.connections; index++) {
+        struct connection *connection = &connections[index];
+        if (options.mode == MODE_SEND) {
+            want(connection, WRITABLE);
+        } else if (options.mode == MODE_FAN_OUT) {
+            connection->received = 0;
+            want(connection, READABLE);
+        } else if (options.mode == MODE_ECHO || options.mode == MODE_ASK) {
+            connection->started = now();
+            begin_message(connection);
+        }
     }
-    connection->started = now();
-    begin_message(connection);
+    if (options.mode == MODE_FAN_OUT)
+        begin_fan_out();
 }
 
-static void on_open(struct connection *connection)
+void check_silence(void)
 {
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (getsockopt(connection->descriptor, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error) {
-        fail("connect: %s", strerror(error ? error : errno));
-        return;
-    }
-    connection->is_open = 1;
-    if (options.mode == MODE_ECHO) {
-        begin_message(connection);
-        return;
-    }
-    run.open++;
-    if (options.mode == MODE_ACCEPT)
-        begin_message(connection);
-    else
-        want(connection, 0);
-    if (run.phase == OPENING)
-        open_next_connection();
+    for (unsigned index = 0; index < options.connections; index++)
+        if (recv(connections[index].descriptor, read_buffer, 1, MSG_DONTWAIT) >= 0 || !would_block())
+            fail("connection %u was not silent", index);
 }
 
 void on_ready(struct connection *connection, unsigned directions)
@@ -267,7 +227,7 @@ void on_ready(struct connection *connection, unsigned directions)
     else if (options.mode == MODE_SEND)
         push_stream(connection);
     else {
-        if ((directions & WRITABLE) && connection->sent < options.size)
+        if ((directions & WRITABLE) && (connection->interest & WRITABLE))
             push_message(connection);
         if ((directions & READABLE) && run.phase != FINISHED)
             pull_message(connection);

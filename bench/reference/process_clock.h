@@ -1,8 +1,9 @@
 /* The CPU time another process has used, read from the load generator at the very edges of the
  * measured window: no start-up, warm-up or tear-down of the server is counted.
  *
- * Linux keeps the total exactly, in nanoseconds; how much of it is user time is known only from the
- * timer ticks, so the exact total is divided in the proportion of the ticks. */
+ * Linux keeps the total exactly, in nanoseconds; how much of it is user time it knows only from the
+ * timer ticks, so the exact total is divided in the proportion of the ticks, where user_sampler.h
+ * does not know better. */
 #ifndef UVNET_BENCH_PROCESS_CLOCK_H
 #define UVNET_BENCH_PROCESS_CLOCK_H
 

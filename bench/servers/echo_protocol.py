@@ -1,13 +1,13 @@
-"""Echo in an asyncio Protocol; the argument chooses the loop: `uvloop` or `asyncio`.
+"""Echo in an asyncio Protocol; the argument chooses the loop.
 
-Both loops set TCP_NODELAY on accepted sockets by themselves.
+All loops set TCP_NODELAY on accepted sockets by themselves.
 """
 
 import asyncio
 import sys
 from typing import cast
 
-import uvloop
+import loops
 
 
 class Echo(asyncio.Protocol):
@@ -20,12 +20,7 @@ class Echo(asyncio.Protocol):
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=1024)
-    print("listening", server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await loops.serve(await loop.create_server(Echo, "127.0.0.1", 0, backlog=1024))
 
 
-if sys.argv[1] == "uvloop":
-    uvloop.run(main())
-else:
-    asyncio.run(main())
+loops.run(main(), sys.argv[1])

@@ -1,6 +1,6 @@
 """One-way receive in asyncio protocols; the count is the answer at the end.
 
-The first argument chooses the loop (`uvloop` or `asyncio`), the second the protocol (`plain`, which
+The first argument chooses the loop, the second the protocol (`plain`, which
 is given `bytes`, or `buffered`, which lends one buffer to the loop and has nothing allocated).
 """
 
@@ -8,7 +8,7 @@ import asyncio
 import sys
 from typing import cast
 
-import uvloop
+import loops
 
 READ_SIZE = 256 * 1024
 
@@ -50,12 +50,7 @@ class BufferedSink(asyncio.BufferedProtocol):
 async def main() -> None:
     loop = asyncio.get_running_loop()
     protocol = BufferedSink if sys.argv[2] == "buffered" else PlainSink
-    server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=1024)
-    print("listening", server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await loops.serve(await loop.create_server(protocol, "127.0.0.1", 0, backlog=1024))
 
 
-if sys.argv[1] == "uvloop":
-    uvloop.run(main())
-else:
-    asyncio.run(main())
+loops.run(main(), sys.argv[1])

@@ -32,6 +32,7 @@ typedef struct uv_pipe_s { void *data; } uv_pipe_t;
 typedef struct uv_timer_s { void *data; } uv_timer_t;
 typedef struct uv_prepare_s { void *data; } uv_prepare_t;
 typedef struct uv_check_s { void *data; } uv_check_t;
+typedef struct uv_poll_s { void *data; } uv_poll_t;
 typedef struct uv_req_s { void *data; } uv_req_t;
 typedef struct uv_connect_s { void *data; } uv_connect_t;
 typedef struct uv_write_s { void *data; } uv_write_t;
@@ -56,11 +57,11 @@ typedef void (*uv_read_cb)(uv_stream_t *stream, ssize_t nread, const uv_buf_t *b
 typedef void (*uv_write_cb)(uv_write_t *request, int status);
 typedef void (*uv_connect_cb)(uv_connect_t *request, int status);
 typedef void (*uv_shutdown_cb)(uv_shutdown_t *request, int status);
-typedef void (*uv_connection_cb)(uv_stream_t *server, int status);
 typedef void (*uv_close_cb)(uv_handle_t *handle);
 typedef void (*uv_timer_cb)(uv_timer_t *handle);
 typedef void (*uv_prepare_cb)(uv_prepare_t *handle);
 typedef void (*uv_check_cb)(uv_check_t *handle);
+typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct addrinfo *result);
 
 #endif /* UVNET_UV_ABI_CHECK */
@@ -69,6 +70,7 @@ typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct 
 #define UVNET_UV_CONSTANTS(X)                        \
     X(UVNET_UV_CHECK, UV_CHECK, 2)                   \
     X(UVNET_UV_NAMED_PIPE, UV_NAMED_PIPE, 7)         \
+    X(UVNET_UV_POLL, UV_POLL, 8)                     \
     X(UVNET_UV_PREPARE, UV_PREPARE, 9)               \
     X(UVNET_UV_TCP, UV_TCP, 12)                      \
     X(UVNET_UV_TIMER, UV_TIMER, 13)                  \
@@ -76,7 +78,7 @@ typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct 
     X(UVNET_UV_WRITE, UV_WRITE, 3)                   \
     X(UVNET_UV_SHUTDOWN, UV_SHUTDOWN, 4)             \
     X(UVNET_UV_GETADDRINFO, UV_GETADDRINFO, 8)       \
-    X(UVNET_UV_TCP_IPV6ONLY, UV_TCP_IPV6ONLY, 1)     \
+    X(UVNET_UV_READABLE, UV_READABLE, 1)             \
     X(UVNET_UV_EOF, UV_EOF, -4095)                   \
     X(UVNET_UV_EAI_AGAIN, UV_EAI_AGAIN, -3001)       \
     X(UVNET_UV_EAI_FAIL, UV_EAI_FAIL, -3004)         \
@@ -106,8 +108,6 @@ enum {
     X(REQUIRED, is_active, int, (const uv_handle_t *))                                                  \
     X(REQUIRED, unref, void, (uv_handle_t *))                                                           \
     X(REQUIRED, fileno, int, (const uv_handle_t *, uv_os_fd_t *))                                       \
-    X(REQUIRED, listen, int, (uv_stream_t *, int, uv_connection_cb))                                    \
-    X(REQUIRED, accept, int, (uv_stream_t *, uv_stream_t *))                                            \
     X(REQUIRED, read_start, int, (uv_stream_t *, uv_alloc_cb, uv_read_cb))                              \
     X(REQUIRED, read_stop, int, (uv_stream_t *))                                                        \
     X(REQUIRED, write, int,                                                                             \
@@ -138,6 +138,9 @@ enum {
     X(REQUIRED, prepare_stop, int, (uv_prepare_t *))                                                    \
     X(REQUIRED, check_init, int, (uv_loop_t *, uv_check_t *))                                           \
     X(REQUIRED, check_start, int, (uv_check_t *, uv_check_cb))                                          \
+    X(REQUIRED, poll_init, int, (uv_loop_t *, uv_poll_t *, int))                                        \
+    X(REQUIRED, poll_start, int, (uv_poll_t *, int, uv_poll_cb))                                        \
+    X(REQUIRED, poll_stop, int, (uv_poll_t *))                                                          \
     X(REQUIRED, getaddrinfo, int,                                                                       \
       (uv_loop_t *, uv_getaddrinfo_t *, uv_getaddrinfo_cb, const char *, const char *,                  \
        const struct addrinfo *))                                                                        \

@@ -1,7 +1,9 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
-from uvnet.address import Address
+from uvnet.activation import listen_fds
+from uvnet.address import Address, PeerCredentials
 from uvnet.aio import finished, on, once, pipeline
+from uvnet.blocklist import BlockList
 from uvnet.connect import (
     connect,
     create_connection,
@@ -14,25 +16,31 @@ from uvnet.connect import (
 from uvnet.emitter import EventEmitter, MaxListenersExceededWarning
 from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.ip import is_ip, is_ipv4, is_ipv6
+from uvnet.proxying import create_proxy
 from uvnet.run import active_handles, run
 from uvnet.server import Server
 from uvnet.socket import Socket
+from uvnet.socket_address import SocketAddress
 from uvnet.ticks import next_tick
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "BlockList",
     "EventEmitter",
     "MaxListenersExceededWarning",
     "NetRuntimeError",
     "NetTypeError",
     "NetValueError",
+    "PeerCredentials",
     "Server",
     "Socket",
+    "SocketAddress",
     "active_handles",
     "connect",
     "create_connection",
+    "create_proxy",
     "create_server",
     "finished",
     "get_default_auto_select_family",
@@ -40,6 +48,7 @@ __all__ = [
     "is_ip",
     "is_ipv4",
     "is_ipv6",
+    "listen_fds",
     "next_tick",
     "on",
     "once",

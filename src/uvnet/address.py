@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Address"]
+__all__ = ["Address", "PeerCredentials"]
 
 
 class Address(NamedTuple):
@@ -13,3 +13,11 @@ class Address(NamedTuple):
     address: str
     family: str
     port: int
+
+
+class PeerCredentials(NamedTuple):
+    """Who is at the other end of a Unix socket: what socket.peer_credentials gives."""
+
+    pid: int
+    uid: int
+    gid: int

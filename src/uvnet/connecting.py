@@ -13,7 +13,7 @@ from typing import Any
 
 from uvnet._core.errors import system_error
 from uvnet._core.lookup import look_up
-from uvnet.errors import NetRuntimeError, invalid_family, invalid_ip
+from uvnet.errors import NetRuntimeError, invalid_family, invalid_ip, ip_blocked
 from uvnet.ip import is_ip
 from uvnet.options import ConnectOptions, is_async_callable
 
@@ -37,7 +37,7 @@ class Connector:
         self.socket = socket
         self.options = options
         self.candidates: list[tuple[str, int]] = []
-        self.errors: list[OSError] = []
+        self.errors: list[Exception] = []
         self.many = False
         self.current: tuple[str, int] | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -192,6 +192,10 @@ class Connector:
 
     def _attempt(self, address: str, family: int) -> None:
         options, socket = self.options, self.socket
+        if socket._is_blocked(address):
+            self._stop_timer()
+            self._attempt_failed(ip_blocked(address))
+            return
         if options.local_address or options.local_port:
             local = options.local_address or ("::" if family == 6 else "0.0.0.0")
             status = socket._bind_local(local, options.local_port, family)
@@ -204,7 +208,7 @@ class Connector:
             self._stop_timer()
             self._attempt_failed(self._connect_error(status))
 
-    def _attempt_failed(self, error: OSError) -> None:
+    def _attempt_failed(self, error: Exception) -> None:
         assert self.current is not None
         address, family = self.current
         self.errors.append(error)
@@ -272,13 +276,14 @@ def _alternate(addresses: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return ordered
 
 
-def _all_failed(errors: list[OSError]) -> Exception:
+def _all_failed(errors: list[Exception]) -> Exception:
     """One error for all attempts: of the first one's class, with every error in `errors`."""
     if not errors:
         return NetRuntimeError("ERR_SOCKET_CONNECTION_TIMEOUT", "Socket connection timeout")
     first = errors[0]
-    message = "; ".join(str(error.strerror) for error in errors)
-    error = OSError(first.errno, f"every connection attempt failed: {message}")
+    message = "; ".join(getattr(error, "strerror", None) or str(error) for error in errors)
+    number = next((error.errno for error in errors if isinstance(error, OSError)), errno.EACCES)
+    error = OSError(number, f"every connection attempt failed: {message}")
     for name in ("code", "syscall", "address", "port"):
         if hasattr(first, name):
             setattr(error, name, getattr(first, name))

@@ -1,4 +1,5 @@
 from uvnet._core.idle cimport IdleEntry
+from uvnet._core.sockaddr cimport ip_name
 from uvnet._core.stream cimport Stream
 from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
@@ -17,8 +18,8 @@ cdef class Connection(Duplex):
     cdef BufferReader _reader            # of the option onread, or None
     cdef IdleEntry *_idle                # NULL until set_timeout() is first used
     cdef unsigned int _parked_timeout    # milliseconds; fired without a handle, connect() starts it anew
-    cdef tuple _local_name               # (address, family, port), once known
-    cdef tuple _remote_name
+    cdef ip_name _local_name             # once known
+    cdef ip_name _remote_name
     cdef unsigned long long _old_bytes_read       # of a handle that is gone
     cdef unsigned long long _old_bytes_written
     cdef flag _connecting
@@ -27,7 +28,8 @@ cdef class Connection(Duplex):
     cdef flag _unreferenced
     cdef flag _counted                   # in its server's number of connections
 
-    # For Socket.
+    # For Relaying and Socket.
+    cdef int _relay_ended(self, ssize_t nread) except -1
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _stop_connecting(self) except -1
 
@@ -35,6 +37,7 @@ cdef class Connection(Duplex):
     cdef int _let_go(self) except -1
     cdef int _shutdown_done(self, int status) except -1
     cdef int _capture_names(self) except -1
+    cdef tuple _name(self, bint remote)
     cdef inline void _touch(self) noexcept:
         if self._idle is not NULL:
             self._store_activity()

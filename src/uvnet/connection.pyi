@@ -2,7 +2,7 @@ from typing import Literal
 
 from typing_extensions import disjoint_base
 
-from uvnet.address import Address
+from uvnet.address import Address, PeerCredentials
 from uvnet.duplex import Duplex
 from uvnet.emitter import EventEmitter
 from uvnet.iteration import ChunkIterator
@@ -26,6 +26,8 @@ class Connection(Duplex):
     @property
     def remote_port(self) -> int | None: ...
     @property
+    def peer_credentials(self) -> PeerCredentials | None: ...
+    @property
     def bytes_read(self) -> int: ...
     @property
     def bytes_written(self) -> int: ...
@@ -34,3 +36,6 @@ class Connection(Duplex):
     @property
     def server(self) -> Server | None: ...
     def __aiter__(self) -> ChunkIterator: ...
+    def _set_names(
+        self, local_address: str, local_port: int, remote_address: str, remote_port: int
+    ) -> None: ...

@@ -9,6 +9,8 @@ from libc.errno cimport ENOTCONN
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
+from uvnet._core.pipe cimport Pipe
+from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, StreamEvents
 from uvnet._core.tcp cimport TCP
 from uvnet._core.tick cimport later
@@ -18,8 +20,9 @@ from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
 from uvnet.iteration cimport ChunkIterator
 from uvnet.onread cimport BufferReader
+from uvnet.readable cimport RELAY_FROM, RELAY_TO
 
-from uvnet.address import Address
+from uvnet.address import Address, PeerCredentials
 from uvnet.errors import ended_by_other_party, socket_closed
 
 cdef enum:
@@ -62,26 +65,26 @@ cdef class Connection(Duplex):
         """
         if self._destroyed:
             return None
-        self._capture_names()
-        return None if self._local_name is None else Address._make(self._local_name)
+        name = self._name(False)
+        return None if name is None else Address._make(name)
 
     @property
     def local_address(self):
         """The IP address of this end (str), or None.  Known even after 'close'.  Node: "socket.localAddress"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[0]
+        name = self._name(False)
+        return None if name is None else name[0]
 
     @property
     def local_family(self):
         """"IPv4", "IPv6" or None.  Node: "socket.localFamily"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[1]
+        name = self._name(False)
+        return None if name is None else name[1]
 
     @property
     def local_port(self):
         """The port of this end, or None.  Node: "socket.localPort"."""
-        self._capture_names()
-        return None if self._local_name is None else self._local_name[2]
+        name = self._name(False)
+        return None if name is None else name[2]
 
     @property
     def remote_address(self):
@@ -89,22 +92,35 @@ cdef class Connection(Duplex):
 
         Node: "socket.remoteAddress".
         """
-        return None if self._remote_name is None else self._remote_name[0]
+        name = self._name(True)
+        return None if name is None else name[0]
 
     @property
     def remote_family(self):
         """"IPv4", "IPv6" or None.  Node: "socket.remoteFamily"."""
-        return None if self._remote_name is None else self._remote_name[1]
+        name = self._name(True)
+        return None if name is None else name[1]
 
     @property
     def remote_port(self):
         """The port of the other end, or None.  Node: "socket.remotePort"."""
-        return None if self._remote_name is None else self._remote_name[2]
+        name = self._name(True)
+        return None if name is None else name[2]
+
+    @property
+    def peer_credentials(self):
+        """PeerCredentials (pid, uid, gid) of the process at the other end of a Unix socket, or None.
+
+        They are those of the moment it connected (for a client: of the moment the server began to listen), and
+        are known while the connection is open.  On TCP there are none.  This is not in Node.
+        """
+        credentials = (<Pipe>self._handle).peer_credentials() if isinstance(self._handle, Pipe) else None
+        return None if credentials is None else PeerCredentials._make(credentials)
 
     @property
     def bytes_read(self):
         """Bytes received in this connection.  Node: "socket.bytesRead"."""
-        return self._old_bytes_read if self._handle is None else self._handle.bytes_read
+        return self._old_bytes_read if self._handle is None else self._handle.block.bytes_read
 
     @property
     def bytes_written(self):
@@ -112,7 +128,7 @@ cdef class Connection(Duplex):
         cdef unsigned long long total = self._old_bytes_written
         cdef WriteRequest request = self._in_flight
         if self._handle is not None:
-            total = self._handle.bytes_written
+            total = self._handle.block.bytes_written
             total += self._handle.gathered_length()
         if request is not None and request.state == WRITE_GATHERING:
             total += request.total
@@ -123,7 +139,7 @@ cdef class Connection(Duplex):
     @property
     def buffer_size(self):
         """writable_length while there is a connection, else None.  Node: "socket.bufferSize"."""
-        return None if self._handle is None else self._writable_length
+        return None if self._handle is None else self.writable_length
 
     @property
     def server(self):
@@ -134,7 +150,19 @@ cdef class Connection(Duplex):
         """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
         return ChunkIterator(self)
 
-    # === For Socket ===
+    def _set_names(self, str local_address, int local_port, str remote_address, int remote_port):
+        # For proxying.py: both ends as a PROXY header tells them.
+        cdef sockaddr_storage name
+        parse_sockaddr(local_address, local_port, &name)
+        copy_name(&name, &self._local_name)
+        parse_sockaddr(remote_address, remote_port, &name)
+        copy_name(&name, &self._remote_name)
+
+    # === For Relaying and Socket ===
+
+    cdef int _relay_ended(self, ssize_t nread) except -1:
+        """A relay from here has come to the end of what there is to read."""
+        return 0
 
     cdef int _connect_done(self, Stream handle, int status) except -1:
         """The connect request of `handle` is over."""
@@ -244,7 +272,8 @@ cdef class Connection(Duplex):
         handle.events = &_events
         handle.on_closed = _on_closed
         handle.on_abandoned = _on_abandoned
-        handle.referenced = not self._unreferenced
+        handle.block.referenced = not self._unreferenced
+        handle.block.activity = &self._idle.last if self._idle is not NULL else NULL
         self._handle = handle
         if self._reader is not None:
             handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
@@ -253,19 +282,26 @@ cdef class Connection(Duplex):
     cdef int _let_go(self) except -1:
         """Forget the handle, and keep what users may still ask for."""
         self._capture_names()
-        self._old_bytes_read = self._handle.bytes_read
-        self._old_bytes_written = self._handle.bytes_written
+        self._old_bytes_read = self._handle.block.bytes_read
+        self._old_bytes_written = self._handle.block.bytes_written
         self._handle = None
         return 0
 
     cdef int _capture_names(self) except -1:
         """Learn both addresses while the handle can tell (decision 9)."""
         cdef TCP handle
-        if self._local_name is None and not self._connecting and isinstance(self._handle, TCP):
+        if not self._connecting and isinstance(self._handle, TCP):
             handle = <TCP>self._handle
-            self._local_name = handle.local_name()
-            self._remote_name = handle.remote_name()
+            if self._local_name.any.sa_family == 0:
+                handle.local_name(&self._local_name)
+            if self._remote_name.any.sa_family == 0:
+                handle.remote_name(&self._remote_name)
         return 0
+
+    cdef tuple _name(self, bint remote):
+        """(address, family, port) of one end, or None."""
+        self._capture_names()
+        return format_sockaddr(&self._remote_name.any if remote else &self._local_name.any)
 
     cdef void _store_activity(self) noexcept:
         self._idle.last = uv.now(self.record.uv_loop)
@@ -290,7 +326,6 @@ cdef class Connection(Duplex):
                 return self._received_in_buffer(nread)
             self._push(chunk)
         elif nread == UVNET_UV_EOF:
-            self._handle.reading = False
             self._push_end()
         else:
             self._destroy_stream(system_error(<int>nread, "read"))
@@ -327,6 +362,14 @@ cdef int _on_connected(object owner, Stream stream, int status) except -1:
     return (<Connection>owner)._connect_done(stream, status)
 
 
+cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
+    return (<Connection>owner)._relay_ended(nread)
+
+
+cdef int _on_relay_lost(object owner) except -1:
+    return (<Connection>owner)._leave_relays(RELAY_TO)
+
+
 cdef int _on_failed(object owner, object error) except -1:
     return (<Connection>owner)._failed(error)
 
@@ -349,6 +392,8 @@ cdef int _emit_close(Connection self, bint had_error) except -1:
 cdef int _on_abandoned(object owner) except -1:
     # The loop is gone: no event will come, and nothing may be used any more.
     cdef Connection self = <Connection>owner
+    if self._relaying:
+        self._leave_relays(RELAY_FROM | RELAY_TO)
     self._destroyed = True
     self._connecting = False
     if self._handle is not None:
@@ -368,4 +413,6 @@ _events.on_sent = _on_sent
 _events.on_written = _on_written
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
+_events.on_relay_ended = _on_relay_ended
+_events.on_relay_lost = _on_relay_lost
 _events.on_failed = _on_failed

@@ -25,6 +25,7 @@ cdef class Duplex(Readable):
     cdef int _send(self, WriteRequest request, bint in_call) except -1   # anything else
     cdef int _final(self) except -1                                      # shut the writable side down
     cdef int _destroy_handle(self, object error) except -1
+    cdef bint _relay_waiting(self) noexcept
     cdef object _write_refused(self)                                     # an error of its own, or None
 
     cdef int _written(self, WriteRequest request, bint in_call) except -1

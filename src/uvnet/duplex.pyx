@@ -19,7 +19,7 @@ from uvnet._core.write_request cimport (
     as_chunk,
     chunk_length,
 )
-from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, Readable
+from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_FROM, RELAY_TO, Readable
 
 from uvnet.encoding import canonical_encoding, encode
 from uvnet.errors import (
@@ -103,6 +103,7 @@ cdef class Duplex(Readable):
             encoding, callback = None, encoding
         if callback is not None and not callable(callback):
             raise invalid_callback(callback)
+        self._own_writing()
         if chunk is not None:
             chunk = self._accept(chunk, encoding)
             result = self._write(chunk, None, None)
@@ -133,6 +134,7 @@ cdef class Duplex(Readable):
     def cork(self):
         """Keep what is written until uncork(); calls are counted.  Node: "writable.cork()"."""
         self.record.check()
+        self._own_writing()
         self._corked += 1
 
     def uncork(self):
@@ -172,6 +174,7 @@ cdef class Duplex(Readable):
     @property
     def writable_length(self):
         """Bytes written and not handed to the system yet.  Node: "writable.writableLength"."""
+        self._own_writing()
         return self._writable_length
 
     @property
@@ -197,6 +200,7 @@ cdef class Duplex(Readable):
     @property
     def writable_need_drain(self):
         """True while a 'drain' is owed.  Node: "writable.writableNeedDrain"."""
+        self._own_writing()
         return bool(self._need_drain and not self._destroyed and not self._ending)
 
     # === For subclasses ===
@@ -218,6 +222,10 @@ cdef class Duplex(Readable):
 
     cdef object _write_refused(self):
         return None
+
+    cdef bint _relay_waiting(self) noexcept:
+        """Whether libuv has something for this stream that a relay has given it."""
+        return False
 
     cdef int _written(self, WriteRequest request, bint in_call) except -1:
         """A request given to _send() is done or has failed.
@@ -257,6 +265,7 @@ cdef class Duplex(Readable):
     cdef int _gathered_sent(self, WriteRequest request) except -1:
         """What was gathered has been handed over."""
         if request.state == WRITE_WAITING:
+            self._own_writing()
             self._in_flight = request
             self._writable_length += request.total
         elif request.state == WRITE_FAILED:
@@ -290,6 +299,8 @@ cdef class Duplex(Readable):
     cdef int _destroy_stream(self, object error) except -1:
         if self._destroyed:
             return 0
+        if self._relaying:
+            self._leave_relays(RELAY_FROM | RELAY_TO)
         self._flush()
         if error is not None and self._errored is None:
             self._errored = error
@@ -402,6 +413,8 @@ cdef class Duplex(Readable):
             self._destroy_stream(error)
             return error
         length = chunk_length(chunk)
+        if self._relaying & RELAY_TO and self._relay_waiting():
+            self._own_writing()
         if self._in_flight is not None or self._corked or self._errored is not None:
             if self._buffered is None:
                 self._buffered = []

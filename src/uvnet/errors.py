@@ -121,6 +121,11 @@ def invalid_family(family: Any, host: Any, port: Any) -> NetValueError:
     return error
 
 
+def invalid_address() -> NetValueError:
+    """ERR_INVALID_ADDRESS."""
+    return NetValueError("ERR_INVALID_ADDRESS", "Invalid socket address")
+
+
 def invalid_fd_type(kind: str) -> NetTypeError:
     """ERR_INVALID_FD_TYPE."""
     return NetTypeError("ERR_INVALID_FD_TYPE", f"Unsupported fd type: {kind}")
@@ -173,6 +178,11 @@ def closed_before_connection() -> NetRuntimeError:
 def invalid_handle_type() -> NetTypeError:
     """ERR_INVALID_HANDLE_TYPE of reset_and_destroy() on a Unix socket."""
     return NetTypeError("ERR_INVALID_HANDLE_TYPE", "This handle type cannot be reset")
+
+
+def ip_blocked(address: str) -> NetRuntimeError:
+    """ERR_IP_BLOCKED of connect() to an address of the socket's block_list."""
+    return NetRuntimeError("ERR_IP_BLOCKED", f"IP({address}) is blocked by net.BlockList")
 
 
 def already_listening() -> NetRuntimeError:

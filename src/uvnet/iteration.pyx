@@ -31,6 +31,7 @@ cdef class ChunkIterator:
 
     def __init__(self, Readable stream not None):
         stream.record.check()
+        stream._own_reading()
         self.stream = stream
         stream._iterated = True
         stream._flowing = NOT_FLOWING

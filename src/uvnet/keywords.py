@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     import os
+    import socket
 
     from typing_extensions import Buffer
 
+    from uvnet.blocklist import BlockList
+    from uvnet.server import Server
+    from uvnet.socket import Socket
+
 __all__ = [
     "ConnectKeywords",
-    "DropAddresses",
+    "Drop",
     "ListenKeywords",
     "OnRead",
     "ServerKeywords",
@@ -40,9 +45,10 @@ class SocketKeywords(TypedDict, total=False):
     """Options of Socket()."""
 
     allow_half_open: bool
+    block_list: BlockList | None
     encoding: str | None
     fd: int
-    handle: object
+    handle: int | socket.socket | Socket
     high_water_mark: int | None
     keep_alive: bool
     keep_alive_initial_delay: float
@@ -76,6 +82,7 @@ class ServerKeywords(TypedDict, total=False):
     """Options of Server() and create_server()."""
 
     allow_half_open: bool
+    block_list: BlockList | None
     high_water_mark: int | None
     keep_alive: bool
     keep_alive_initial_delay: float
@@ -90,17 +97,22 @@ class ListenKeywords(TypedDict, total=False):
     callback: Callable[[], object] | None
     exclusive: bool
     fd: int
-    handle: object
+    handle: int | socket.socket | Socket | Server
     host: str | None
     ipv6_only: bool
     path: str | bytes | os.PathLike[str] | None
     port: int | str | None
     readable_all: bool
+    reuse_port: bool
     writable_all: bool
 
 
-class DropAddresses(TypedDict):
-    """What 'drop' tells about a TCP connection that was refused."""
+class _Reason(TypedDict):
+    reason: str
+
+
+class Drop(_Reason, total=False):
+    """What 'drop' tells about a connection that was closed at once; the addresses on TCP only."""
 
     local_address: str
     local_family: Literal["IPv4", "IPv6"]

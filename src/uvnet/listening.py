@@ -31,6 +31,7 @@ class ListenOptions(NamedTuple):
     host: str | None
     backlog: int
     ipv6_only: bool
+    reuse_port: bool
     readable_all: bool
     writable_all: bool
 
@@ -49,7 +50,7 @@ def parse_listen_options(
     backlog = _check_backlog(options.get("backlog"))
     flags = {
         name: bool(options.get(name, False))
-        for name in ("ipv6_only", "readable_all", "writable_all")
+        for name in ("ipv6_only", "reuse_port", "readable_all", "writable_all")
     }
     handle = options.get("handle", options.get("fd"))
     if "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int) or handle < 0):
@@ -104,7 +105,7 @@ def _name_a_handle(
     first = arguments[0]
     if isinstance(first, int | float | str | bytes | os.PathLike | Mapping | None) or callable(first):
         return arguments, keywords
-    if isinstance(first, _socket.socket) or hasattr(first, "_take_listening_handle"):
+    if isinstance(first, _socket.socket) or hasattr(first, "_take_listening_socket"):
         found = first
     elif isinstance(getattr(first, "fd", None), int):
         found = first.fd

@@ -119,6 +119,17 @@ def check_port(value: Any, name: str, type_name: str) -> int:
     return int(number)
 
 
+def check_integer(value: Any, name: str, highest: int) -> int:
+    """A whole number from 0 to `highest`; raises TypeError or ValueError (ERR_OUT_OF_RANGE)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid_type(name, "of type int", value)
+    if isinstance(value, float) and not value.is_integer():
+        raise out_of_range(name, "an integer", value)
+    if not 0 <= value <= highest:
+        raise out_of_range(name, f">= 0 and <= {highest}", value)
+    return int(value)
+
+
 def check_path(value: Any, name: str) -> str:
     """A path as str; raises TypeError."""
     if isinstance(value, os.PathLike):

@@ -21,6 +21,7 @@ class Piping:
         self.ends = end
         self.waiting = False
         self.open = True
+        self.relayable = hasattr(destination, "_relay")
         self.has_events = all(hasattr(destination, name) for name in ("on", "once", "off", "emit"))
 
     def start(self) -> None:
@@ -68,6 +69,8 @@ class Piping:
     def on_data(self, chunk: Any) -> None:
         if self.destination.write(chunk) is False and self.has_events:
             self.wait()
+        elif self.relayable:
+            self.source._relay(self)
 
     def on_drain(self) -> None:
         if not self.waiting:

@@ -6,6 +6,11 @@ ctypedef unsigned char flag
 cdef enum:
     DEFAULT_HIGH_WATER_MARK = 65536      # bytes, both ways (decision 20)
 
+# Directions in which a relay may go through a stream, see relaying.pyx.
+cdef enum:
+    RELAY_FROM = 1
+    RELAY_TO = 2
+
 cdef enum Flowing:
     NOBODY_ASKED = 0                     # Node's null
     NOT_FLOWING = 1
@@ -24,6 +29,7 @@ cdef class Readable(EventEmitter):
     cdef object _errored                 # the error that ended the stream
     cdef public list _pipings            # Piping objects from here, see piping.py; None until first used
     cdef Flowing _flowing
+    cdef flag _relaying                  # RELAY_FROM, RELAY_TO: C code moves the data, and Python must ask first
     cdef flag _iterated                  # an iterator hears of errors
     cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _readable_side             # False: this side does not exist
@@ -44,6 +50,18 @@ cdef class Readable(EventEmitter):
     cdef int _after_end(self) except -1              # 'end' has been emitted
     cdef int _destroy_stream(self, object error) except -1
     cdef int _failed(self, object error) except -1   # a listener of ours raised
+    cdef int _try_relay(self, object piping) except -1
+    cdef int _leave_relays(self, int directions) except -1   # go on as if there had been none
+
+    cdef inline int _own_reading(self) except -1:
+        if self._relaying & RELAY_FROM:
+            self._leave_relays(RELAY_FROM)
+        return 0
+
+    cdef inline int _own_writing(self) except -1:
+        if self._relaying & RELAY_TO:
+            self._leave_relays(RELAY_TO)
+        return 0
 
     cdef int _later(self, int step) except -1
     cdef int _push(self, bytes chunk) except -1

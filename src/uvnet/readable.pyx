@@ -56,6 +56,7 @@ cdef class Readable(EventEmitter):
         Emits 'pause'.  Node: "readable.pause()".
         """
         self.record.check()
+        self._own_reading()
         self._paused = True
         if self._flowing != NOT_FLOWING:
             self._flowing = NOT_FLOWING
@@ -69,12 +70,14 @@ cdef class Readable(EventEmitter):
         'readable' listener.  Node: "readable.resume()".
         """
         self.record.check()
+        self._own_reading()
         self._resume_flow()
         self._paused = False
         return self
 
     def is_paused(self):
         """True after pause(), or whenever the stream is told not to flow.  Node: "readable.isPaused()"."""
+        self._own_reading()
         return bool(self._paused) or self._flowing == NOT_FLOWING
 
     def read(self, size=None):
@@ -86,6 +89,7 @@ cdef class Readable(EventEmitter):
         Raises TypeError or ValueError for a size that is no integer >= 0.  Node: "readable.read([size])".
         """
         self.record.check()
+        self._own_reading()
         if size is None:
             return self._read(0, True)
         if not isinstance(size, int) or isinstance(size, bool):
@@ -105,6 +109,7 @@ cdef class Readable(EventEmitter):
         RuntimeError (ERR_STREAM_UNSHIFT_AFTER_END_EVENT) after 'end'.  Node: "readable.unshift(chunk)".
         """
         self.record.check()
+        self._own_reading()
         if isinstance(chunk, str):
             data = encode(chunk, canonical_encoding(encoding or "utf8"))
         else:
@@ -132,6 +137,7 @@ cdef class Readable(EventEmitter):
         (ERR_UNKNOWN_ENCODING) for any other.  Node: "readable.setEncoding(encoding)".
         """
         self.record.check()
+        self._own_reading()
         name = canonical_encoding(encoding)
         decoder = new_decoder(name)
         if self._readable_length:
@@ -156,6 +162,7 @@ cdef class Readable(EventEmitter):
         Node: "readable.pipe(destination[, options])".
         """
         self.record.check()
+        self._own_reading()
         if isinstance(end, Mapping):
             end = end.get("end", True)
         return start_piping(self, destination, end)
@@ -182,6 +189,7 @@ cdef class Readable(EventEmitter):
 
         Node: "readable.readableFlowing".
         """
+        self._own_reading()
         return None if self._flowing == NOBODY_ASKED else self._flowing == FLOWING
 
     @property
@@ -219,6 +227,10 @@ cdef class Readable(EventEmitter):
         """True once 'close' has been emitted.  Node: "readable.closed"."""
         return bool(self._close_emitted)
 
+    def _relay(self, piping):
+        # For piping.py: a chunk has gone the way through Python.
+        self._try_relay(piping)
+
     def _next_tick(self, callback, *arguments):
         # For policy in plain Python: on this stream's loop, whichever runs now.
         next_tick_on(self.record, callback, *arguments)
@@ -235,6 +247,13 @@ cdef class Readable(EventEmitter):
         return 0
 
     cdef int _destroy_stream(self, object error) except -1:
+        return 0
+
+    cdef int _try_relay(self, object piping) except -1:
+        """Let C code take over what `piping` does, where nobody can tell the difference."""
+        return 0
+
+    cdef int _leave_relays(self, int directions) except -1:
         return 0
 
     cdef int _failed(self, object error) except -1:
@@ -317,6 +336,8 @@ cdef class Readable(EventEmitter):
             self._read(0, False)
             self.emit0("resume")
             self._flow()
+            if self._pipings:
+                self._try_relay(self._pipings[0])
         elif step == STEP_READABLE:
             self._emit_readable()
         elif step == STEP_READ_MORE:
@@ -336,6 +357,11 @@ cdef class Readable(EventEmitter):
         # These two start to read.
         if event == "data" or event == "readable":
             self.record.check()
+            self._own_reading()
+        elif event == "pause" or event == "resume":
+            self._own_reading()
+        elif event == "drain":
+            self._own_writing()
         return 0
 
     cdef int _listener_added(self, object event) except -1:
@@ -360,6 +386,7 @@ cdef class Readable(EventEmitter):
         if event == "readable":
             self._later(STEP_UPDATE_LISTENING)
         elif event == "data":
+            self._own_reading()
             self._choose_data_listener()
         return 0
 

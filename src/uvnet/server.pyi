@@ -5,9 +5,9 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
+from uvnet.acceptor import Acceptor
 from uvnet.address import Address
-from uvnet.connection import SocketParent
-from uvnet.keywords import DropAddresses, ListenKeywords, ServerKeywords
+from uvnet.keywords import Drop, ListenKeywords, ServerKeywords
 from uvnet.socket import Socket
 
 # See socket.pyi about listeners.
@@ -21,14 +21,19 @@ _PlainL = TypeVar("_PlainL", bound=_Plain)
 _Connection = Callable[[Socket], object]
 _ConnectionL = TypeVar("_ConnectionL", bound=_Connection)
 
-# None for a Unix socket.
-_Drop = Callable[[DropAddresses | None], object]
+_Drop = Callable[[Drop], object]
 _DropL = TypeVar("_DropL", bound=_Drop)
 
 _Error = Callable[[Any], object]
 _ErrorL = TypeVar("_ErrorL", bound=_Error)
 
-_KnownEvent = Literal[_PlainEvent, "connection", "drop", "error"]
+# Of create_proxy(): client, socket; error, client.
+_Upstream = Callable[[Socket, Socket], object]
+_UpstreamL = TypeVar("_UpstreamL", bound=_Upstream)
+_Unreached = Callable[[Any, Socket], object]
+_UnreachedL = TypeVar("_UnreachedL", bound=_Unreached)
+
+_KnownEvent = Literal[_PlainEvent, "connection", "drop", "error", "upstream", "upstreamError"]
 
 class _HasDescriptor(Protocol):
     @property
@@ -37,10 +42,7 @@ class _HasDescriptor(Protocol):
 _Where = int | str | os.PathLike[str] | socket | Socket | _HasDescriptor
 
 @disjoint_base
-class Server(SocketParent):
-    max_connections: int | None
-    allow_half_open: bool
-    pause_on_connect: bool
+class Server(Acceptor):
     @overload
     def __init__(
         self,
@@ -92,11 +94,6 @@ class Server(SocketParent):
     def listen(self, **keywords: Unpack[ListenKeywords]) -> Self: ...
     def close(self, callback: Callable[[Any], object] | None = None) -> Self: ...
     def address(self) -> Address | str | None: ...
-    def get_connections(self, callback: Callable[[None, int], object]) -> Self: ...
-    def ref(self) -> Self: ...
-    def unref(self) -> Self: ...
-    @property
-    def listening(self) -> bool: ...
     @overload  # type: ignore[override]
     def on(self, event: _PlainEvent, listener: _Plain) -> Self: ...
     @overload
@@ -105,6 +102,10 @@ class Server(SocketParent):
     def on(self, event: Literal["drop"], listener: _Drop) -> Self: ...
     @overload
     def on(self, event: Literal["error"], listener: _Error) -> Self: ...
+    @overload
+    def on(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
+    @overload
+    def on(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def on(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -123,6 +124,14 @@ class Server(SocketParent):
         self, event: Literal["error"], listener: None = None
     ) -> Callable[[_ErrorL], _ErrorL]: ...
     @overload
+    def on(
+        self, event: Literal["upstream"], listener: None = None
+    ) -> Callable[[_UpstreamL], _UpstreamL]: ...
+    @overload
+    def on(
+        self, event: Literal["upstreamError"], listener: None = None
+    ) -> Callable[[_UnreachedL], _UnreachedL]: ...
+    @overload
     def on(self, event: Hashable, listener: None = None) -> Callable[[_L], _L]: ...  # pyright: ignore[reportIncompatibleMethodOverride]
     @overload  # type: ignore[override]
     def once(self, event: _PlainEvent, listener: _Plain) -> Self: ...
@@ -132,6 +141,10 @@ class Server(SocketParent):
     def once(self, event: Literal["drop"], listener: _Drop) -> Self: ...
     @overload
     def once(self, event: Literal["error"], listener: _Error) -> Self: ...
+    @overload
+    def once(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
+    @overload
+    def once(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def once(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -150,6 +163,14 @@ class Server(SocketParent):
         self, event: Literal["error"], listener: None = None
     ) -> Callable[[_ErrorL], _ErrorL]: ...
     @overload
+    def once(
+        self, event: Literal["upstream"], listener: None = None
+    ) -> Callable[[_UpstreamL], _UpstreamL]: ...
+    @overload
+    def once(
+        self, event: Literal["upstreamError"], listener: None = None
+    ) -> Callable[[_UnreachedL], _UnreachedL]: ...
+    @overload
     def once(self, event: Hashable, listener: None = None) -> Callable[[_L], _L]: ...  # pyright: ignore[reportIncompatibleMethodOverride]
     @overload
     def add_listener(self, event: _PlainEvent, listener: _Plain) -> Self: ...
@@ -159,6 +180,10 @@ class Server(SocketParent):
     def add_listener(self, event: Literal["drop"], listener: _Drop) -> Self: ...
     @overload
     def add_listener(self, event: Literal["error"], listener: _Error) -> Self: ...
+    @overload
+    def add_listener(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
+    @overload
+    def add_listener(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def add_listener(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -172,6 +197,10 @@ class Server(SocketParent):
     def prepend_listener(self, event: Literal["drop"], listener: _Drop) -> Self: ...
     @overload
     def prepend_listener(self, event: Literal["error"], listener: _Error) -> Self: ...
+    @overload
+    def prepend_listener(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
+    @overload
+    def prepend_listener(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def prepend_listener(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -187,6 +216,12 @@ class Server(SocketParent):
     def prepend_once_listener(self, event: Literal["drop"], listener: _Drop) -> Self: ...
     @overload
     def prepend_once_listener(self, event: Literal["error"], listener: _Error) -> Self: ...
+    @overload
+    def prepend_once_listener(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
+    @overload
+    def prepend_once_listener(
+        self, event: Literal["upstreamError"], listener: _Unreached
+    ) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def prepend_once_listener(self, event: _KnownEvent, listener: _Listener) -> Self: ...

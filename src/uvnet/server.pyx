@@ -1,58 +1,54 @@
-"""Server: listens on TCP or a Unix socket and makes a Socket of every connection.
+"""Server: all the ways to listen, on TCP or a Unix socket.
 
-Node: "Class: net.Server"; rule 1.
+What happens to connections is the business of Acceptor.  Node: "server.listen()"; rules 1.1 to 1.7 and 1.9.
 """
 
 import os
 import socket as _socket_module
 
-from libc.errno cimport EINVAL
+from libc.errno cimport EADDRINUSE, EINVAL
 
-from uvnet._core.adopt cimport adopt
 from uvnet._core.errors cimport system_error
-from uvnet._core.listener cimport Listener, new_listener
+from uvnet._core.listener cimport Listener
 from uvnet._core.loop cimport current_record
-from uvnet._core.pipe cimport Pipe, open_pipe, path_error
-from uvnet._core.stream cimport Stream
-from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._core.tick cimport later, report
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE
-from uvnet.connection cimport Connection, SocketParent
-from uvnet.readable cimport NOT_FLOWING
-from uvnet.socket cimport Socket, new_accepted_socket
+from uvnet._core.pipe cimport path_error
+from uvnet._core.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
+from uvnet._core.tick cimport later
+from uvnet.acceptor cimport Acceptor
 
 from uvnet._core.lookup import look_up
 from uvnet.address import Address
+from uvnet.blocklist import check_block_list
 from uvnet.errors import already_listening, invalid_callback, not_running
 from uvnet.ip import is_ip
 from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
 from uvnet.options import check_delay, check_high_water_mark, merge_options, reject_unknown
 
-cdef enum:
-    STEP_LISTENING
-    STEP_ERROR
-    STEP_CLOSE
-    STEP_LISTEN_ON_ADDRESS
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        AF_UNIX
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close" (int descriptor)
 
 
-cdef int _run_step(object target, object argument, int step) except -1:
-    cdef Server self = <Server>target
-    try:
-        self._step(step, argument)
-    except BaseException as error:
-        self._report(error)
+cdef int _run_answer(object target, object argument, int step) except -1:
+    (<Server>target)._answered(*<tuple>argument)
     return 0
 
 
-cdef class Server(SocketParent):
+cdef class Server(Acceptor):
     """A server.  Server([options][, connection_listener]), options as one mapping or as keywords:
 
     allow_half_open: of accepted sockets, see Socket (default False);
     pause_on_connect: accepted sockets do not read before resume() (default False);
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): of accepted sockets;
-    high_water_mark: of accepted sockets, both ways, in bytes (default 65,536).
+    high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
+    block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop'.
 
-    Events: 'listening', 'connection' (socket), 'drop' (addresses), 'error', 'close'.
+    Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
+    "connection limit", "block list" and "file descriptors", and on TCP `local_address`, `local_family`,
+    `local_port`, `remote_address`, `remote_family`, `remote_port`.
     Raises TypeError or ValueError for bad arguments.
     Node: "net.createServer([options][, connectionListener])".
     """
@@ -73,7 +69,10 @@ cdef class Server(SocketParent):
         self.pause_on_connect = bool(options.get("pause_on_connect", False))
         self._no_delay = bool(options.get("no_delay", False))
         self._keep_alive = bool(options.get("keep_alive", False))
+        block_list = check_block_list(options.get("block_list"))
         self.record = current_record()
+        if block_list is not None:
+            self._refuse_from(block_list)
         if connection_listener is not None:
             self.on("connection", connection_listener)
 
@@ -82,7 +81,11 @@ cdef class Server(SocketParent):
     def listen(self, *arguments, **keywords):
         """Start to listen; returns the server.  Forms: listen([port[, host[, backlog]]][, callback]),
         listen(path[, backlog][, callback]), listen(handle[, backlog][, callback]), listen(mapping[, callback])
-        and keywords: port, host, path, backlog (511), ipv6_only, readable_all, writable_all, exclusive, fd.
+        and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, readable_all, writable_all,
+        exclusive, fd.
+
+        reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of
+        several processes too.  exclusive is what every listen() is without it: nobody else may have the port.
 
         'listening' follows, or 'error' (an OSError).  Without a host the address is known at once; a host is
         looked up first.  `callback` is called once at 'listening'.  `handle` is a Server, a Socket, a
@@ -91,7 +94,7 @@ cdef class Server(SocketParent):
         listening; then nothing has changed.  Node: "server.listen()".
         """
         self.record.check()
-        if self._handle is not None or self._lookup is not None:
+        if self._listener is not None or self._lookup is not None:
             raise already_listening()
         options, callback = parse_listen_options(arguments, keywords)
         if callback is not None:
@@ -116,7 +119,7 @@ cdef class Server(SocketParent):
         if callback is not None:
             if not callable(callback):
                 raise invalid_callback(callback)
-            error = not_running() if self._handle is None and self._lookup is None else None
+            error = not_running() if self._listener is None and self._lookup is None else None
             self.once("close", lambda: callback(error))
         self._stop_listening()
         self._emit_close_if_drained()
@@ -127,44 +130,17 @@ cdef class Server(SocketParent):
 
         Raises OSError where the system cannot tell.  Node: "server.address()".
         """
-        if self._handle is None:
+        if self._listener is None:
             return None
-        if isinstance(self._handle, Pipe):
+        if self._listener.family == AF_UNIX:
             return self._path
-        name = (<TCP>self._handle).local_name()
+        name = name_of(self._listener.descriptor)
         if name is None:
             raise system_error(-EINVAL, "address")
         return Address._make(name)
 
-    def get_connections(self, callback):
-        """Call callback(error, count) on a tick with the number of open connections; returns the server.
-
-        Node: "server.getConnections(callback)".
-        """
-        self.record.check()
-        if not callable(callback):
-            raise invalid_callback(callback)
-        later(self.record, _run_callback, callback, (None, self._connections), 0)
-        return self
-
-    def ref(self):
-        """Let the listening server keep uvnet.run() going again (the default); returns the server.
-
-        Node: "server.ref()".
-        """
-        return self._set_referenced(True)
-
-    def unref(self):
-        """Do not let the server keep uvnet.run() going; returns the server.  Node: "server.unref()"."""
-        return self._set_referenced(False)
-
-    @property
-    def listening(self):
-        """True while the server listens.  Node: "server.listening"."""
-        return self._handle is not None
-
     def __repr__(self):
-        if self._handle is None:
+        if self._listener is None:
             return f"<{type(self).__name__} not listening>"
         address = self.address()
         where = address if isinstance(address, str) or address is None else f"{address.address}:{address.port}"
@@ -172,283 +148,137 @@ cdef class Server(SocketParent):
 
     # === Listening ===
 
-    cdef int _listen_on(self, Stream handle, int backlog) except? 1:
-        cdef int status
-        cdef Listener listener = new_listener(handle, _on_connection)
-        handle.owner = self
-        status = listener.listen(backlog)
+    cdef int _listen_on(self, int descriptor, int family, options) except? 1:
+        """Listen on a socket of ours; 0 or a libuv error, and then it is closed."""
+        cdef int status = self._start_accepting(descriptor, family, options.backlog)
         if status < 0:
-            handle.owner = None
-            handle.close()
-            return status
-        handle.on_abandoned = _on_abandoned
-        handle.referenced = not self._unreferenced
-        self._handle = handle
-        self._listener = listener
-        self._later(STEP_LISTENING, handle)
-        return 0
+            close_descriptor(descriptor)
+        return status
 
     cdef int _listen_tcp(self, str address, options) except? 1:
-        cdef TCP handle = open_tcp(self.record)
-        cdef int status = handle.bind(address, options.port, options.ipv6_only)
-        if status < 0:
-            handle.close()
-            return status
-        return self._listen_on(handle, options.backlog)
+        cdef int descriptor = open_tcp_server(address, options.port, options.ipv6_only, options.reuse_port)
+        if descriptor < 0:
+            return descriptor
+        return self._listen_on(descriptor, family_of_server(descriptor), options)
 
     def _listen_on_any(self, options):
         """No host: both families at once, or IPv4 alone where there is no IPv6 (rule 1.4.9)."""
-        cdef TCP handle = open_tcp(self.record)
-        cdef int status = handle.bind("::", options.port, options.ipv6_only)
         address = "::"
-        if status == 0:
-            status = self._listen_on(handle, options.backlog)
-        else:
-            handle.close()
-            if not options.ipv6_only:
-                address = "0.0.0.0"
-                status = self._listen_tcp(address, options)
+        cdef int status = self._listen_tcp(address, options)
+        if status < 0 and status != -EADDRINUSE and not options.ipv6_only:
+            address = "0.0.0.0"
+            status = self._listen_tcp(address, options)
         if status < 0:
-            self._later(STEP_ERROR, system_error(status, "listen", address, options.port, True))
+            self._fail(system_error(status, "listen", address, options.port, True))
 
     def _listen_on_host(self, options):
         self._lookup = token = object()
         family = is_ip(options.host)
         if family:
-            self._later(STEP_LISTEN_ON_ADDRESS, (token, None, [(options.host, family)], options))
+            later(self.record, _run_answer, self, (token, None, [(options.host, family)], options), 0)
             return
 
         def answered(error, addresses):
-            self._step(STEP_LISTEN_ON_ADDRESS, (token, error, addresses, options))
+            self._answered(token, error, addresses, options)
 
         try:
             look_up(self.record, options.host, 0, 0, answered)
         except OSError as error:
-            self._later(STEP_LISTEN_ON_ADDRESS, (token, error, None, options))
+            later(self.record, _run_answer, self, (token, error, None, options), 0)
 
-    def _listen_on_address(self, token, error, addresses, options):
+    def _answered(self, token, error, addresses, options):
         cdef int status
         if self._lookup is not token:
             return
         self._lookup = None
-        if error is not None:
-            self.emit_all("error", (error,))
-            return
-        # A link-local address is of no use without its interface.
-        usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
-        address = usable[0] if usable else addresses[0][0]
-        status = self._listen_tcp(address, options)
-        if status < 0:
-            self._later(STEP_ERROR, system_error(status, "listen", address, options.port, True))
+        try:
+            if error is not None:
+                self.emit_all("error", (error,))
+                return
+            # A link-local address is of no use without its interface.
+            usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
+            address = usable[0] if usable else addresses[0][0]
+            status = self._listen_tcp(address, options)
+            if status < 0:
+                self._fail(system_error(status, "listen", address, options.port, True))
+        except BaseException as raised:
+            self._report(raised)
 
     def _listen_on_path(self, options):
-        cdef Pipe handle = open_pipe(self.record)
         cdef bytes path = os.fsencode(options.path)
-        cdef int status = handle.bind(path)
+        cdef int descriptor = open_unix_server(path)
+        cdef int status = descriptor
         inode = None
-        if status == 0:
+        if descriptor >= 0:
             try:
                 inode = bound_inode(options.path)
                 open_up(options.path, options.readable_all, options.writable_all)
             except OSError:
-                handle.close()
+                close_descriptor(descriptor)
                 unlink_if_same(options.path, inode)
                 raise
-            status = self._listen_on(handle, options.backlog)
+            status = self._listen_on(descriptor, AF_UNIX, options)
             if status < 0:
                 unlink_if_same(options.path, inode)
-        else:
-            handle.close()
         if status < 0:
-            self._later(STEP_ERROR, path_error(status, "listen", path, options.path))
+            self._fail(path_error(status, "listen", path, options.path))
             return
         self._path = options.path
         self._inode = inode
 
     def _listen_on_given(self, options):
-        """A descriptor, or something that has one."""
+        """A descriptor, or something that has one; what cannot be listened on stays the caller's."""
         cdef int descriptor
+        cdef int family
         cdef int status
-        cdef int kind
-        cdef Stream handle
         given = options.handle
-        path = None
-        if hasattr(given, "_take_listening_handle"):
-            handle, path, inode = given._take_listening_handle()
-            if handle is None:
-                self._later(STEP_ERROR, system_error(-EINVAL, "listen"))
-                return
-            status = self._listen_on(handle, options.backlog)
-            self._inode = inode
+        path = inode = None
+        if hasattr(given, "_take_listening_socket"):
+            descriptor, path, inode = given._take_listening_socket()
         else:
             descriptor = given.fileno() if isinstance(given, _socket_module.socket) else given
-            handle = adopt(self.record, descriptor, &kind, &status)
-            if handle is not None:
-                if isinstance(given, _socket_module.socket):
-                    path = given.getsockname() if kind == UVNET_UV_NAMED_PIPE else None
-                    given.detach()
-                status = self._listen_on(handle, options.backlog)
+        family = family_of_server(descriptor)
+        status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog)
         if status < 0:
-            self._later(STEP_ERROR, system_error(status, "listen", None, None, True))
-        elif isinstance(path, str):
-            self._path = path
+            if descriptor >= 0 and hasattr(given, "_take_listening_socket"):
+                close_descriptor(descriptor)
+            self._fail(system_error(status, "listen", None, None, True))
+            return
+        if isinstance(given, _socket_module.socket):
+            if family == AF_UNIX:
+                path = given.getsockname()
+            given.detach()
+        self._path = path if isinstance(path, str) else None
+        self._inode = inode
 
-    def _take_listening_handle(self):
-        """Give the handle to another server, which owns it from then on."""
-        cdef Stream handle = self._handle
-        if handle is None:
-            return None, None, None
+    def _take_listening_socket(self):
+        """Give the socket to another server, which owns it from then on."""
+        cdef Listener listener = self._listener
+        cdef int descriptor = -1
         path, inode = self._path, self._inode
-        self._handle = None
-        self._listener = None
-        self._path = self._inode = None
-        return handle, path, inode
+        if listener is not None:
+            descriptor = listener.descriptor
+            self._listener = None
+            listener.owner = None
+            listener.release()
+            self._path = self._inode = None
+        return descriptor, path, inode
 
     def _stop_listening(self):
         self._lookup = None
-        if self._handle is None:
-            return
-        self._handle.owner = None
-        self._handle.close()
-        self._handle = None
-        self._listener = None
-        if self._path is not None:
-            unlink_if_same(self._path, self._inode)
-            self._path = self._inode = None
+        self._stop_accepting()
+        self._forget_path()
 
-    def _set_referenced(self, bint referenced):
-        self.record.check()
-        self._unreferenced = not referenced
-        if self._handle is not None:
-            self._handle.referenced = referenced
-        return self
+    def _forget_path(self):
+        path, inode = self._path, self._inode
+        self._path = self._inode = None
+        if path is not None:
+            unlink_if_same(path, inode)
 
-    # === Accepting ===
+    cdef bint _may_close(self) noexcept:
+        return self._lookup is None and Acceptor._may_close(self)
 
-    cdef int _accept(self, int status) except -1:
-        """A connection waits."""
-        cdef Stream client
-        cdef Socket socket
-        if status < 0:
-            self.emit_all("error", (system_error(status, "accept"),))
-            return 0
-        client = open_tcp(self.record) if isinstance(self._handle, TCP) else open_pipe(self.record)
-        status = self._listener.accept(client)
-        if status < 0:
-            client.close()
-            self.emit_all("error", (system_error(status, "accept"),))
-            return 0
-        if self.max_connections is not None and self._connections >= self.max_connections:
-            return self._drop(client)
-        socket = new_accepted_socket(self.record, client, self)
-        self._connections += 1
-        socket._counted = True
-        try:
-            self._start(socket)
-            self.emit1("connection", socket)
-        except BaseException as error:
-            self._report(error)
-            socket._destroy_stream(None)
+    cdef int _abandon(self) except -1:
+        Acceptor._abandon(self)
+        self._forget_path()
         return 0
-
-    cdef int _start(self, Socket socket) except -1:
-        socket.allow_half_open = self.allow_half_open
-        if self._high_water_mark >= 0:
-            socket._readable_high_water_mark = self._high_water_mark
-            socket._writable_high_water_mark = self._high_water_mark
-        socket._no_delay = self._no_delay
-        socket._keep_alive = self._keep_alive
-        socket._keep_alive_delay = self._keep_alive_delay
-        if self._no_delay or self._keep_alive:
-            socket._apply_options()
-        if self.pause_on_connect:
-            socket._flowing = NOT_FLOWING
-        else:
-            socket._read(0, False)
-        return 0
-
-    cdef int _drop(self, Stream client) except -1:
-        """One connection too many: closed at once; 'drop' says whose it was."""
-        cdef tuple local = None
-        cdef tuple remote = None
-        if isinstance(client, TCP):
-            local = (<TCP>client).local_name()
-            remote = (<TCP>client).remote_name()
-        client.close()
-        if local is None or remote is None:
-            self.emit1("drop", None)
-        else:
-            self.emit1("drop", {
-                "local_address": local[0], "local_family": local[1], "local_port": local[2],
-                "remote_address": remote[0], "remote_family": remote[1], "remote_port": remote[2],
-            })
-        return 0
-
-    cdef int _connection_gone(self, Connection connection) except -1:
-        self._connections -= 1
-        return self._emit_close_if_drained()
-
-    cdef int _emit_close_if_drained(self) except -1:
-        if self._handle is None and self._connections == 0 and self._lookup is None:
-            self._later(STEP_CLOSE, None)
-        return 0
-
-    # === Private ===
-
-    cdef int _later(self, int step, object argument) except -1:
-        return later(self.record, _run_step, self, argument, step)
-
-    cdef int _step(self, int step, object argument) except -1:
-        if step == STEP_LISTENING:
-            if self._handle is not None and self._handle is argument:
-                self.emit0("listening")
-        elif step == STEP_ERROR:
-            self.emit_all("error", (argument,))
-        elif step == STEP_CLOSE:
-            self.emit0("close")
-        else:
-            self._listen_on_address(*argument)
-        return 0
-
-    cdef int _report(self, object error) except -1:
-        report(self.record, error, f"exception in a listener of {type(self).__name__}", self)
-        return 0
-
-    cdef int _listener_failed(self, object event, object argument, object error) except -1:
-        if self.record.closed:
-            return 0
-        self._report(error)
-        if event == "connection" and isinstance(argument, Socket):
-            (<Socket>argument)._destroy_stream(None)
-        return 0
-
-    cdef object _loop(self):
-        return self.record.loop
-
-
-cdef int _run_callback(object callback, object arguments, int step) except -1:
-    callback(*<tuple>arguments)
-    return 0
-
-
-cdef int _on_connection(object owner, int status) except -1:
-    cdef Server self = <Server>owner
-    if self._handle is None:
-        return 0
-    try:
-        self._accept(status)
-    except BaseException as error:
-        self._report(error)
-    return 0
-
-
-cdef int _on_abandoned(object owner) except -1:
-    # The loop is gone: no event will come.
-    cdef Server self = <Server>owner
-    path, inode = self._path, self._inode
-    self._handle = None
-    self._listener = None
-    self._path = self._inode = None
-    if path is not None:
-        unlink_if_same(path, inode)
-    return 0

@@ -1,9 +1,12 @@
 from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet._core.stream cimport Stream
-from uvnet.connection cimport Connection, SocketParent
+from uvnet.connection cimport SocketParent
 from uvnet.readable cimport flag
+from uvnet.relaying cimport Relaying
 
-cdef class Socket(Connection):
+cdef class Socket(Relaying):
+    cdef object _block_list              # a BlockList, or None
     cdef object _connector               # while connecting: a Connector, or the options of a path
     cdef readonly object timeout         # seconds as given to set_timeout(), or None
     cdef public object auto_select_family_attempted_addresses
@@ -19,4 +22,5 @@ cdef class Socket(Connection):
     cdef int _begin_connect(self, object options) except -1
     cdef int _begin_life(self) except -1
 
-cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server)
+cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,
+                                const sockaddr_storage *remote)

@@ -4,9 +4,9 @@ from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
-from uvnet.connection import Connection
 from uvnet.keywords import ConnectKeywords, SocketKeywords
 from uvnet.readable import Readable
+from uvnet.relaying import Relaying
 
 # Known events say what their listeners are called with.  The overload for events of the user's own would take
 # any listener of theirs all the same; the one before it, marked as deprecated, tells of a listener that does
@@ -56,7 +56,7 @@ _Attempt = Callable[[str, int, int], object]
 _AttemptL = TypeVar("_AttemptL", bound=_Attempt)
 
 # address, port, family, error.
-_Failure = Callable[[str, int, int, OSError], object]
+_Failure = Callable[[str, int, int, Exception], object]
 _FailureL = TypeVar("_FailureL", bound=_Failure)
 
 _KnownEvent = Literal[
@@ -73,7 +73,7 @@ _KnownEvent = Literal[
 _Path = str | bytes | os.PathLike[str]
 
 @disjoint_base
-class Socket(Connection):
+class Socket(Relaying):
     auto_select_family_attempted_addresses: list[str] | None
     @overload
     def __init__(

@@ -15,11 +15,15 @@ from uvnet._core.idle cimport IdleEntry, idle_timers_of
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
 from uvnet.onread cimport BufferReader
+from uvnet.readable cimport RELAY_FROM, RELAY_TO
+from uvnet.relaying cimport Relaying
 
+from uvnet.blocklist import check_block_list
 from uvnet.connecting import Connector, defaults
 from uvnet.errors import (
     invalid_callback,
@@ -44,7 +48,7 @@ from uvnet.options import (
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 
-cdef class Socket(Connection):
+cdef class Socket(Relaying):
     """A connection.  Options, as one mapping or as keywords:
 
     fd or handle: an open descriptor (int), a socket.socket or another Socket, taken over;
@@ -53,6 +57,7 @@ cdef class Socket(Connection):
     high_water_mark, readable_high_water_mark, writable_high_water_mark: bytes (default 65,536);
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive();
     type_of_service: as set_type_of_service(); encoding: as set_encoding();
+    block_list: a BlockList; connect() to one of its addresses fails with ERR_IP_BLOCKED;
     onread: {"buffer": writable bytes-like or a function that returns such, "callback": function}: data is
     read into the buffer and callback(nread, buffer) called instead of 'data'; returning False pauses.
 
@@ -89,6 +94,7 @@ cdef class Socket(Connection):
             self.set_encoding(options["encoding"])
         if options.get("type_of_service") is not None:
             self.set_type_of_service(options["type_of_service"])
+        self._block_list = check_block_list(options.get("block_list"))
         if options.get("onread") is not None:
             self._reader = BufferReader(options["onread"])
         given = options.get("handle", options.get("fd"))
@@ -121,6 +127,7 @@ cdef class Socket(Connection):
         if timeout is not None:
             check_seconds(timeout, "options.timeout")
         delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
+        check_block_list(options.get("block_list"))
         if self._connecting:
             raise system_error(-EALREADY, "connect")
         if self._handle is not None:
@@ -134,6 +141,8 @@ cdef class Socket(Connection):
         if options.get("keep_alive") is not None:
             self._keep_alive = bool(options["keep_alive"])
             self._keep_alive_delay = delay
+        if options.get("block_list") is not None:
+            self._block_list = check_block_list(options["block_list"])
         if listener is not None:
             self.once("connect", listener)
         self._begin_connect(parsed)
@@ -284,6 +293,8 @@ cdef class Socket(Connection):
             self._idle = <IdleEntry *>calloc(1, sizeof(IdleEntry))
             if self._idle is NULL:
                 raise MemoryError
+            if self._handle is not None:
+                self._handle.block.activity = &self._idle.last
         idle_timers_of(self.record).start(self._idle, self, milliseconds, _on_idle)
         if callback is not None:
             self.once("timeout", callback)
@@ -302,9 +313,9 @@ cdef class Socket(Connection):
 
     def __repr__(self):
         name = type(self).__name__
-        if self._remote_name is not None:
+        if self.remote_address is not None:
             return f"<{name} {self.ready_state} {self.local_address}:{self.local_port} - " \
-                   f"{self._remote_name[0]}:{self._remote_name[2]}>"
+                   f"{self.remote_address}:{self.remote_port}>"
         return f"<{name} {self.ready_state}>"
 
     # === For uvnet.connecting ===
@@ -320,6 +331,9 @@ cdef class Socket(Connection):
         except BaseException as error:
             self._failed(error)
 
+    def _is_blocked(self, str address):
+        return self._block_list is not None and address in self._block_list
+
     def _touch_idle(self):
         self._touch()
 
@@ -333,14 +347,13 @@ cdef class Socket(Connection):
     def _bind_local(self, str address, int port, int family):
         cdef TCP handle = <TCP>self._handle
         cdef int status
-        cdef tuple name
+        cdef ip_name name
         if is_ip(address) != family:
             return -EINVAL
-        status = handle.bind(address, port, False)
+        status = handle.bind(address, port)
         if status == 0 and port:
             # libuv reports EADDRINUSE late; a bind that has not come about shows in the port.
-            name = handle.local_name()
-            if name is None or name[2] != port:
+            if not handle.local_name(&name) or format_sockaddr(&name.any)[2] != port:
                 status = -EADDRINUSE
         return status
 
@@ -389,7 +402,7 @@ cdef class Socket(Connection):
         self.record.check()
         self._unreferenced = not referenced
         if self._handle is not None:
-            self._handle.referenced = referenced
+            self._handle.block.referenced = referenced
         return self
 
     def _adopt(self, given, options):
@@ -433,6 +446,7 @@ cdef class Socket(Connection):
         cdef Stream handle = other._handle
         if other.record is not self.record or handle is None or other._connecting:
             raise socket_closed()
+        other._leave_relays(RELAY_FROM | RELAY_TO)
         other._flush()
         handle.read_stop()
         other._handle = None
@@ -447,7 +461,7 @@ cdef class Socket(Connection):
         """Rule 2.14.1: everything but listeners, encoding and flowing state is as new."""
         self._reset_writable()
         self._reset_readable()
-        self._local_name = self._remote_name = None
+        self._local_name.any.sa_family = self._remote_name.any.sa_family = 0
         self._old_bytes_read = self._old_bytes_written = 0
         self.auto_select_family_attempted_addresses = None
         self._server = None
@@ -495,15 +509,30 @@ cdef class Socket(Connection):
         return 0
 
 
-cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server):
-    """A Socket for an accepted connection; the server sets its options and starts it."""
+cdef extern from *:
+    """
+    /* The dict for attributes of the program's own is made anew when the first one is set. */
+    static void uvnet_forget_dict(PyObject *object)
+    {
+        PyObject **dict = _PyObject_GetDictPtr(object);
+        if (dict != NULL)
+            Py_CLEAR(*dict);
+    }
+    """
+    void forget_dict "uvnet_forget_dict" (object socket)
+
+
+cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,
+                                const sockaddr_storage *remote):
+    """A Socket for a connection accepted from `remote`; the server sets its options and starts it."""
     cdef Socket self = Socket.__new__(Socket)
+    forget_dict(self)
     self.record = record
     self._server = server
     self._keep_alive_interval = 1
     self._keep_alive_count = 10
     self._attach(handle)
-    self._capture_names()
+    copy_name(remote, &self._remote_name)
     return self
 
 

@@ -314,8 +314,12 @@ class Play:
         who = self.name(who, env)
 
         def listener(*arguments: Any) -> None:
-            if event == "drop" and arguments == (None,):
-                arguments = ()  # Node has no argument where there are no addresses
+            if event == "drop":
+                # Node gives no reason, and no argument where there are no addresses.
+                addresses = {
+                    key: value for key, value in arguments[0].items() if key != "reason"
+                }
+                arguments = (addresses,) if addresses else ()
             self.log(who, label, *arguments)
             self.take(steps, env)
 

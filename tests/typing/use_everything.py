@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
 import pathlib
 import socket as plain
 import sys
@@ -19,7 +20,7 @@ from typing_extensions import assert_type
 import uvnet
 from uvnet.keywords import (
     ConnectKeywords,
-    DropAddresses,
+    Drop,
     ListenKeywords,
     OnRead,
     ServerKeywords,
@@ -44,6 +45,7 @@ def servers() -> None:
 
     options: ServerKeywords = {
         "allow_half_open": True,
+        "block_list": uvnet.BlockList(),
         "high_water_mark": 1024,
         "keep_alive": True,
         "keep_alive_initial_delay": 1.5,
@@ -88,6 +90,7 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
         "host": "localhost",
         "ipv6_only": True,
         "port": 8124,
+        "reuse_port": True,
     }
     assert_type(server.listen(), uvnet.Server)
     server.listen(nothing)
@@ -114,6 +117,7 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
     server.listen(port=80, host="localhost")
     server.listen(fd=3)
     server.listen(handle=plain.socket())
+    server.listen(handle=uvnet.Server())
     server.listen(plain.socket())
     server.listen(uvnet.Server(), nothing)
     server.listen(uvnet.Socket(), 511, nothing)
@@ -123,14 +127,10 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
 def server_events(server: uvnet.Server) -> None:
     def on_connection(socket: uvnet.Socket) -> None: ...
 
-    def on_drop(addresses: DropAddresses | None) -> None:
-        if addresses is not None:
-            assert_type(addresses["local_address"], str)
-            assert_type(addresses["local_family"], Literal["IPv4", "IPv6"])
-            assert_type(addresses["local_port"], int)
-            assert_type(addresses["remote_address"], str)
-            assert_type(addresses["remote_family"], Literal["IPv4", "IPv6"])
-            assert_type(addresses["remote_port"], int)
+    def on_drop(drop: Drop) -> None:
+        assert_type(drop["reason"], str)
+        print(drop.get("local_address"), drop.get("local_family"), drop.get("local_port"))
+        print(drop.get("remote_address"), drop.get("remote_family"), drop.get("remote_port"))
 
     def on_error(error: OSError) -> None: ...
 
@@ -157,7 +157,7 @@ def server_events(server: uvnet.Server) -> None:
     def bound() -> None: ...
 
     @server.on("drop")
-    def drop(addresses: DropAddresses | None) -> None: ...
+    def drop(drop: Drop) -> None: ...
 
     @server.on("error")
     def error(error: Exception) -> None: ...
@@ -224,6 +224,7 @@ def making_sockets() -> None:
     onread: OnRead = {"buffer": bytearray(65536), "callback": got}
     options: SocketKeywords = {
         "allow_half_open": True,
+        "block_list": uvnet.BlockList(),
         "encoding": "utf8",
         "high_water_mark": 65536,
         "keep_alive": True,
@@ -251,7 +252,7 @@ def socket_events(socket: uvnet.Socket) -> None:
 
     def on_text(chunk: str) -> None: ...
 
-    def on_failed(address: str, port: int, family: int, error: OSError) -> None: ...
+    def on_failed(address: str, port: int, family: int, error: Exception) -> None: ...
 
     async def on_end() -> None: ...
 
@@ -358,6 +359,10 @@ def states_of_connections(socket: uvnet.Socket) -> None:
     assert_type(socket.remote_address, str | None)
     assert_type(socket.remote_family, Literal["IPv4", "IPv6"] | None)
     assert_type(socket.remote_port, int | None)
+    credentials = socket.peer_credentials
+    if credentials is not None:
+        assert_type(credentials, uvnet.PeerCredentials)
+        print(credentials.pid + credentials.uid + credentials.gid)
     assert_type(socket.bytes_read, int)
     assert_type(socket.bytes_written, int)
     assert_type(socket.buffer_size, int | None)
@@ -375,6 +380,67 @@ def options_of_connections(socket: uvnet.Socket) -> None:
     socket.set_timeout(0.5, nothing)
     assert_type(socket.timeout, float | None)
     assert_type(socket.ref().unref(), uvnet.Socket)
+
+
+def proxies() -> None:
+    def on_upstream(client: uvnet.Socket, socket: uvnet.Socket) -> None: ...
+
+    def on_unreached(error: Exception, client: uvnet.Socket) -> None: ...
+
+    proxy = uvnet.create_proxy(8124)
+    assert_type(proxy, uvnet.Server)
+    proxy.on("upstream", on_upstream).on("upstreamError", on_unreached)
+    uvnet.create_proxy(("localhost", 8124), connect_timeout=1, idle_timeout=60, no_delay=False)
+    uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
+    uvnet.create_proxy({"port": 8124}, max_connections=100)
+
+
+def activation(server: uvnet.Server) -> None:
+    for socket in uvnet.listen_fds():
+        server.listen(socket)
+    assert_type(uvnet.listen_fds("http"), list[plain.socket])
+
+
+def block_lists() -> None:
+    blocked = uvnet.BlockList()
+    blocked.add_address("10.0.0.1")
+    blocked.add_address(ipaddress.ip_address("::1"), "ipv6")
+    blocked.add_address(uvnet.SocketAddress("10.0.0.1"))
+    blocked.add_addresses(["10.0.0.1", "10.0.0.2"])
+    blocked.add_range("10.0.0.1", "10.0.0.9", "ipv4")
+    blocked.add_subnet("10.0.0.0", 8)
+    blocked.add_cidr("10.0.0.0/8")
+    blocked.add_cidr(ipaddress.ip_network("fc00::/7"))
+    blocked.add_cidrs(uvnet.BlockList.PRIVATE_RANGES)
+    assert_type(blocked.remove_address("10.0.0.1"), bool)
+    assert_type(blocked.remove_range("10.0.0.1", "10.0.0.9"), bool)
+    assert_type(blocked.remove_subnet("10.0.0.0", 8), bool)
+    assert_type(blocked.remove_cidr("10.0.0.0/8"), bool)
+    assert_type(blocked.check("::1", "ipv6"), bool)
+    assert_type("10.0.0.1" in blocked, bool)
+    assert_type(blocked.rules, list[str])
+    assert_type(blocked.size, int)
+    blocked.from_json(blocked.to_json())
+    blocked.clear()
+    anything: object = blocked
+    if uvnet.BlockList.is_block_list(anything):
+        assert_type(anything, uvnet.BlockList)
+
+
+def socket_addresses() -> None:
+    address = uvnet.SocketAddress("::1", 80, "ipv6", flow_label=1)
+    uvnet.SocketAddress(address="10.0.0.1", port=80)
+    uvnet.SocketAddress({"address": "10.0.0.1", "port": 80})
+    uvnet.SocketAddress(ipaddress.ip_address("::1"), 80)
+    assert_type(address.address, str)
+    assert_type(address.port, int)
+    assert_type(address.family, Literal["ipv4", "ipv6"])
+    assert_type(address.flow_label, int)
+    assert_type(uvnet.SocketAddress.parse("10.0.0.1:80"), uvnet.SocketAddress | None)
+    print({address}, address < uvnet.SocketAddress(), address == uvnet.SocketAddress())
+    anything: object = address
+    if uvnet.SocketAddress.is_socket_address(anything):
+        assert_type(anything, uvnet.SocketAddress)
 
 
 def emitters() -> None:

@@ -56,6 +56,6 @@ def active_handles(LoopRecord record not None):
     cdef Handle handle
     cdef list owners = []
     for handle in open_handles(record):
-        if handle.referenced and handle.is_active() and handle.owner is not None:
+        if handle.block.referenced and handle.is_active() and handle.owner is not None:
             owners.append(handle.owner)
     return owners

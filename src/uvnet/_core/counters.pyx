@@ -7,4 +7,8 @@ production too.
 
 def snapshot() -> dict:
     """What is open now: {"handles": int, "requests": int, "pinned": int}, over all loops."""
-    return {"handles": counters.handles, "requests": counters.requests, "pinned": counters.pinned}
+    return {
+        "handles": counters.handles,
+        "requests": counters.requests + counters.relayed,
+        "pinned": counters.pinned,
+    }

@@ -1,3 +1,5 @@
+from libc.stdint cimport uint64_t
+
 from uvnet._core.record cimport GilHold, LoopRecord
 from uvnet._uv.table cimport uv_handle_t
 
@@ -10,12 +12,25 @@ cdef enum HandleState:
 # Lies in front of the libuv struct, in the same allocation: uvloop owns what `data` may point at.
 # A multiple of 16 bytes, so that the libuv struct stays as aligned as malloc made the whole.
 cdef struct HandleBlock:
-    void *owner          # the Handle, borrowed: it holds a reference to itself until its close callback
-    char *read_buffer    # where the next read goes
-    size_t read_size
+    void *owner              # the Handle, borrowed: it holds a reference to itself until its close callback
     HandleBlock *previous
     HandleBlock *next
-    GilHold *hold        # the loop's
+    GilHold *hold            # the loop's
+    # Of a stream; here, and not in its class, for callbacks that do not hold the GIL.
+    char *read_buffer        # where the next read goes
+    size_t read_size
+    uint64_t bytes_read
+    uint64_t bytes_written   # handed over: sent, or waiting in libuv
+    size_t queued_bytes      # waiting in libuv
+    uint64_t *activity       # where the time of the last activity goes, or NULL
+    void *relay_from         # the Relay that takes what is received here, or NULL; see relay.pyx
+    void *relay_to           # the Relay that writes here, or NULL
+    int descriptor           # -1 until it is first needed
+    unsigned char referenced  # keeps uvnet.run() going while it is active
+    unsigned char reading
+    unsigned char gathering  # in the loop's list of streams to flush
+    unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
+    void *padding
 
 cdef class Handle
 
@@ -30,7 +45,6 @@ cdef class Handle:
     cdef HandleBlock *block
     cdef uv_handle_t *uv_handle
     cdef HandleState state
-    cdef bint referenced             # keeps uvnet.run() going while it is active
     cdef object owner
     cdef closed_event on_closed
     cdef handle_event on_abandoned   # the loop is closing; no event will follow

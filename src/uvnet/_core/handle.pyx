@@ -39,6 +39,7 @@ cdef class Handle:
         self.block.owner = <void *>self
         self.block.read_buffer = record.read_buffer
         self.block.read_size = READ_BUFFER_SIZE
+        self.block.descriptor = -1
         self.block.hold = &record.hold
         self.uv_handle = <uv_handle_t *>(<char *>self.block + sizeof(HandleBlock))
         return 0
@@ -135,7 +136,7 @@ cdef Handle first_alive(LoopRecord record):
     cdef Handle handle
     while block is not NULL:
         handle = <Handle>block.owner
-        if handle.referenced and handle.is_active():
+        if block.referenced and handle.is_active():
             if block is not first:
                 block.previous.next = block.next
                 if block.next is not NULL:

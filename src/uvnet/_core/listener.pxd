@@ -1,14 +1,49 @@
-from uvnet._core.stream cimport Stream
+from uvnet._core.handle cimport Handle
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport sockaddr_storage
+from uvnet._core.timer cimport Timer
+from uvnet._uv.table cimport sockaddr, uv_poll_t
 
-# A connection waits to be accepted (status 0), or accepting failed.
-ctypedef int (*connection_event)(object owner, int status) except -1
+cdef enum DropReason:
+    NOT_DROPPED
+    CONNECTION_LIMIT
+    BLOCK_LIST
+    FILE_DESCRIPTORS
 
-cdef class Listener:
-    cdef Stream stream
-    cdef connection_event on_connection
-    cdef int backlog
+# What is asked in C before a connection costs an object.  Lies in the listener's owner.
+cdef struct AcceptFilter:
+    Py_ssize_t connections       # open now
+    Py_ssize_t most              # that may be open; -1: no limit
+    void *block_list             # borrowed, or NULL
+    bint (*is_blocked)(object block_list, const sockaddr *address) noexcept
+    bint tells_drops             # on_dropped is to be called
+
+# Called with the GIL between enter() and leave(); an exception is reported.
+cdef struct ListenerEvents:
+    # A connection; `descriptor` is the owner's from now on.
+    int (*on_accepted)(object owner, int descriptor, const sockaddr_storage *remote) except -1
+    # A connection was closed at once; `descriptor`, still open, is the listener's.
+    int (*on_dropped)(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
+    # accept(2) failed with this libuv error; it will be tried again.
+    int (*on_trouble)(object owner, int status) except -1
+
+cdef class Listener(Handle):
+    cdef int descriptor
+    cdef readonly int family         # AF_INET, AF_INET6 or AF_UNIX
+    cdef AcceptFilter *filter
+    cdef const ListenerEvents *events
+    cdef int reserve                 # a descriptor to give up for a moment when there are no others; -1: lost
+    cdef Timer timer                 # to try again; None until first needed
+
+    cdef inline uv_poll_t *uv_poll(self) noexcept:
+        return <uv_poll_t *>self.uv_handle
 
     cdef int listen(self, int backlog) noexcept
-    cdef int accept(self, Stream client) noexcept
+    cdef int start(self) noexcept
+    cdef int pause(self) except -1
+    cdef void release(self) noexcept
+    cdef bint drop_one(self) except -1
+    cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
 
-cdef Listener new_listener(Stream stream, connection_event on_connection)
+cdef Listener open_listener(LoopRecord record, int descriptor, int family, AcceptFilter *filter,
+                            const ListenerEvents *events, int *status)

@@ -1,52 +1,214 @@
-"""Listening and accepting."""
+"""Listening and accepting.
+
+Accepts by accept(2) on a poll handle, not by uv_listen(): so a connection that is refused costs no handle, the
+other end's address comes with it, and running out of descriptors is ours to deal with.  (libuv then closes
+connections without telling anybody, and libuv 1.52.1 stops accepting for ever after one failed uv_accept().)
+"""
+
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, errno
 
 from uvnet._core.gil cimport hold_gil
-from uvnet._core.handle cimport HANDLE_OPEN, block_of, handle_of
+from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
 from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream
+from uvnet._core.sockaddr cimport sockaddr_storage, socklen_t
 from uvnet._core.tick cimport enter, leave, report
-from uvnet._uv.table cimport uv, uv_stream_t
+from uvnet._core.timer cimport open_timer
+from uvnet._uv.table cimport UVNET_UV_POLL, UVNET_UV_READABLE, sockaddr, uv, uv_poll_t
+
+cdef extern from "<sys/socket.h>" nogil:
+    """
+    #include <fcntl.h>
+    #include <unistd.h>
+
+    static int uvnet_accept(int descriptor, struct sockaddr *remote, socklen_t *length)
+    {
+    #ifdef SOCK_CLOEXEC
+        return accept4(descriptor, remote, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    #else
+        int accepted = accept(descriptor, remote, length);
+        if (accepted >= 0) {
+            fcntl(accepted, F_SETFD, FD_CLOEXEC);
+            fcntl(accepted, F_SETFL, O_NONBLOCK);
+        }
+        return accepted;
+    #endif
+    }
+    static int uvnet_open_reserve(void)
+    {
+        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    """
+    int accept "uvnet_accept" (int descriptor, sockaddr *remote, socklen_t *length)
+    int open_reserve "uvnet_open_reserve" ()
+    int close(int descriptor)
+    int listen(int descriptor, int backlog)
+
+cdef enum:
+    ACCEPTS_AT_ONCE = 16     # before others get their turn
+    PAUSE = 50               # milliseconds without accepting when that cannot work
 
 
-cdef class Listener:
-    """What turns a bound stream into one that accepts connections."""
+cdef class Listener(Handle):
+    """A socket that accepts connections; it owns the descriptor."""
+
+    def __cinit__(self):
+        self.descriptor = self.reserve = -1
 
     cdef int listen(self, int backlog) noexcept:
-        """Start to listen; 0 or a libuv error."""
-        self.backlog = backlog
-        return uv.listen(self.stream.uv_stream(), backlog, _on_connection)
+        """Start to listen and to accept; 0 or a libuv error."""
+        if listen(self.descriptor, backlog) < 0:
+            return -errno
+        return self.start()
 
-    cdef int accept(self, Stream client) noexcept:
-        """Give the waiting connection to `client`, a stream without a socket; 0 or a libuv error."""
-        cdef int status = uv.accept(self.stream.uv_stream(), client.uv_stream())
-        if status < 0 and self.stream.state == HANDLE_OPEN:
-            # libuv 1.52.1 stops accepting for ever after a failed uv_accept; listening anew starts it again.
-            uv.listen(self.stream.uv_stream(), self.backlog, _on_connection)
-        return status
+    cdef int start(self) noexcept:
+        """Accept from now on."""
+        if self.state != HANDLE_OPEN:
+            return 0
+        if self.reserve < 0:
+            self.reserve = open_reserve()
+        return uv.poll_start(self.uv_poll(), UVNET_UV_READABLE, _on_poll)
+
+    cdef int pause(self) except -1:
+        """Accepting cannot work now: leave connections in the backlog, and try again soon."""
+        if self.timer is None:
+            self.timer = open_timer(self.record, self, _on_pause_over)
+        uv.poll_stop(self.uv_poll())
+        self.timer.start(PAUSE)
+        return 0
+
+    cdef void close(self, bint reset=False) noexcept:
+        if self.state != HANDLE_OPEN:
+            return
+        Handle.close(self)
+        # libuv: a poll handle that was closed does not look at its descriptor any more.
+        if self.descriptor >= 0:
+            close(self.descriptor)
+        if self.reserve >= 0:
+            close(self.reserve)
+            self.reserve = -1
+        if self.timer is not None:
+            self.timer.owner = None
+            self.timer.close()
+            self.timer = None
+
+    cdef void release(self) noexcept:
+        """Close the handle and leave the descriptor to the caller."""
+        self.descriptor = -1
+        self.close()
+
+    cdef bint drop_one(self) except -1:
+        """Out of descriptors: accept one connection with the reserve, and close it; False where none was left."""
+        cdef sockaddr_storage remote
+        cdef socklen_t length = sizeof(remote)
+        cdef int descriptor
+        if self.reserve < 0:
+            return False
+        close(self.reserve)
+        self.reserve = -1
+        descriptor = accept(self.descriptor, <sockaddr *>&remote, &length)
+        try:
+            if descriptor >= 0:
+                self.dropped(descriptor, &remote, FILE_DESCRIPTORS)
+        finally:
+            if self.state == HANDLE_OPEN:
+                self.reserve = open_reserve()
+        return descriptor >= 0
+
+    cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
+        """Close a connection at once, and tell if somebody wants to know."""
+        try:
+            if self.filter.tells_drops or reason == FILE_DESCRIPTORS:
+                self.events.on_dropped(self.owner, descriptor, remote, reason)
+        finally:
+            close(descriptor)
+        return 0
 
 
-cdef Listener new_listener(Stream stream, connection_event on_connection):
+cdef Listener open_listener(LoopRecord record, int descriptor, int family, AcceptFilter *filter,
+                            const ListenerEvents *events, int *status):
+    """A listener that does not listen yet, or None; then the descriptor stays the caller's."""
     cdef Listener self = Listener.__new__(Listener)
-    self.stream = stream
-    self.on_connection = on_connection
-    stream.listener = self
+    self.allocate(record, UVNET_UV_POLL)
+    status[0] = uv.poll_init(record.uv_loop, self.uv_poll(), descriptor)
+    if status[0] < 0:
+        return None
+    self.opened(status[0], "uv_poll_init")
+    self.descriptor = descriptor
+    self.family = family
+    self.filter = filter
+    self.events = events
+    self.block.referenced = True
     return self
 
 
-cdef void _on_connection(uv_stream_t *uv_stream, int status) noexcept nogil:
-    hold_gil(block_of(uv_stream).hold)
-    _connection(uv_stream, status)
+cdef int _on_pause_over(object owner) except -1:
+    (<Listener>owner).start()
+    return 0
 
 
-cdef void _connection(uv_stream_t *uv_stream, int status) noexcept with gil:
-    cdef Stream stream = <Stream>handle_of(uv_stream)
-    cdef LoopRecord record = stream.record
-    cdef object owner = stream.owner
-    if record.closed or owner is None:
-        return
-    enter(record)
-    try:
-        (<Listener>stream.listener).on_connection(owner, status)
-    except BaseException as error:
-        report(record, error, "exception in a uvnet connection callback", owner)
-    leave(record)
+cdef DropReason _judge(const AcceptFilter *filter, const sockaddr *remote) noexcept:
+    if filter.block_list is not NULL and filter.is_blocked(<object>filter.block_list, remote):
+        return BLOCK_LIST
+    if filter.most >= 0 and filter.connections >= filter.most:
+        return CONNECTION_LIMIT
+    return NOT_DROPPED
+
+
+cdef void _on_poll(uv_poll_t *uv_poll, int status, int events) noexcept nogil:
+    hold_gil(block_of(uv_poll).hold)
+    (<accept_function>_accept_waiting)(uv_poll)
+
+
+# The GIL is held already.
+ctypedef void (*accept_function)(uv_poll_t *) noexcept nogil
+
+
+cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
+    cdef Listener self = <Listener>block_of(uv_poll).owner
+    cdef LoopRecord record = self.record
+    cdef object owner = self.owner
+    cdef int _turn
+    for _turn in range(ACCEPTS_AT_ONCE):
+        # A listener of the owner's may have closed it.
+        if self.state != HANDLE_OPEN or self.owner is None or record.closed:
+            return
+        enter(record)
+        try:
+            more = _accept_one(self)
+        except BaseException as error:
+            more = True
+            report(record, error, "exception in a uvnet connection callback", owner)
+        leave(record)
+        if not more:
+            return
+
+
+cdef bint _accept_one(Listener self) except -1:
+    """Accept one connection; False where no more can be had now."""
+    cdef sockaddr_storage remote
+    cdef socklen_t length = sizeof(remote)
+    cdef DropReason reason
+    cdef int status
+    cdef int descriptor
+    remote.ss_family = 0
+    descriptor = accept(self.descriptor, <sockaddr *>&remote, &length)
+    if descriptor >= 0:
+        reason = _judge(self.filter, <sockaddr *>&remote)
+        if reason == NOT_DROPPED:
+            self.events.on_accepted(self.owner, descriptor, &remote)
+        else:
+            self.dropped(descriptor, &remote, reason)
+        return True
+    status = -errno
+    if status == -EAGAIN:
+        return False
+    if status == -EINTR or status == -ECONNABORTED:
+        return True
+    if status == -EMFILE or status == -ENFILE:
+        if self.drop_one():
+            return True
+        self.pause()
+        return False
+    self.pause()
+    self.events.on_trouble(self.owner, status)
+    return False

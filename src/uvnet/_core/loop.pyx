@@ -16,6 +16,7 @@ import uvloop.loop
 from uvnet._core.gil cimport open_check
 from uvnet._core.handle cimport close_handles
 from uvnet._core.idle cimport IdleTimers
+from uvnet._core.kernel_pipe cimport close_idle_pipes
 from uvnet._core.prepare cimport open_prepare
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport flush_streams
@@ -43,6 +44,7 @@ def _close_record(LoopRecord record not None):
     if record.idle_timers is not None:
         (<IdleTimers>record.idle_timers).forget_all()
     record.look_for_end = NULL
+    close_idle_pipes(&record.pipe_pool)
 
 
 def _attach(loop):

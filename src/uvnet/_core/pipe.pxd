@@ -7,8 +7,8 @@ cdef class Pipe(Stream):
         return <uv_pipe_t *>self.uv_handle
 
     cdef int open(self, int descriptor) noexcept
-    cdef int bind(self, bytes path) except? 1
     cdef int connect(self, bytes path) except? 1
+    cdef tuple peer_credentials(self)
 
 cdef Pipe open_pipe(LoopRecord record)
 cdef int check_path(bytes path) noexcept

@@ -3,8 +3,7 @@
 A path that starts with a NUL byte is an abstract name (Linux), of exactly the length given.
 """
 
-from libc.errno cimport EAFNOSUPPORT, EINVAL, errno
-from libc.string cimport memcpy, memset
+from libc.errno cimport EAFNOSUPPORT, EINVAL
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.record cimport LoopRecord
@@ -12,32 +11,43 @@ from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t
 
 cdef extern from "<sys/socket.h>" nogil:
-    enum:
-        AF_UNIX
-        SOCK_STREAM
-    struct sockaddr:
-        pass
-    int bind(int descriptor, const sockaddr *name, unsigned int length)
-    int socket(int family, int type, int protocol)
+    """
+    #include <sys/un.h>
+    #include <unistd.h>
+
+    /* Who was at the other end when it connected; -1 where the system cannot tell. */
+    static int uvnet_peer(int descriptor, long *pid, long *uid, long *gid)
+    {
+    #ifdef SO_PEERCRED
+        struct ucred peer;
+        socklen_t length = sizeof peer;
+        if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.pid == 0)
+            return -1;
+        *pid = peer.pid;
+        *uid = peer.uid;
+        *gid = peer.gid;
+    #else
+        uid_t peer_uid;
+        gid_t peer_gid;
+        pid_t peer_pid = 0;
+        if (getpeereid(descriptor, &peer_uid, &peer_gid) < 0)
+            return -1;
+    #ifdef LOCAL_PEERPID
+        socklen_t length = sizeof peer_pid;
+        getsockopt(descriptor, SOL_LOCAL, LOCAL_PEERPID, &peer_pid, &length);
+    #endif
+        *pid = peer_pid;
+        *uid = peer_uid;
+        *gid = peer_gid;
+    #endif
+        return 0;
+    }
+    """
+    int peer "uvnet_peer" (int descriptor, long *pid, long *uid, long *gid)
 
 cdef extern from "<sys/un.h>" nogil:
-    """
-    enum { UVNET_PATH_OFFSET = offsetof(struct sockaddr_un, sun_path) };
-    """
-    enum:
-        PATH_OFFSET "UVNET_PATH_OFFSET"
     struct sockaddr_un:
-        unsigned short sun_family
         char sun_path[108]
-
-cdef extern from "<fcntl.h>" nogil:
-    enum:
-        FD_CLOEXEC
-        F_SETFD
-    int fcntl(int descriptor, int command, int value)
-
-cdef extern from "<unistd.h>" nogil:
-    int close(int descriptor)
 
 cdef enum:
     # uv_pipe_connect2(): an over-long name is an error, not cut off.
@@ -71,32 +81,6 @@ cdef class Pipe(Stream):
         """Take over a socket; the handle owns the descriptor on success only."""
         return uv.pipe_open(self.uv_pipe(), descriptor)
 
-    cdef int bind(self, bytes path) except? 1:
-        """Make a socket and bind it.
-
-        Not by uv_pipe_bind(), whose close unlinks whatever lies at the path by then (decision 10).
-        """
-        cdef sockaddr_un name
-        cdef int descriptor
-        cdef int status = check_path(path)
-        if status < 0:
-            return status
-        memset(&name, 0, sizeof(name))
-        name.sun_family = AF_UNIX
-        memcpy(name.sun_path, <char *>path, len(path))
-        descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
-        if descriptor < 0:
-            return -errno
-        fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        # An abstract name has exactly its length; a path ends with NUL.
-        if bind(descriptor, <sockaddr *>&name, PATH_OFFSET + len(path) + (path[0] != 0)) < 0:
-            status = -errno
-        else:
-            status = uv.pipe_open(self.uv_pipe(), descriptor)
-        if status < 0:
-            close(descriptor)
-        return status
-
     cdef int connect(self, bytes path) except? 1:
         """Begin to connect; on_connected follows where the result is 0."""
         cdef uv_connect_t *request
@@ -114,11 +98,21 @@ cdef class Pipe(Stream):
             abort_connect(request)
         return status
 
+    cdef tuple peer_credentials(self):
+        """(pid, uid, gid) of the process at the other end when it connected, or None."""
+        cdef int descriptor = self.fileno()
+        cdef long pid
+        cdef long uid
+        cdef long gid
+        if descriptor < 0 or peer(descriptor, &pid, &uid, &gid) < 0:
+            return None
+        return pid, uid, gid
+
 
 cdef Pipe open_pipe(LoopRecord record):
     """A Unix-socket handle without a socket."""
     cdef Pipe self = Pipe.__new__(Pipe)
     self.allocate(record, UVNET_UV_NAMED_PIPE)
     self.opened(uv.pipe_init(record.uv_loop, self.uv_pipe(), 0), "uv_pipe_init")
-    self.referenced = True
+    self.block.referenced = True
     return self

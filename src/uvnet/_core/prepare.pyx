@@ -4,10 +4,10 @@ Drains ticks and gathered writes that were queued outside a callback of ours, an
 to know (see alive.pyx), whether anything keeps the loop alive.
 """
 
-from uvnet._core.handle cimport Handle, handle_of
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.handle cimport Handle, HandleBlock, block_of, handle_of
+from uvnet._core.record cimport GilHold, LoopRecord
 from uvnet._core.tick cimport enter, leave
-from uvnet._uv.table cimport UVNET_UV_PREPARE, uv, uv_prepare_t
+from uvnet._uv.table cimport UVNET_UV_PREPARE, uv, uv_handle_t, uv_prepare_t
 
 
 cdef class Prepare(Handle):
@@ -31,7 +31,23 @@ cdef void _wake(LoopRecord record) noexcept:
         uv.prepare_start(<uv_prepare_t *>self.uv_handle, _on_prepare)
 
 
-cdef void _on_prepare(uv_prepare_t *uv_prepare) noexcept with gil:
+cdef void _on_prepare(uv_prepare_t *uv_prepare) noexcept nogil:
+    # In run() it is called in every turn of the loop: relays must not wait there for a busy thread.
+    if not _is_quiet(block_of(uv_prepare).hold):
+        _drain(uv_prepare)
+
+
+cdef bint _is_quiet(GilHold *hold) noexcept nogil:
+    """Nothing waits to be drained, and the handle that kept run() going the last time still does."""
+    cdef HandleBlock *first = <HandleBlock *>hold.first_handle[0]
+    return (
+        hold.tick_count[0] == 0 and hold.first_gathering[0] is NULL
+        and hold.look_for_end[0] is not NULL
+        and first is not NULL and first.referenced and uv.is_active(<uv_handle_t *>(first + 1))
+    )
+
+
+cdef void _drain(uv_prepare_t *uv_prepare) noexcept with gil:
     cdef Prepare self = <Prepare>handle_of(uv_prepare)
     cdef LoopRecord record = self.record
     enter(record)

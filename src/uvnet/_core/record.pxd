@@ -2,6 +2,7 @@
 
 from cpython.object cimport PyObject
 
+from uvnet._core.kernel_pipe cimport PipePool
 from uvnet._uv.table cimport uv_loop_t
 
 cdef extern from "pythread.h" nogil:
@@ -19,15 +20,20 @@ cdef struct Tick:
     void *argument
     int step
 
+cdef class LoopRecord
+
+ctypedef void (*record_hook)(LoopRecord record) noexcept
+
 # See gil.pyx.
 cdef struct GilHold:
     bint held
     int state                # a PyGILState_STATE
     unsigned long thread_id  # of the thread that runs the loop
-
-cdef class LoopRecord
-
-ctypedef void (*record_hook)(LoopRecord record) noexcept
+    # Fields of the record, for those who do not hold the GIL.
+    const size_t *tick_count
+    void **first_gathering
+    void **first_handle
+    record_hook *look_for_end
 
 cdef class LoopRecord:
     cdef uv_loop_t *uv_loop
@@ -53,6 +59,7 @@ cdef class LoopRecord:
     cdef readonly object idle_timers     # the loop's IdleTimers
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
+    cdef PipePool pipe_pool              # of relays, see relay.pyx
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1

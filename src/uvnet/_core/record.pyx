@@ -8,6 +8,7 @@ from asyncio import _get_running_loop
 from cpython.ref cimport Py_DECREF
 from libc.stdlib cimport free, malloc
 
+from uvnet._core.kernel_pipe cimport close_idle_pipes
 from uvnet._uv.table cimport loop_pointer
 
 
@@ -18,6 +19,10 @@ cdef class LoopRecord:
         self.uv_loop = loop_pointer(loop)
         self.loop = loop
         self.hold.thread_id = PyThread_get_thread_ident()
+        self.hold.tick_count = &self.tick_count
+        self.hold.first_gathering = &self.first_gathering
+        self.hold.first_handle = &self.first_handle
+        self.hold.look_for_end = &self.look_for_end
         self.read_buffer = <char *>malloc(READ_BUFFER_SIZE)
         if self.read_buffer is NULL:
             raise MemoryError
@@ -25,6 +30,7 @@ cdef class LoopRecord:
     def __dealloc__(self):
         if self.spare_chunk is not NULL:
             Py_DECREF(<object>self.spare_chunk)
+        close_idle_pipes(&self.pipe_pool)
         free(self.ticks)
         free(self.read_buffer)
 

@@ -1,7 +1,8 @@
 """Socket addresses between C and Python: text and port on one side, struct sockaddr on the other."""
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
+from uvnet._core.ip cimport format_ip, parse_ip_str
 from uvnet._uv.table cimport sockaddr
 
 import socket as _socket
@@ -11,7 +12,6 @@ cdef extern from "<netinet/in.h>" nogil:
     enum:
         AF_INET
         AF_INET6
-        INET6_ADDRSTRLEN
     struct in_addr:
         unsigned int s_addr
     struct in6_addr:
@@ -27,8 +27,6 @@ cdef extern from "<netinet/in.h>" nogil:
         unsigned int sin6_scope_id
 
 cdef extern from "<arpa/inet.h>" nogil:
-    int inet_pton(int family, const char *text, void *address)
-    const char *inet_ntop(int family, const void *address, char *text, unsigned int size)
     unsigned short htons(unsigned short value)
     unsigned short ntohs(unsigned short value)
 
@@ -45,15 +43,20 @@ cdef int parse_sockaddr(str address, int port, sockaddr_storage *result) except 
     """
     cdef sockaddr_in *v4 = <sockaddr_in *>result
     cdef sockaddr_in6 *v6 = <sockaddr_in6 *>result
-    cdef bytes text
+    cdef unsigned char parsed[16]
+    cdef Py_ssize_t end = 0
+    cdef int family
+    cdef str host, separator, zone
     memset(result, 0, sizeof(sockaddr_storage))
     host, separator, zone = address.partition("%")
-    text = host.encode("ascii", "replace")
-    if not separator and inet_pton(AF_INET, text, &v4.sin_addr) == 1:
+    family = parse_ip_str(host, parsed, &end)
+    if family == 4 and not separator:
+        memcpy(&v4.sin_addr, parsed, 4)
         v4.sin_family = AF_INET
         v4.sin_port = htons(<unsigned short>port)
         return sizeof(sockaddr_in)
-    if inet_pton(AF_INET6, text, &v6.sin6_addr) == 1:
+    if family == 6:
+        memcpy(&v6.sin6_addr, parsed, 16)
         v6.sin6_family = AF_INET6
         v6.sin6_port = htons(<unsigned short>port)
         if separator:
@@ -65,6 +68,14 @@ cdef int parse_sockaddr(str address, int port, sockaddr_storage *result) except 
     return 0
 
 
+cdef bint copy_name(const sockaddr_storage *name, ip_name *result) noexcept nogil:
+    """Keep an IPv4 or IPv6 name in less space; False, and nothing is kept, for any other."""
+    if name.ss_family != AF_INET and name.ss_family != AF_INET6:
+        return False
+    memcpy(result, name, sizeof(ip_name))
+    return True
+
+
 cdef tuple format_sockaddr(const sockaddr *address):
     """(address, family, port) with family "IPv4" or "IPv6"; None for any other kind of address.
 
@@ -72,17 +83,25 @@ cdef tuple format_sockaddr(const sockaddr *address):
     """
     cdef const sockaddr_in *v4 = <const sockaddr_in *>address
     cdef const sockaddr_in6 *v6 = <const sockaddr_in6 *>address
-    cdef char text[INET6_ADDRSTRLEN]
     cdef char interface[IF_NAMESIZE]
     cdef str host
     if address.sa_family == AF_INET:
-        inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text))
-        return text.decode("ascii"), "IPv4", ntohs(v4.sin_port)
+        return format_ip(4, <const unsigned char *>&v4.sin_addr), "IPv4", ntohs(v4.sin_port)
     if address.sa_family == AF_INET6:
-        inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text))
-        host = text.decode("ascii")
+        host = format_ip(6, v6.sin6_addr.s6_addr)
         if v6.sin6_scope_id != 0 and v6.sin6_addr.s6_addr[0] == 0xfe and v6.sin6_addr.s6_addr[1] & 0xc0 == 0x80:
             if if_indextoname(v6.sin6_scope_id, interface) is not NULL:
                 host = f"{host}%{interface.decode(errors='replace')}"
         return host, "IPv6", ntohs(v6.sin6_port)
     return None
+
+
+cdef int ip_of_sockaddr(const sockaddr *address, unsigned char *ip) noexcept nogil:
+    """4 or 6, with the address in network order in `ip` (room for 16 bytes); 0 for any other kind of address."""
+    if address.sa_family == AF_INET:
+        memcpy(ip, &(<const sockaddr_in *>address).sin_addr, 4)
+        return 4
+    if address.sa_family == AF_INET6:
+        memcpy(ip, &(<const sockaddr_in6 *>address).sin6_addr, 16)
+        return 6
+    return 0

@@ -1,11 +1,12 @@
-from libc.stdint cimport uint64_t
-
-from uvnet._core.handle cimport Handle
+from uvnet._core.handle cimport Handle, HandleBlock
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.write_request cimport WriteRequest
-from uvnet._uv.table cimport uv_connect_t, uv_stream_t
+from uvnet._uv.table cimport uv_buf_t, uv_connect_t, uv_stream_t
 
 cdef class Stream
+
+cdef enum:
+    READS_AT_ONCE = 16       # of a stream that fills its buffer, before others get their turn
 
 # What a stream tells its owner.  Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct StreamEvents:
@@ -17,22 +18,19 @@ cdef struct StreamEvents:
     int (*on_written)(object owner, WriteRequest request) except -1
     int (*on_shutdown)(object owner, int status) except -1
     int (*on_connected)(object owner, Stream stream, int status) except -1
+    # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.
+    int (*on_relay_ended)(object owner, ssize_t nread) except -1
+    int (*on_relay_lost)(object owner) except -1
     # One of the above raised: user code did.
     int (*on_failed)(object owner, object error) except -1
 
 cdef class Stream(Handle):
     cdef const StreamEvents *events
-    cdef bint reading
     cdef bint own_buffer             # reads go into the owner's memory: on_read gets no chunk
     cdef bint had_error              # what its owner's 'close' will say
-    cdef uint64_t bytes_read
-    cdef uint64_t bytes_written      # handed over: sent, or waiting in libuv
-    cdef size_t queued_bytes         # waiting in libuv
-    cdef object listener             # the Listener, on a stream that listens
     # What writes of this dispatch have gathered: one chunk, and only if there is more, a request.
     cdef object gathered_chunk
     cdef WriteRequest gathered
-    cdef bint gathering              # in the loop's list of streams to flush
     cdef void *next_gathering        # that list; borrowed
 
     cdef inline uv_stream_t *uv_stream(self) noexcept:
@@ -51,9 +49,12 @@ cdef class Stream(Handle):
     cdef int shutdown(self) except? 1
     cdef void _unlink(self) noexcept
     cdef int _queue(self, WriteRequest request) except -1
-    cdef int _sent(self, WriteRequest request, int sent) except -1
+    cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
 
+cdef int descriptor_of(HandleBlock *block) noexcept nogil
+cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept nogil
+cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int count) noexcept nogil
 cdef void flush_streams(LoopRecord record) noexcept
 cdef uv_connect_t *begin_connect(Stream stream) except NULL
 cdef void abort_connect(uv_connect_t *request) noexcept

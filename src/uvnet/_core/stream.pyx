@@ -7,13 +7,13 @@ WriteRequest and go out in one system call when the dispatch ends, see tick.pyx.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EBADF
+from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, ENOTSOCK, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from uvnet._core.counters cimport counters
 from uvnet._core.gil cimport hold_gil
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
+from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport enter, leave, report
 from uvnet._core.write_request cimport (
@@ -26,6 +26,7 @@ from uvnet._core.write_request cimport (
 )
 from uvnet._uv.table cimport (
     UVNET_UV_CONNECT,
+    UVNET_UV_EOF,
     UVNET_UV_SHUTDOWN,
     UVNET_UV_WRITE,
     uv,
@@ -55,6 +56,19 @@ cdef extern from *:
     Py_ssize_t Py_REFCNT(PyObject *chunk)
     Py_ssize_t Py_SIZE(PyObject *chunk)
 
+cdef extern from "<sys/socket.h>" nogil:
+    """
+    #ifdef MSG_NOSIGNAL
+    enum { UVNET_SEND_FLAGS = MSG_NOSIGNAL };
+    #else
+    enum { UVNET_SEND_FLAGS = 0 };     /* libuv sets SO_NOSIGPIPE */
+    #endif
+    """
+    enum:
+        SEND_FLAGS "UVNET_SEND_FLAGS"
+    ssize_t recv(int descriptor, void *buffer, size_t length, int flags)
+    ssize_t send(int descriptor, const void *buffer, size_t length, int flags)
+
 cdef enum:
     SMALLEST_SPARE = 480     # bytes; what obmalloc serves is no slower than the reuse
 
@@ -72,22 +86,22 @@ cdef class Stream(Handle):
     cdef int read_start(self) noexcept:
         """Start reading; 0 or a libuv error."""
         cdef int status
-        if self.reading or self.state != HANDLE_OPEN:
+        if self.state != HANDLE_OPEN or self.block.reading or self.block.relay_from is not NULL:
             return 0
         status = uv.read_start(self.uv_stream(), _on_alloc, _on_read)
-        self.reading = status == 0
+        self.block.reading = status == 0
         return status
 
     cdef void read_stop(self) noexcept:
         # libuv: read_stop clears the read callback, so it must never run inside an alloc callback; ours
         # calls nobody.
-        if self.reading and self.state == HANDLE_OPEN:
+        if self.state == HANDLE_OPEN and self.block.reading:
+            self.block.reading = False
             uv.read_stop(self.uv_stream())
-        self.reading = False
 
     cdef int gather_chunk(self, object chunk) except -1:
         """Add a chunk to what goes out when the dispatch ends."""
-        if not self.gathering:
+        if not self.block.gathering:
             self._link()
             self.gathered_chunk = chunk
         elif self.gathered is None and self.gathered_chunk is None:
@@ -100,7 +114,7 @@ cdef class Stream(Handle):
         """The request for what goes out when the dispatch ends, with what has been gathered already."""
         cdef WriteRequest request = self.gathered
         if request is None:
-            if not self.gathering:
+            if not self.block.gathering:
                 self._link()
             request = self.gathered = WriteRequest.__new__(WriteRequest)
             if self.gathered_chunk is not None:
@@ -117,7 +131,7 @@ cdef class Stream(Handle):
     cdef int flush(self) except -1:
         """Send what was gathered now and tell the owner, who may look at the request's state."""
         cdef WriteRequest request
-        if not self.gathering:
+        if self.block is NULL or not self.block.gathering:
             return 0
         self._unlink()
         if self.gathered is None:
@@ -134,15 +148,15 @@ cdef class Stream(Handle):
         cdef object chunk = self.gathered_chunk
         cdef uv_buf_t buffer
         cdef WriteRequest request
-        cdef int sent = 0
+        cdef ssize_t sent = 0
         if chunk is None:
             return 0
         self.gathered_chunk = None
-        if self.state == HANDLE_OPEN and self.queued_bytes == 0:
+        if self.state == HANDLE_OPEN and self.block.queued_bytes == 0:
             chunk_buffer(chunk, &buffer)
-            sent = uv.try_write(self.uv_stream(), &buffer, 1)
-            if sent == <int>buffer.len:
-                self.bytes_written += sent
+            sent = send_now(self.block, &buffer, 1)
+            if sent == <ssize_t>buffer.len:
+                self.block.bytes_written += sent
                 return 0
         request = WriteRequest.__new__(WriteRequest)
         request.add(chunk)
@@ -153,7 +167,7 @@ cdef class Stream(Handle):
 
     cdef void _link(self) noexcept:
         cdef LoopRecord record = self.record
-        self.gathering = True
+        self.block.gathering = True
         self.next_gathering = record.first_gathering
         record.first_gathering = <void *>self
         if record.depth == 0:
@@ -161,7 +175,7 @@ cdef class Stream(Handle):
 
     cdef void _unlink(self) noexcept:
         cdef Stream other
-        self.gathering = False
+        self.block.gathering = False
         if self.record.first_gathering is <void *>self:
             self.record.first_gathering = self.next_gathering
         else:
@@ -173,22 +187,21 @@ cdef class Stream(Handle):
 
     cdef int send(self, WriteRequest request) except -1:
         """Hand a request over: afterwards it is done, failed, or waiting for its on_written event."""
-        cdef int sent = 0
-        if self.state == HANDLE_OPEN and self.queued_bytes == 0 and request.length:
-            sent = uv.try_write(self.uv_stream(), request.buffers, request.count)
+        cdef ssize_t sent = 0
+        if self.state == HANDLE_OPEN and self.block.queued_bytes == 0 and request.length:
+            sent = send_now(self.block, request.buffers, request.count)
         return self._sent(request, sent)
 
-    cdef int _sent(self, WriteRequest request, int sent) except -1:
-        """Go on after uv_try_write() said `sent`."""
+    cdef int _sent(self, WriteRequest request, ssize_t sent) except -1:
+        """Go on after send_now() said `sent`."""
         request.total = request.length
         if self.state != HANDLE_OPEN:
             return self._fail(request, -EBADF)
-        # libuv: UV_EAGAIN when nothing can be written at once.
         if sent < 0 and sent != -EAGAIN:
-            return self._fail(request, sent)
+            return self._fail(request, <int>sent)
         if sent > 0:
             if <size_t>sent == request.length:
-                self.bytes_written += sent
+                self.block.bytes_written += sent
                 request.release()
                 request.state = WRITE_DONE
                 return 0
@@ -210,8 +223,8 @@ cdef class Stream(Handle):
             return self._fail(request, status)
         request.stream = self
         request.state = WRITE_WAITING
-        self.bytes_written += request.total
-        self.queued_bytes += request.length
+        self.block.bytes_written += request.total
+        self.block.queued_bytes += request.length
         counters.requests += 1
         Py_INCREF(request)
         return 0
@@ -249,34 +262,110 @@ cdef void flush_streams(LoopRecord record) noexcept:
             report(record, error, "exception while sending gathered writes", stream.owner)
 
 
+cdef int descriptor_of(HandleBlock *block) noexcept nogil:
+    """The descriptor of an open stream's block, or a libuv error."""
+    cdef int status
+    if block.descriptor < 0:
+        status = uv.fileno(<uv_handle_t *>(block + 1), &block.descriptor)
+        if status < 0:
+            return status
+    return block.descriptor
+
+
+cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept nogil:
+    """Bytes read into `buffer`, UV_EOF, or another libuv error."""
+    cdef int descriptor = descriptor_of(block)
+    cdef ssize_t received
+    if descriptor < 0:
+        return descriptor
+    if size == 0:
+        return -ENOBUFS
+    while True:
+        received = recv(descriptor, buffer, size, 0)
+        if received > 0:
+            block.bytes_read += received
+            return received
+        if received == 0:
+            return UVNET_UV_EOF
+        if errno != EINTR:
+            return -errno
+
+
+cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int count) noexcept nogil:
+    """Bytes of the buffers that the system took, or a libuv error; UV_EAGAIN where it takes none now."""
+    cdef int descriptor
+    cdef ssize_t sent
+    if count == 1 and not block.no_socket:
+        descriptor = descriptor_of(block)
+        if descriptor < 0:
+            return descriptor
+        while True:
+            sent = send(descriptor, buffers.base, buffers.len, SEND_FLAGS)
+            if sent >= 0:
+                return sent
+            if errno != EINTR:
+                break
+        if errno == ENOBUFS:
+            return -EAGAIN
+        if errno != ENOTSOCK:
+            return -errno
+        block.no_socket = True
+    return uv.try_write(<uv_stream_t *>(block + 1), buffers, count)
+
+
+# Reading and writing do not go through libuv's read(2) and write(2): recv(2) and send(2) are a quicker way into
+# the kernel.  libuv: given an empty buffer it reads nothing and calls the read callback with UV_ENOBUFS.
+
 cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) noexcept nogil:
-    # One buffer per loop is enough: libuv fills it and calls _on_read before it asks again.
-    buffer.base = block_of(uv_handle).read_buffer
-    buffer.len = block_of(uv_handle).read_size
+    cdef HandleBlock *block = block_of(uv_handle)
+    # One buffer per loop is enough: it is filled and taken before anybody else is asked.
+    buffer.base = block.read_buffer
+    buffer.len = block.read_size if block.no_socket else 0
 
 
 cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer) noexcept nogil:
-    # libuv: nread 0 is EAGAIN, not the end.
-    if nread != 0:
-        hold_gil(block_of(uv_stream).hold)
-        (<deliver_function>_deliver)(uv_stream, nread, buffer.base)
+    cdef HandleBlock *block = block_of(uv_stream)
+    cdef int reads = 0
+    if not block.no_socket:
+        nread = receive_now(block, block.read_buffer, block.read_size)
+        if nread == -ENOTSOCK:
+            # The next call, before the loop blocks again, brings what libuv has read.
+            block.no_socket = True
+            return
+    elif nread > 0:
+        block.bytes_read += nread
+    elif nread == 0:
+        # libuv: EAGAIN, not the end.
+        return
+    while nread != -EAGAIN:
+        if nread < 0:
+            block.reading = False
+            uv.read_stop(uv_stream)
+        hold_gil(block.hold)
+        (<deliver_function>_deliver)(uv_stream, nread)
+        reads += 1
+        # libuv: the memory of a handle that was closed stays until its close callback, so for this turn.
+        if (nread < <ssize_t>block.read_size or not block.reading or reads == READS_AT_ONCE
+                or block.no_socket or block.relay_from is not NULL):
+            return
+        nread = receive_now(block, block.read_buffer, block.read_size)
 
 
 # The GIL is held already; taking it once more would cost as much as the listener.
-ctypedef void (*deliver_function)(uv_stream_t *, ssize_t, const char *) noexcept nogil
+ctypedef void (*deliver_function)(uv_stream_t *, ssize_t) noexcept nogil
 
 
-cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread, const char *base) noexcept:
-    cdef Stream self = <Stream>block_of(uv_stream).owner
+cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread) noexcept:
+    cdef HandleBlock *block = block_of(uv_stream)
+    cdef Stream self = <Stream>block.owner
     cdef LoopRecord record = self.record
     cdef object owner = self.owner
     if record.closed or owner is None:
         return
     record.depth += 1
     try:
-        if nread > 0:
-            self.bytes_read += nread
-            self.events.on_read(owner, None if self.own_buffer else new_chunk(record, base, nread), nread)
+        if nread > 0 and not self.own_buffer:
+            self.events.on_read(owner, new_chunk(record, block.read_buffer, nread), nread)
         else:
             self.events.on_read(owner, None, nread)
         if record.first_gathering is <void *>self and record.depth == 1 and self.next_gathering is NULL:
@@ -314,7 +403,7 @@ cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
     cdef Stream self = <Stream>request.stream
     cdef LoopRecord record = self.record
     cdef object owner = self.owner
-    self.queued_bytes -= request.length
+    self.block.queued_bytes -= request.length
     counters.requests -= 1
     request.stream = None
     request.release()

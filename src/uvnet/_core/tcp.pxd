@@ -1,4 +1,5 @@
 from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport ip_name
 from uvnet._core.stream cimport Stream
 from uvnet._uv.table cimport uv_tcp_t
 
@@ -7,7 +8,7 @@ cdef class TCP(Stream):
         return <uv_tcp_t *>self.uv_handle
 
     cdef int open(self, int descriptor) noexcept
-    cdef int bind(self, str address, int port, bint ipv6_only) except? 1
+    cdef int bind(self, str address, int port) except? 1
     cdef int connect(self, str address, int port) except? 1
     cdef int set_no_delay(self, bint enable) noexcept
     cdef int set_keep_alive(self, bint enable, unsigned int delay, unsigned int interval,
@@ -15,7 +16,7 @@ cdef class TCP(Stream):
     cdef int set_type_of_service(self, int value) noexcept
     cdef int get_type_of_service(self) noexcept
     cdef int _service_option(self, int *level) noexcept
-    cdef tuple local_name(self)
-    cdef tuple remote_name(self)
+    cdef bint local_name(self, ip_name *name) noexcept
+    cdef bint remote_name(self, ip_name *name) noexcept
 
 cdef TCP open_tcp(LoopRecord record)

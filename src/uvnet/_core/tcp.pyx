@@ -4,9 +4,9 @@ from libc.errno cimport EBADF, EINVAL, errno
 
 from uvnet._core.handle cimport HANDLE_OPEN
 from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage
+from uvnet._core.sockaddr cimport copy_name, ip_name, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
-from uvnet._uv.table cimport UVNET_UV_TCP, UVNET_UV_TCP_IPV6ONLY, sockaddr, uv, uv_connect_t
+from uvnet._uv.table cimport UVNET_UV_TCP, sockaddr, uv, uv_connect_t
 
 cdef extern from "<netinet/in.h>" nogil:
     enum:
@@ -46,15 +46,12 @@ cdef class TCP(Stream):
         """Take over a socket; the handle owns the descriptor on success only."""
         return uv.tcp_open(self.uv_tcp(), descriptor)
 
-    cdef int bind(self, str address, int port, bint ipv6_only) except? 1:
-        """Bind with SO_REUSEADDR.  libuv reports EADDRINUSE only when the handle connects or listens."""
+    cdef int bind(self, str address, int port) except? 1:
+        """Bind with SO_REUSEADDR.  libuv reports EADDRINUSE only when the handle connects."""
         cdef sockaddr_storage name
-        cdef unsigned int flags = 0
         if parse_sockaddr(address, port, &name) == 0:
             return -EINVAL
-        if ipv6_only and name.ss_family == AF_INET6:
-            flags = UVNET_UV_TCP_IPV6ONLY
-        return uv.tcp_bind(self.uv_tcp(), <sockaddr *>&name, flags)
+        return uv.tcp_bind(self.uv_tcp(), <sockaddr *>&name, 0)
 
     cdef int connect(self, str address, int port) except? 1:
         """Begin to connect; on_connected follows where the result is 0."""
@@ -127,21 +124,19 @@ cdef class TCP(Stream):
         level[0] = IPPROTO_IPV6 if name.ss_family == AF_INET6 else IPPROTO_IP
         return IPV6_TCLASS if name.ss_family == AF_INET6 else IP_TOS
 
-    cdef tuple local_name(self):
-        """(address, family, port) of this end, or None."""
+    cdef bint local_name(self, ip_name *result) noexcept:
+        """The name of this end; False where there is none."""
         cdef sockaddr_storage name
         cdef int length = sizeof(name)
-        if self.state != HANDLE_OPEN or uv.tcp_getsockname(self.uv_tcp(), <sockaddr *>&name, &length) < 0:
-            return None
-        return format_sockaddr(<sockaddr *>&name)
+        return (self.state == HANDLE_OPEN and uv.tcp_getsockname(self.uv_tcp(), <sockaddr *>&name, &length) == 0
+                and copy_name(&name, result))
 
-    cdef tuple remote_name(self):
-        """(address, family, port) of the other end, or None."""
+    cdef bint remote_name(self, ip_name *result) noexcept:
+        """The name of the other end; False where there is none."""
         cdef sockaddr_storage name
         cdef int length = sizeof(name)
-        if self.state != HANDLE_OPEN or uv.tcp_getpeername(self.uv_tcp(), <sockaddr *>&name, &length) < 0:
-            return None
-        return format_sockaddr(<sockaddr *>&name)
+        return (self.state == HANDLE_OPEN and uv.tcp_getpeername(self.uv_tcp(), <sockaddr *>&name, &length) == 0
+                and copy_name(&name, result))
 
 
 cdef TCP open_tcp(LoopRecord record):
@@ -149,5 +144,5 @@ cdef TCP open_tcp(LoopRecord record):
     cdef TCP self = TCP.__new__(TCP)
     self.allocate(record, UVNET_UV_TCP)
     self.opened(uv.tcp_init(record.uv_loop, self.uv_tcp()), "uv_tcp_init")
-    self.referenced = True
+    self.block.referenced = True
     return self

@@ -34,6 +34,8 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         void *data
     ctypedef struct uv_check_t:
         void *data
+    ctypedef struct uv_poll_t:
+        void *data
     ctypedef struct uv_req_t:
         void *data
     ctypedef struct uv_connect_t:
@@ -53,16 +55,17 @@ cdef extern from "uvnet/uv_abi.h" nogil:
     ctypedef void (*uv_write_cb)(uv_write_t *, int) noexcept nogil
     ctypedef void (*uv_connect_cb)(uv_connect_t *, int) noexcept nogil
     ctypedef void (*uv_shutdown_cb)(uv_shutdown_t *, int) noexcept nogil
-    ctypedef void (*uv_connection_cb)(uv_stream_t *, int) noexcept nogil
     ctypedef void (*uv_close_cb)(uv_handle_t *) noexcept nogil
     ctypedef void (*uv_timer_cb)(uv_timer_t *) noexcept nogil
     ctypedef void (*uv_prepare_cb)(uv_prepare_t *) noexcept nogil
     ctypedef void (*uv_check_cb)(uv_check_t *) noexcept nogil
+    ctypedef void (*uv_poll_cb)(uv_poll_t *, int, int) noexcept nogil
     ctypedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *, int, addrinfo *) noexcept nogil
 
     enum:
         UVNET_UV_CHECK
         UVNET_UV_NAMED_PIPE
+        UVNET_UV_POLL
         UVNET_UV_PREPARE
         UVNET_UV_TCP
         UVNET_UV_TIMER
@@ -70,7 +73,7 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         UVNET_UV_WRITE
         UVNET_UV_SHUTDOWN
         UVNET_UV_GETADDRINFO
-        UVNET_UV_TCP_IPV6ONLY
+        UVNET_UV_READABLE
         UVNET_UV_EOF
         UVNET_UV_EAI_AGAIN
         UVNET_UV_EAI_FAIL
@@ -92,8 +95,6 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         int (*is_active)(const uv_handle_t *) noexcept nogil
         void (*unref)(uv_handle_t *) noexcept nogil
         int (*fileno)(const uv_handle_t *, int *) noexcept nogil
-        int (*listen)(uv_stream_t *, int, uv_connection_cb) noexcept nogil
-        int (*accept)(uv_stream_t *, uv_stream_t *) noexcept nogil
         int (*read_start)(uv_stream_t *, uv_alloc_cb, uv_read_cb) noexcept nogil
         int (*read_stop)(uv_stream_t *) noexcept nogil
         int (*write)(uv_write_t *, uv_stream_t *, const uv_buf_t *, unsigned int, uv_write_cb) noexcept nogil
@@ -122,6 +123,9 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         int (*prepare_stop)(uv_prepare_t *) noexcept nogil
         int (*check_init)(uv_loop_t *, uv_check_t *) noexcept nogil
         int (*check_start)(uv_check_t *, uv_check_cb) noexcept nogil
+        int (*poll_init)(uv_loop_t *, uv_poll_t *, int) noexcept nogil
+        int (*poll_start)(uv_poll_t *, int, uv_poll_cb) noexcept nogil
+        int (*poll_stop)(uv_poll_t *) noexcept nogil
         int (*getaddrinfo)(uv_loop_t *, uv_getaddrinfo_t *, uv_getaddrinfo_cb, const char *, const char *,
                            const addrinfo *) noexcept nogil
         void (*freeaddrinfo)(addrinfo *) noexcept nogil

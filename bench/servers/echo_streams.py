@@ -1,12 +1,13 @@
-"""Echo on uvloop with asyncio's streams.
+"""Echo with asyncio's streams; the argument chooses the loop.
 
-The loop sets TCP_NODELAY on accepted sockets by itself.
+All loops set TCP_NODELAY on accepted sockets by themselves.
 """
 
 import asyncio
 import contextlib
+import sys
 
-import uvloop
+import loops
 
 # As large as one read of the other peers, so that streams are not slowed down by a smaller buffer.
 READ_SIZE = 256 * 1024
@@ -25,8 +26,7 @@ async def main() -> None:
     server = await asyncio.start_server(
         on_connection, "127.0.0.1", 0, backlog=1024, limit=READ_SIZE
     )
-    print("listening", server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await loops.serve(server)
 
 
-uvloop.run(main())
+loops.run(main(), sys.argv[1])

@@ -10,11 +10,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import timeit
 from collections.abc import Callable
 from typing import Any
 
-REPEATS = 7
+from timing import nanoseconds
+
 CHUNK = b"x" * 1024
 
 
@@ -57,16 +57,6 @@ def direct_cases() -> dict[str, tuple[str, dict[str, Any]]]:
         "one_listener": ("listener(chunk)", names),
         "three_listeners": ("listener(chunk); listener(chunk); listener(chunk)", names),
     }
-
-
-def nanoseconds(statement: str, names: dict[str, Any], seconds: float) -> float:
-    """The best of several repeats: whatever disturbs a repeat only ever makes it slower."""
-    timer = timeit.Timer(statement, globals=names)
-    number = 1000
-    while (taken := timer.timeit(number)) < seconds / REPEATS / 4:
-        number *= 2
-    number = max(1, int(number * seconds / REPEATS / taken))
-    return min(timer.repeat(REPEATS, number)) / number * 1e9
 
 
 def main() -> None:

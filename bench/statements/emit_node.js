@@ -4,8 +4,8 @@
 "use strict";
 
 const EventEmitter = require("node:events");
+const { nanoseconds } = require("./timing.js");
 
-const REPEATS = 7;
 const CHUNK = Buffer.alloc(1024);
 
 // Counting keeps the optimising compiler from removing the call.
@@ -47,28 +47,6 @@ const cases = {
     emitter.removeListener("data", listener);
   }),
 };
-
-function secondsFor(run, number) {
-  const begin = process.hrtime.bigint();
-  run(number);
-  return Number(process.hrtime.bigint() - begin) / 1e9;
-}
-
-// The best of several repeats: whatever disturbs a repeat only ever makes it slower.
-function nanoseconds(run, seconds) {
-  let number = 1000;
-  let taken = secondsFor(run, number);
-  while (taken < seconds / REPEATS / 4) {
-    number *= 2;
-    taken = secondsFor(run, number);
-  }
-  number = Math.max(1, Math.floor((number * seconds) / REPEATS / taken));
-  let best = Infinity;
-  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
-    best = Math.min(best, secondsFor(run, number));
-  }
-  return (best / number) * 1e9;
-}
 
 const seconds = Number(process.argv[2]);
 const results = {};

@@ -1,0 +1,22 @@
+from uvnet._core.handle cimport HandleBlock
+from uvnet._core.kernel_pipe cimport KernelPipe, PipePool
+from uvnet._core.stream cimport Stream
+from uvnet._uv.table cimport uv_loop_t
+
+cdef struct RelayWrite
+
+# From one stream to another; it lives from start_relay() to stop_relay().
+cdef struct Relay:
+    HandleBlock *source
+    HandleBlock *sink
+    uv_loop_t *uv_loop
+    PipePool *pool
+    RelayWrite *waiting      # what libuv has of it for the sink, or NULL; then the source is not read
+    KernelPipe pipe          # reader -1 while data is copied; not empty only while something is waiting
+    int full_reads           # in a row: reads that filled the buffer
+    int small_moves          # in a row: moves that would have been cheaper as copies
+    bint copies_only         # splice(2) does not work between these two
+
+cdef bint start_relay(Stream source, Stream sink) except -1
+cdef tuple stop_relay(Stream source)
+cdef bint relay_is_waiting(HandleBlock *sink) noexcept

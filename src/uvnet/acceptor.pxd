@@ -1,0 +1,37 @@
+from uvnet._core.listener cimport AcceptFilter, DropReason, Listener
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.sockaddr cimport sockaddr_storage
+from uvnet.blocklist cimport BlockList
+from uvnet.connection cimport SocketParent
+from uvnet.readable cimport flag
+from uvnet.socket cimport Socket
+
+cdef class Acceptor(SocketParent):
+    cdef LoopRecord record
+    cdef Listener _listener              # None while not listening
+    cdef AcceptFilter _filter            # with the number of connections
+    cdef BlockList _block_list
+    cdef object _out_of_descriptors      # None until it happens
+    cdef Py_ssize_t _high_water_mark     # -1: the default
+    cdef unsigned int _keep_alive_delay
+    cdef public bint allow_half_open     # of sockets accepted from now on
+    cdef public bint pause_on_connect
+    cdef flag _no_delay
+    cdef flag _keep_alive
+    cdef flag _unreferenced
+
+    # For Server.
+    cdef int _refuse_from(self, BlockList block_list) except -1
+    cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1
+    cdef int _stop_accepting(self) except -1
+    cdef int _fail(self, object error) except -1     # 'error' on a tick
+    cdef int _emit_close_if_drained(self) except -1
+    cdef bint _may_close(self) noexcept              # False: 'close' has to wait
+    cdef int _abandon(self) except -1                # the loop is gone
+
+    cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1
+    cdef int _start(self, Socket socket) except -1
+    cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
+    cdef int _report(self, object error) except -1
+    cdef int _later(self, int step, object argument) except -1
+    cdef int _step(self, int step, object argument) except -1

@@ -1,0 +1,320 @@
+"""Acceptor: makes a Socket of every connection that its listener accepts, and counts those that are open.
+
+How it comes to listen is the business of Server.  Node: "Class: net.Server"; rules 1.8 to 1.10.
+"""
+
+from libc.string cimport memset
+
+from uvnet._core.errors cimport system_error
+from uvnet._core.listener cimport (
+    BLOCK_LIST,
+    CONNECTION_LIMIT,
+    FILE_DESCRIPTORS,
+    AcceptFilter,
+    DropReason,
+    Listener,
+    ListenerEvents,
+    open_listener,
+)
+from uvnet._core.pipe cimport Pipe, open_pipe
+from uvnet._core.server_socket cimport name_of
+from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
+from uvnet._core.stream cimport Stream
+from uvnet._core.tcp cimport TCP, open_tcp
+from uvnet._core.tick cimport later, report
+from uvnet._uv.table cimport sockaddr
+from uvnet.blocklist cimport BlockList
+from uvnet.connection cimport Connection, SocketParent
+from uvnet.readable cimport NOT_FLOWING
+from uvnet.socket cimport Socket, new_accepted_socket
+
+from uvnet.drops import OutOfDescriptors, describe_drop
+from uvnet.errors import invalid_callback, invalid_type, out_of_range
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        AF_UNIX
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close" (int descriptor)
+
+cdef enum:
+    STEP_LISTENING
+    STEP_ERROR
+    STEP_CLOSE
+
+_REASONS = {
+    CONNECTION_LIMIT: "connection limit",
+    BLOCK_LIST: "block list",
+    FILE_DESCRIPTORS: "file descriptors",
+}
+
+
+cdef int _run_step(object target, object argument, int step) except -1:
+    cdef Acceptor self = <Acceptor>target
+    try:
+        self._step(step, argument)
+    except BaseException as error:
+        self._report(error)
+    return 0
+
+
+cdef class Acceptor(SocketParent):
+    """The accepting half of a Server; not made by users."""
+
+    def __cinit__(self, *args, **kwargs):
+        memset(&self._filter, 0, sizeof(AcceptFilter))
+        self._filter.most = -1
+
+    # === Public API ===
+
+    def get_connections(self, callback):
+        """Call callback(error, count) on a tick with the number of open connections; returns the server.
+
+        Node: "server.getConnections(callback)".
+        """
+        self.record.check()
+        if not callable(callback):
+            raise invalid_callback(callback)
+        later(self.record, _run_callback, callback, (None, self._filter.connections), 0)
+        return self
+
+    def ref(self):
+        """Let the listening server keep uvnet.run() going again (the default); returns the server.
+
+        Node: "server.ref()".
+        """
+        return self._set_referenced(True)
+
+    def unref(self):
+        """Do not let the server keep uvnet.run() going; returns the server.  Node: "server.unref()"."""
+        return self._set_referenced(False)
+
+    @property
+    def listening(self):
+        """True while the server listens.  Node: "server.listening"."""
+        return self._listener is not None
+
+    @property
+    def max_connections(self):
+        """How many connections may be open (int >= 0), or None for no limit.
+
+        Those beyond it are closed at once, each with a 'drop'.  May be set at any time.
+        Setting it raises TypeError or ValueError.  Node: "server.maxConnections".
+        """
+        return None if self._filter.most < 0 else self._filter.most
+
+    @max_connections.setter
+    def max_connections(self, value):
+        if value is None:
+            self._filter.most = -1
+        elif isinstance(value, bool) or not isinstance(value, int):
+            raise invalid_type("max_connections", "of type int or None", value)
+        elif not 0 <= value <= 0x7FFFFFFF:
+            raise out_of_range("max_connections", ">= 0 and <= 2147483647", value)
+        else:
+            self._filter.most = value
+
+    # === For Server ===
+
+    cdef int _refuse_from(self, BlockList block_list) except -1:
+        """Close connections from these addresses at once; the list may change at any time."""
+        self._block_list = block_list
+        self._filter.block_list = <void *>block_list
+        self._filter.is_blocked = _is_blocked
+        return 0
+
+    cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1:
+        """Listen on a bound socket, which is the server's on success; 0 or a libuv error."""
+        cdef int status
+        cdef Listener listener = open_listener(self.record, descriptor, family, &self._filter, &_events, &status)
+        if listener is None:
+            return status
+        status = listener.listen(backlog)
+        if status < 0:
+            listener.release()
+            return status
+        listener.owner = self
+        listener.on_abandoned = _on_abandoned
+        listener.block.referenced = not self._unreferenced
+        self._listener = listener
+        self._later(STEP_LISTENING, listener)
+        return 0
+
+    cdef int _stop_accepting(self) except -1:
+        cdef Listener listener = self._listener
+        if listener is not None:
+            self._listener = None
+            listener.owner = None
+            listener.close()
+        return 0
+
+    cdef int _fail(self, object error) except -1:
+        return self._later(STEP_ERROR, error)
+
+    cdef int _emit_close_if_drained(self) except -1:
+        if self._may_close():
+            self._later(STEP_CLOSE, None)
+        return 0
+
+    cdef bint _may_close(self) noexcept:
+        return self._listener is None and self._filter.connections == 0
+
+    cdef int _abandon(self) except -1:
+        """The loop is gone: no event will come."""
+        self._listener = None
+        return 0
+
+    # === Accepting ===
+
+    cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1:
+        cdef Stream client
+        cdef Socket socket
+        cdef int status
+        if self._listener.family == AF_UNIX:
+            client = open_pipe(self.record)
+            status = (<Pipe>client).open(descriptor)
+        else:
+            client = open_tcp(self.record)
+            status = (<TCP>client).open(descriptor)
+        if status < 0:
+            client.close()
+            close_descriptor(descriptor)
+            self.emit_all("error", (system_error(status, "accept"),))
+            return 0
+        socket = new_accepted_socket(self.record, client, self, remote)
+        self._filter.connections += 1
+        socket._counted = True
+        try:
+            self._start(socket)
+            self.emit1("connection", socket)
+        except BaseException as error:
+            self._report(error)
+            socket._destroy_stream(None)
+        return 0
+
+    cdef int _start(self, Socket socket) except -1:
+        socket.allow_half_open = self.allow_half_open
+        if self._high_water_mark >= 0:
+            socket._readable_high_water_mark = self._high_water_mark
+            socket._writable_high_water_mark = self._high_water_mark
+        socket._no_delay = self._no_delay
+        socket._keep_alive = self._keep_alive
+        socket._keep_alive_delay = self._keep_alive_delay
+        if self._no_delay or self._keep_alive:
+            socket._apply_options()
+        if self.pause_on_connect:
+            socket._flowing = NOT_FLOWING
+        else:
+            socket._read(0, False)
+        return 0
+
+    cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
+        if reason == FILE_DESCRIPTORS:
+            if self._out_of_descriptors is None:
+                self._out_of_descriptors = OutOfDescriptors()
+            self._out_of_descriptors.count(self)
+        if self._filter.tells_drops:
+            self.emit1("drop", describe_drop(
+                _REASONS[reason], name_of(descriptor), format_sockaddr(<const sockaddr *>remote)
+            ))
+        return 0
+
+    cdef int _connection_gone(self, Connection connection) except -1:
+        self._filter.connections -= 1
+        return self._emit_close_if_drained()
+
+    # === Private ===
+
+    def _set_referenced(self, bint referenced):
+        self.record.check()
+        self._unreferenced = not referenced
+        if self._listener is not None:
+            self._listener.block.referenced = referenced
+        return self
+
+    cdef int _later(self, int step, object argument) except -1:
+        return later(self.record, _run_step, self, argument, step)
+
+    cdef int _step(self, int step, object argument) except -1:
+        if step == STEP_LISTENING:
+            if self._listener is not None and self._listener is argument:
+                self.emit0("listening")
+        elif step == STEP_ERROR:
+            self.emit_all("error", (argument,))
+        elif step == STEP_CLOSE:
+            self.emit0("close")
+        return 0
+
+    cdef int _report(self, object error) except -1:
+        report(self.record, error, f"exception in a listener of {type(self).__name__}", self)
+        return 0
+
+    cdef int _listener_added(self, object event) except -1:
+        if event == "drop":
+            self._filter.tells_drops = True
+        return 0
+
+    cdef int _listener_removed(self, object event) except -1:
+        if event == "drop":
+            self._filter.tells_drops = self.has_listeners("drop")
+        return 0
+
+    cdef int _listener_failed(self, object event, object argument, object error) except -1:
+        if self.record.closed:
+            return 0
+        self._report(error)
+        if event == "connection" and isinstance(argument, Socket):
+            (<Socket>argument)._destroy_stream(None)
+        return 0
+
+    cdef object _loop(self):
+        return self.record.loop
+
+
+cdef int _run_callback(object callback, object arguments, int step) except -1:
+    callback(*<tuple>arguments)
+    return 0
+
+
+cdef bint _is_blocked(object block_list, const sockaddr *address) noexcept:
+    return (<BlockList>block_list).check_sockaddr(address)
+
+
+# Events of the listener.  It has no owner once the server has let it go.
+
+cdef int _on_accepted(object owner, int descriptor, const sockaddr_storage *remote) except -1:
+    cdef Acceptor self = <Acceptor>owner
+    try:
+        self._accept(descriptor, remote)
+    except BaseException as error:
+        self._report(error)
+    return 0
+
+
+cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
+    cdef Acceptor self = <Acceptor>owner
+    try:
+        self._drop(descriptor, remote, reason)
+    except BaseException as error:
+        self._report(error)
+    return 0
+
+
+cdef int _on_trouble(object owner, int status) except -1:
+    cdef Acceptor self = <Acceptor>owner
+    try:
+        self.emit_all("error", (system_error(status, "accept"),))
+    except BaseException as error:
+        self._report(error)
+    return 0
+
+
+cdef int _on_abandoned(object owner) except -1:
+    return (<Acceptor>owner)._abandon()
+
+
+cdef ListenerEvents _events
+_events.on_accepted = _on_accepted
+_events.on_dropped = _on_dropped
+_events.on_trouble = _on_trouble

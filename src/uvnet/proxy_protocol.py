@@ -1,0 +1,128 @@
+"""The PROXY protocol, versions 1 and 2: whose connection it is that a proxy passes on.
+
+Both directions: the header that a proxy writes in front of the data, and the parser of one.  The protocol is that of
+HAProxy's document "The PROXY protocol"; nothing here touches a socket.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+from uvnet.ip import is_ip, is_ipv4
+
+__all__ = ["ProxyHeader", "ProxyProtocolError", "build_header", "parse_header"]
+
+Name = tuple[str, int]
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+LONGEST_TEXT = 107  # bytes of a version 1 header, with its end of line
+LONGEST_BINARY = 4096  # bytes after the fixed part of a version 2 header; the protocol allows 65,535
+_FIXED = struct.Struct("!12sBBH")
+_IPV4, _IPV6 = struct.Struct("!4s4sHH"), struct.Struct("!16s16sHH")
+
+
+class ProxyProtocolError(ValueError):
+    """What came is no PROXY header; the connection cannot be trusted and has to be closed."""
+
+    code = "ERR_PROXY_PROTOCOL"
+
+
+class ProxyHeader(NamedTuple):
+    """A header: how long it was, and both ends of the connection it speaks of.
+
+    `source` and `destination` are (address, port), or None where the proxy speaks for itself (a health check) or
+    of a connection that has no IP addresses: then those of the connection at hand are right.
+    """
+
+    length: int
+    source: Name | None
+    destination: Name | None
+
+
+def build_header(version: int, source: Name | None, destination: Name | None) -> bytes:
+    """The header of `version` (1 or 2) for a connection from `source` to `destination`, each (address, port)."""
+    ends = _packed(source, destination)
+    if version == 1:
+        if ends is None or source is None or destination is None:
+            return b"PROXY UNKNOWN\r\n"
+        family = "TCP4" if len(ends) == _IPV4.size else "TCP6"
+        addresses = " ".join(_plain(end[0], family) for end in (source, destination))
+        return f"PROXY {family} {addresses} {source[1]} {destination[1]}\r\n".encode("ascii")
+    if ends is None:
+        return _FIXED.pack(SIGNATURE, 0x21, 0x00, 0)
+    return _FIXED.pack(SIGNATURE, 0x21, 0x11 if len(ends) == _IPV4.size else 0x21, len(ends)) + ends
+
+
+def parse_header(data: bytes) -> ProxyHeader | None:
+    """The header that `data` begins with, or None where more of it has to come first.
+
+    Raises ProxyProtocolError for anything that cannot become a header.
+    """
+    if data[: len(SIGNATURE)] == SIGNATURE[: len(data)]:
+        return _parse_binary(data) if len(data) >= _FIXED.size else None
+    if data[:6] == b"PROXY "[: len(data)]:
+        return _parse_text(data)
+    raise ProxyProtocolError("no PROXY protocol header")
+
+
+def _parse_text(data: bytes) -> ProxyHeader | None:
+    end = data.find(b"\r\n", 0, LONGEST_TEXT)
+    if end < 0:
+        if len(data) >= LONGEST_TEXT:
+            raise ProxyProtocolError("the PROXY header has no end")
+        return None
+    words = data[:end].split(b" ")
+    length = end + 2
+    if words[1] == b"UNKNOWN":
+        return ProxyHeader(length, None, None)
+    if words[1] not in (b"TCP4", b"TCP6") or len(words) != 6:
+        raise ProxyProtocolError(f"bad PROXY header: {data[:end]!r}")
+    family = 4 if words[1] == b"TCP4" else 6
+    addresses = [word.decode("latin-1") for word in words[2:4]]
+    ports = [int(word) if word.isdigit() and len(word) <= 5 else -1 for word in words[4:]]
+    if any(is_ip(address) != family for address in addresses) or not all(
+        0 <= port <= 65535 for port in ports
+    ):
+        raise ProxyProtocolError(f"bad PROXY header: {data[:end]!r}")
+    return ProxyHeader(length, (addresses[0], ports[0]), (addresses[1], ports[1]))
+
+
+def _parse_binary(data: bytes) -> ProxyHeader | None:
+    _, command, family, length = _FIXED.unpack_from(data)
+    if command >> 4 != 2 or command & 0xF > 1 or length > LONGEST_BINARY:
+        raise ProxyProtocolError("bad version, command or length in a PROXY header")
+    whole = _FIXED.size + length
+    if len(data) < whole:
+        return None
+    layout = {0x1: _IPV4, 0x2: _IPV6}.get(family >> 4)
+    if command & 0xF == 0 or layout is None:
+        return ProxyHeader(whole, None, None)
+    if length < layout.size:
+        raise ProxyProtocolError("a PROXY header is too short for its addresses")
+    source, destination, source_port, destination_port = layout.unpack_from(data, _FIXED.size)
+    kind = socket.AF_INET if layout is _IPV4 else socket.AF_INET6
+    return ProxyHeader(
+        whole,
+        (socket.inet_ntop(kind, source), source_port),
+        (socket.inet_ntop(kind, destination), destination_port),
+    )
+
+
+def _plain(address: str, family: str) -> str:
+    """An address as the text header wants it: no zone, and IPv6 where the other end is IPv6."""
+    address = address.partition("%")[0]
+    return f"::ffff:{address}" if family == "TCP6" and is_ipv4(address) else address
+
+
+def _packed(source: Name | None, destination: Name | None) -> bytes | None:
+    """Both ends in binary, of one family; None where there are no IP addresses."""
+    if source is None or destination is None:
+        return None
+    if is_ipv4(source[0]) and is_ipv4(destination[0]):
+        kind, layout, family = socket.AF_INET, _IPV4, "TCP4"
+    else:
+        kind, layout, family = socket.AF_INET6, _IPV6, "TCP6"
+    packed = [socket.inet_pton(kind, _plain(end[0], family)) for end in (source, destination)]
+    return layout.pack(*packed, source[1], destination[1])

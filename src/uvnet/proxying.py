@@ -1,0 +1,220 @@
+"""create_proxy(): a server that passes every connection on to another address.
+
+The data goes through pipe(), and so as a rule through relays (see relaying.pyx): Python hears of a connection's
+beginning and end.  This is not in Node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from uvnet.connect import connect, create_server
+from uvnet.errors import invalid_type, invalid_value
+from uvnet.options import check_seconds
+from uvnet.proxy_protocol import (
+    ProxyHeader,
+    ProxyProtocolError,
+    build_header,
+    parse_header,
+)
+from uvnet.server import Server
+from uvnet.socket import Socket
+
+__all__ = ["create_proxy"]
+
+_log = logging.getLogger("uvnet")
+
+
+def create_proxy(
+    upstream: Any,
+    *,
+    connect_timeout: float = 10,
+    idle_timeout: float | None = None,
+    accept_proxy_protocol: bool = False,
+    send_proxy_protocol: int | None = None,
+    max_connections: int | None = None,
+    **options: Any,
+) -> Server:
+    """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
+
+    `upstream` is a port, "host:port", (host, port), the path of a Unix socket, or a mapping of connect() options.
+    Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
+
+    connect_timeout: seconds to reach `upstream` and, with accept_proxy_protocol, for the header to come;
+    idle_timeout: seconds without traffic in either direction after which both sides are cut (None: never);
+    accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
+    HAProxy or nginx): remote_address and local_address are then those of the header.  Connections without one are
+    closed;
+    send_proxy_protocol: 1 or 2 to begin each connection to `upstream` with such a header;
+    max_connections, and every option of Server: as there.  no_delay and keep_alive are True unless told otherwise,
+    on both sides.
+
+    Events, beside those of Server: 'upstream' (client, socket) when a connection is about to be passed on,
+    'upstreamError' (error, client) when that fails; without a listener the error is logged.
+    Raises TypeError or ValueError for bad arguments.
+    """
+    target = {**_target(upstream), "allow_half_open": True}
+    check_seconds(connect_timeout, "connect_timeout")
+    if idle_timeout is not None:
+        check_seconds(idle_timeout, "idle_timeout")
+    if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
+        raise invalid_value("send_proxy_protocol", send_proxy_protocol, "must be 1, 2 or None")
+    options = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
+    server = create_server(None, None, **options)
+    server.max_connections = max_connections
+    for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
+        if name in options:
+            target.setdefault(name, options[name])
+    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)
+    server.on("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
+    return server
+
+
+def _target(upstream: Any) -> dict[str, Any]:
+    """The options of connect() for where to go."""
+    if isinstance(upstream, Mapping):
+        return dict(upstream)
+    if isinstance(upstream, tuple) and len(upstream) == 2:
+        return {"host": upstream[0], "port": upstream[1]}
+    if isinstance(upstream, int) and not isinstance(upstream, bool):
+        return {"port": upstream}
+    if isinstance(upstream, str):
+        host, colon, port = upstream.rpartition(":")
+        if "/" not in upstream and not upstream.startswith("\0") and (port or upstream).isdecimal():
+            return {"port": int(port)} if not colon else {"host": host.strip("[]"), "port": int(port)}
+        return {"path": upstream}
+    if hasattr(upstream, "__fspath__"):
+        return {"path": upstream}
+    raise invalid_type("upstream", "a port, an address, a path or a mapping", upstream)
+
+
+class _Proxy:
+    """What the connections of one proxy have in common."""
+
+    def __init__(
+        self,
+        server: Server,
+        target: dict[str, Any],
+        connect_timeout: float,
+        idle_timeout: float | None,
+        send_version: int | None,
+    ) -> None:
+        self.server = server
+        self.target = target
+        self.connect_timeout = connect_timeout
+        self.idle_timeout = idle_timeout
+        self.send_version = send_version
+
+    def expect_header(self, client: Socket) -> None:
+        """Read the PROXY header; what follows it goes to the other side."""
+        received = b""
+
+        def read() -> None:
+            nonlocal received
+            received += client.read() or b""
+            try:
+                header = parse_header(received)
+            except ProxyProtocolError as error:
+                self.failed(error, client)
+                client.destroy()
+                return
+            if header is not None:
+                client.off("readable", read)
+                client.off("close", closed)
+                client.off("end", client.destroy)
+                timer.cancel()
+                _set_names(client, header)
+                client.unshift(received[header.length :])
+                self.pass_on(client)
+
+        def timed_out() -> None:
+            self.failed(_timeout("no PROXY protocol header came"), client)
+            client.destroy()
+
+        def closed(_had_error: bool) -> None:
+            timer.cancel()
+
+        timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
+        client.on("error", _ignore)
+        client.on("close", closed)
+        client.on("end", client.destroy)
+        client.on("readable", read)
+
+    def pass_on(self, client: Socket) -> None:
+        """Connect, and pipe both ways."""
+        if not client.listener_count("error"):
+            client.on("error", _ignore)
+        upstream = connect(**self.target)
+
+        def timed_out() -> None:
+            upstream.destroy(_timeout("the connection was not made in time"))
+
+        def connected() -> None:
+            timer.cancel()
+            upstream.off("error", refused)
+            upstream.on("error", _ignore)
+
+        def refused(error: BaseException) -> None:
+            timer.cancel()
+            self.failed(error, client)
+
+        def closed(had_error: bool) -> None:
+            timer.cancel()
+            _cut(client, had_error)
+
+        timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
+        upstream.on("error", refused)
+        upstream.once("connect", connected)
+        upstream.once("close", closed)
+        client.once("close", lambda had_error: _cut(upstream, had_error))
+        if self.idle_timeout is not None:
+            for socket in (client, upstream):
+                socket.set_timeout(self.idle_timeout, socket.destroy)
+        if self.send_version is not None:
+            upstream.write(build_header(self.send_version, _remote(client), _local(client)))
+        self.server.emit("upstream", client, upstream)
+        client.pipe(upstream)
+        upstream.pipe(client)
+
+    def failed(self, error: BaseException, client: Socket) -> None:
+        if not self.server.emit("upstreamError", error, client):
+            _log.warning("a connection to %r was not passed on: %s", self.server, error)
+
+
+def _ignore(_error: BaseException) -> None:
+    """The other side hears of it: 'close' cuts it."""
+
+
+def _cut(socket: Socket, had_error: bool) -> None:
+    """The other side is gone: end this one too, with a reset where data may be missing."""
+    if socket.destroyed or (not had_error and socket.writable_ended and socket.readable_ended):
+        return
+    if had_error and not socket.connecting and socket.remote_address is not None:
+        socket.reset_and_destroy()
+    else:
+        socket.destroy()
+
+
+def _timeout(message: str) -> OSError:
+    error = TimeoutError(errno.ETIMEDOUT, message)
+    error.code = "ETIMEDOUT"  # type: ignore[attr-defined]
+    return error
+
+
+def _remote(socket: Socket) -> tuple[str, int] | None:
+    address, port = socket.remote_address, socket.remote_port
+    return None if address is None or port is None else (address, port)
+
+
+def _local(socket: Socket) -> tuple[str, int] | None:
+    address, port = socket.local_address, socket.local_port
+    return None if address is None or port is None else (address, port)
+
+
+def _set_names(socket: Socket, header: ProxyHeader) -> None:
+    if header.source is not None and header.destination is not None:
+        socket._set_names(*header.destination, *header.source)
