@@ -75,7 +75,11 @@ def connect_plain(where: Where) -> plain.socket:
     """A blocking socket of Python's."""
     if isinstance(where, str):
         connection = plain.socket(plain.AF_UNIX)
-        connection.connect(where)
+        try:
+            connection.connect(where)
+        except OSError:
+            connection.close()
+            raise
     else:
         connection = plain.create_connection(("127.0.0.1", where))
     return connection

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 from conftest import Player, close, event
+from waiting import upcoming
 
 import uvnet
 
@@ -41,6 +42,12 @@ BAD_LISTEN: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | N
     ((), {"path": "\0name", "readable_all": True}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((), {"fd": "3"}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((), {"fd": -1}, ValueError, "ERR_INVALID_ARG_VALUE"),
+    ((), {"fd": 2**31}, ValueError, "ERR_OUT_OF_RANGE"),
+    ((), {"handle": True}, ValueError, "ERR_INVALID_ARG_VALUE"),
+    ((), {"handle": -1}, ValueError, "ERR_OUT_OF_RANGE"),
+    ((), {"path": "\ud800"}, ValueError, "ERR_INVALID_ARG_VALUE"),
+    ((0,), {"backlog": "0x" + "f" * 400}, ValueError, "ERR_OUT_OF_RANGE"),
+    ((0,), {"backlog": 10**5000}, ValueError, "ERR_OUT_OF_RANGE"),
     ((0,), {"host": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((0,), {"host": "a\0b"}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((0,), {"backlog": "many"}, TypeError, "ERR_INVALID_ARG_TYPE"),
@@ -76,6 +83,7 @@ BAD_CONNECT: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | 
     ((True,), {}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((), {"port": None}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((), {"path": 7}, TypeError, "ERR_INVALID_ARG_TYPE"),
+    ((), {"path": "\ud800"}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((80,), {"host": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((80,), {"local_address": "nowhere"}, TypeError, "ERR_INVALID_IP_ADDRESS"),
     ((80,), {"local_port": "1"}, TypeError, "ERR_INVALID_ARG_TYPE"),
@@ -108,6 +116,64 @@ def test_connect_refuses(
         assert not socket.destroyed
         assert socket.timeout is None
         assert socket.event_names() == []
+
+    play(scenario)
+
+
+def test_any_finite_time_is_a_time(play: Player) -> None:
+    """Rule 2.12.2: what is too long is cut off."""
+
+    async def scenario() -> None:
+        socket = uvnet.Socket()
+        for seconds in (10**400, 1e308, 2**31):
+            assert socket.set_timeout(seconds) is socket
+        socket.destroy()
+        await event(socket, "close")
+
+    play(scenario)
+
+
+def test_a_look_up_that_raises(play: Player) -> None:
+    """Rule 2.3.3: connect() has begun by then, so its failure is an 'error'."""
+
+    def broken(*_: Any) -> None:
+        raise LookupError("in the look-up")
+
+    async def scenario() -> None:
+        socket = uvnet.connect(1, "somewhere", lookup=broken)
+        closed = upcoming(socket, "close")
+        (error,) = await event(socket, "error")
+        assert isinstance(error, LookupError)
+        await closed
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("answer", [5, object(), [[]], [([], [])], [{"address": {}}]])
+def test_a_look_up_that_answers_with_nonsense(play: Player, answer: Any) -> None:
+    """Rule 2.3.3."""
+
+    async def scenario() -> None:
+        socket = uvnet.connect(
+            1, "somewhere", lookup=lambda host, query, callback: callback(None, answer, 4)
+        )
+        closed = upcoming(socket, "close")
+        (error,) = await event(socket, "error")
+        assert error.code == "ERR_INVALID_IP_ADDRESS"
+        await closed
+
+    play(scenario)
+
+
+def test_connect_has_no_use_for_an_open_descriptor(play: Player) -> None:
+    """It would be connected already; nothing is taken over."""
+
+    async def scenario() -> None:
+        ours, theirs = plain.socketpair()
+        with ours, theirs:
+            refused(lambda: uvnet.connect(1, handle=ours), ValueError, "ERR_INVALID_ARG_VALUE")
+            refused(lambda: uvnet.connect(1, fd=ours.fileno()), ValueError, "ERR_INVALID_ARG_VALUE")
+            ours.send(b"still ours")
 
     play(scenario)
 
@@ -182,7 +248,9 @@ def test_other_methods_refuse(play: Player) -> None:
         refused(lambda: socket.set_keep_alive(True, "x"), TypeError, "ERR_INVALID_ARG_TYPE")
         refused(lambda: socket.set_keep_alive(True, 1, 1, 0), ValueError, "ERR_OUT_OF_RANGE")
         refused(lambda: socket.set_type_of_service(256), ValueError, "ERR_OUT_OF_RANGE")
-        refused(lambda: socket.set_type_of_service("x"), TypeError, None)
+        refused(lambda: socket.set_type_of_service("x"), TypeError, "ERR_INVALID_ARG_TYPE")
+        refused(lambda: socket.set_type_of_service(2**40), ValueError, "ERR_OUT_OF_RANGE")
+        refused(lambda: socket.set_keep_alive(True, 10**400), ValueError, "ERR_OUT_OF_RANGE")
         refused(lambda: socket.destroy("x"), TypeError, "ERR_INVALID_ARG_TYPE")
         refused(lambda: socket.read(-1), ValueError, "ERR_OUT_OF_RANGE")
         refused(lambda: socket.read("x"), TypeError, "ERR_INVALID_ARG_TYPE")

@@ -24,6 +24,7 @@ ORDER = """
     uvnet._core.sockaddr
     uvnet._core.kernel_pipe
     uvnet._core.record
+    uvnet._core.coroutine
     uvnet._core.tick
     uvnet._core.handle
     uvnet._core.gil
@@ -72,6 +73,18 @@ ORDER = """
     uvnet.run
     uvnet.aio
     uvnet
+    uvnet._cli
+    uvnet._cli.endpoint
+    uvnet._cli.program
+    uvnet._cli.standard
+    uvnet._cli.echo
+    uvnet._cli.cat
+    uvnet._cli.proxy
+    uvnet._cli.echo_servers
+    uvnet._cli.bench
+    uvnet._cli.info
+    uvnet._cli.main
+    uvnet.__main__
 """.split()
 
 FILES = sorted(path for path in SOURCE.rglob("*") if path.suffix in (".py", ".pyx", ".pxd", ".pyi"))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import select
+import socket
+from pathlib import Path
 from typing import Any
 
-from oracle.language import Case, Scenario
+from oracle.language import Case, Scenario, descriptor, silent_port
+from oracle.supplies import Supplies
 from oracle.traces import JUDGED_VERSION, compare, sides
 
 
@@ -100,3 +106,35 @@ def test_what_differs_from_run_to_run_gets_a_name() -> None:
         ["address =", None],
         ["error", {"$error": {"message": "connect ECONNREFUSED ::1:<port of server>"}}],
     ]
+
+
+def test_what_is_supplied_is_given_back(tmp_path: Path) -> None:
+    """The same wish gives the same number, and a descriptor is closed once, by whoever owns it."""
+    supplies = Supplies(tmp_path)
+    wish = descriptor("tcp bound")
+    filled = supplies.fill({"one": [wish], "two": {"fd": wish}, "three": descriptor("closed")})
+    number = filled["two"]["fd"]
+    assert filled == {"one": [number], "two": {"fd": number}, "three": 9999}
+    assert supplies.descriptors == [number]
+    os.close(number)
+    # The number now belongs to somebody else.
+    with socket.socket() as other:
+        assert other.fileno() == number
+        supplies.close()
+        other.getsockname()
+
+
+def test_a_supplied_port_gives_no_answer(tmp_path: Path) -> None:
+    supplies = Supplies(tmp_path)
+    try:
+        port = supplies.fill([silent_port()])[0]
+        assert supplies.names == {str(port): "nobody"}
+        with socket.socket() as client:
+            client.setblocking(False)
+            assert client.connect_ex(("127.0.0.2", port)) == errno.EINPROGRESS
+            # What is answered on loopback is answered before connect() returns.
+            assert select.select([], [client], [], 0)[1] == []
+        with socket.socket() as client:
+            assert client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+    finally:
+        supplies.close()

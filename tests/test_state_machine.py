@@ -105,7 +105,9 @@ class End:
             assert len(self.received) == other.sent, (self.name, len(self.received), other.sent)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(steps=STEPS, reactions=REACTIONS, half_open=st.booleans(), mark=st.sampled_from([0, 1000, 65536]))
 def test_promises_hold(
     play: Player,

@@ -161,6 +161,10 @@ SAME(((uv_buf_t *)0)->len, size_t, uv_buf_t_len);
 _Static_assert(offsetof(uv_buf_t, base) == 0, "uv_buf_t.base");
 _Static_assert(offsetof(uv_buf_t, len) == sizeof(char *), "uv_buf_t.len");
 _Static_assert(sizeof(uv_buf_t) == sizeof(char *) + sizeof(size_t), "uv_buf_t");
+_Static_assert(
+    offsetof(uv_stream_t, write_queue_size) == UVNET_UV_WRITE_QUEUE_SIZE_OFFSET, "write_queue_size"
+);
+SAME(((uv_stream_t *)0)->write_queue_size, size_t, uv_stream_t_write_queue_size);
 
 {prototypes}
 
@@ -245,6 +249,7 @@ def test_sizes_agree_with_the_loaded_libuv(real: Path, tmp_path: Path) -> None:
         ("UV_EOF, -4095)", "UV_EOF, -4094)", "UVNET_UV_EOF"),
         ("(*uv_connect_cb)(uv_connect_t *", "(*uv_connect_cb)(uv_write_t *", "uv_connect_cb"),
         ("typedef int uv_os_fd_t;", "typedef long uv_os_fd_t;", "uv_os_fd_t"),
+        ("(12 * sizeof(void *))", "(11 * sizeof(void *))", "write_queue_size"),
     ],
 )  # fmt: skip
 def test_the_check_can_fail(tmp_path: Path, right: str, wrong: str, complaint: str) -> None:

@@ -4,7 +4,8 @@
  * looked up in it once, at import.  Only facts that libuv 1.x freezes are written down here:
  *   - handles and requests are opaque, their first field is `void *data`;
  *   - their sizes come from uv_handle_size() and uv_req_size();
- *   - on Unix uv_buf_t is {base, len} and error codes are negated errno values.
+ *   - on Unix uv_buf_t is {base, len} and error codes are negated errno values;
+ *   - the place of the public field `write_queue_size` of a stream.
  * tests/test_uv_abi.py compiles this file against a real uv.h (UVNET_UV_ABI_CHECK) and compares every
  * prototype and constant.
  */
@@ -152,6 +153,16 @@ typedef struct uvnet_uv_functions {
     UVNET_UV_FUNCTIONS(UVNET_UV_DECLARE)
 #undef UVNET_UV_DECLARE
 } uvnet_uv_functions;
+
+/* Where uv_stream_t.write_queue_size lies on Unix: twelve words precede it. */
+#define UVNET_UV_WRITE_QUEUE_SIZE_OFFSET (12 * sizeof(void *))
+
+/* uv_stream_get_write_queue_size(), which uvloop's libuv does not export: bytes of uv_write() that the
+ * system has not taken yet. */
+static inline size_t uvnet_uv_write_queue_size(const uv_stream_t *stream)
+{
+    return *(const size_t *)((const char *)stream + UVNET_UV_WRITE_QUEUE_SIZE_OFFSET);
+}
 
 /* The libuv that a loaded extension module carries, or NULL (then dlerror() says why). */
 static inline void *uvnet_uv_open(const char *module_path)

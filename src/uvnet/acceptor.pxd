@@ -32,6 +32,7 @@ cdef class Acceptor(SocketParent):
     cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1
     cdef int _start(self, Socket socket) except -1
     cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
+    cdef int _emit_error(self, object error) except -1
     cdef int _report(self, object error) except -1
     cdef int _later(self, int step, object argument) except -1
     cdef int _step(self, int step, object argument) except -1

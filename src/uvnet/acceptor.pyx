@@ -21,13 +21,14 @@ from uvnet._core.server_socket cimport name_of
 from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._core.tick cimport later, report
+from uvnet._core.tick cimport later, report, report_unheard
 from uvnet._uv.table cimport sockaddr
 from uvnet.blocklist cimport BlockList
 from uvnet.connection cimport Connection, SocketParent
 from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
 
+from uvnet._core.tick import next_tick_on
 from uvnet.drops import OutOfDescriptors, describe_drop
 from uvnet.errors import invalid_callback, invalid_type, out_of_range
 
@@ -76,7 +77,7 @@ cdef class Acceptor(SocketParent):
         self.record.check()
         if not callable(callback):
             raise invalid_callback(callback)
-        later(self.record, _run_callback, callback, (None, self._filter.connections), 0)
+        next_tick_on(self.record, callback, None, self._filter.connections)
         return self
 
     def ref(self):
@@ -180,7 +181,7 @@ cdef class Acceptor(SocketParent):
         if status < 0:
             client.close()
             close_descriptor(descriptor)
-            self.emit_all("error", (system_error(status, "accept"),))
+            self._emit_error(system_error(status, "accept"))
             return 0
         socket = new_accepted_socket(self.record, client, self, remote)
         self._filter.connections += 1
@@ -241,9 +242,16 @@ cdef class Acceptor(SocketParent):
             if self._listener is not None and self._listener is argument:
                 self.emit0("listening")
         elif step == STEP_ERROR:
-            self.emit_all("error", (argument,))
+            self._emit_error(argument)
         elif step == STEP_CLOSE:
             self.emit0("close")
+        return 0
+
+    cdef int _emit_error(self, object error) except -1:
+        if self.has_listeners("error"):
+            self.emit_all("error", (error,))
+        else:
+            report_unheard(self.record, error, self)
         return 0
 
     cdef int _report(self, object error) except -1:
@@ -270,11 +278,6 @@ cdef class Acceptor(SocketParent):
 
     cdef object _loop(self):
         return self.record.loop
-
-
-cdef int _run_callback(object callback, object arguments, int step) except -1:
-    callback(*<tuple>arguments)
-    return 0
 
 
 cdef bint _is_blocked(object block_list, const sockaddr *address) noexcept:
@@ -304,7 +307,7 @@ cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remot
 cdef int _on_trouble(object owner, int status) except -1:
     cdef Acceptor self = <Acceptor>owner
     try:
-        self.emit_all("error", (system_error(status, "accept"),))
+        self._emit_error(system_error(status, "accept"))
     except BaseException as error:
         self._report(error)
     return 0

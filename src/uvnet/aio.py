@@ -165,10 +165,15 @@ def finished(
     if callback is not None:
         if not callable(callback):
             raise invalid_callback(callback)
-        watch = _Watch(stream, callback, readable, writable)
+        watch = _Watch(stream, _caller(stream, callback), readable, writable)
         watch.start()
         return watch.stop
     return _wait(lambda done: [_started(_Watch(stream, done, readable, writable))])
+
+
+def _caller(stream: Any, callback: Done) -> Done:
+    """Calls a callback of the user's, which may be an `async def`."""
+    return lambda error: stream._see_to_result(callback(error))
 
 
 def _started(watch: _Watch) -> _Watch:
@@ -225,7 +230,7 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     if callback is not None:
         if not callable(callback):
             raise invalid_callback(callback)
-        _start_pipeline(chain, callback)
+        _start_pipeline(chain, _caller(chain[-1], callback))
         return chain[-1]
     return _wait(lambda done: _start_pipeline(chain, done))
 

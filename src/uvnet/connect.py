@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 from uvnet.connecting import defaults
-from uvnet.errors import invalid_type
+from uvnet.errors import invalid_type, invalid_value
 from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, normalize
 from uvnet.server import Server
 from uvnet.socket import Socket
@@ -78,6 +78,10 @@ def connect(*arguments: Any, **keywords: Any) -> Socket:
     Raises what they raise; then no socket is left behind.  Node: "net.connect()".
     """
     options, listener = normalize(arguments, keywords, ("host",))
+    for name in ("fd", "handle"):
+        if options.get(name) is not None:
+            # The socket would be connected already.
+            raise invalid_value(f"options.{name}", options[name], "is of no use to connect()")
     socket = Socket(**{name: value for name, value in options.items() if name in SOCKET_OPTIONS})
     return socket.connect(**options, callback=listener)
 

@@ -79,7 +79,7 @@ class Connector:
     # -- looking up -------------------------------------------------------------------------------
 
     def _look_up(self) -> None:
-        options = self.options
+        options, socket = self.options, self.socket
         self.many = options.auto_select_family and not options.family and not options.local_address
         hints = options.hints
         if not options.family and not hints:
@@ -98,7 +98,11 @@ class Connector:
             task.add_done_callback(self._lookup_task_done)
             self.task = task
         else:
-            options.lookup(options.host, query, self._lookup_answered)
+            try:
+                options.lookup(options.host, query, self._lookup_answered)
+            except Exception as error:
+                # connect() has begun by now: its failure is an 'error'.
+                socket._next_tick(self._looked_up, error, None)
 
     def _lookup_task_done(self, task: asyncio.Task[Any]) -> None:
         self.task = None
@@ -121,7 +125,8 @@ class Connector:
                 family = is_ip(answer)
             self._looked_up(None, [(answer, family)])
         else:
-            self._looked_up(None, [_address_and_family(item) for item in answer])
+            answers = answer if isinstance(answer, list | tuple) else [answer]
+            self._looked_up(None, [_address_and_family(item) for item in answers])
 
     def _looked_up(
         self, error: BaseException | None, addresses: list[tuple[Any, Any]] | None
@@ -145,7 +150,8 @@ class Connector:
             if self.cancelled:
                 return
         socket._touch_idle()
-        usable = [pair for pair in dict.fromkeys(addresses) if is_ip(pair[0]) and pair[1] in (4, 6)]
+        usable = [pair for pair in addresses if is_ip(pair[0]) and pair[1] in (4, 6)]
+        usable = list(dict.fromkeys(usable))
         if not usable:
             address, family = addresses[0]
             if not is_ip(address):

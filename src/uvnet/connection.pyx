@@ -202,6 +202,11 @@ cdef class Connection(Duplex):
             self._handle.flush()
         return 0
 
+    cdef int _given_up(self, WriteRequest request) except -1:
+        # It stays counted (rule 2.7.13).
+        self._old_bytes_written += request.total
+        return 0
+
     cdef int _send(self, WriteRequest request, bint in_call) except -1:
         if self._connecting:
             self.once("connect", self._send_pending)

@@ -23,6 +23,7 @@ cdef class Duplex(Readable):
     cdef Stream _gathering_handle(self)                                  # None where writes cannot be gathered
     cdef int _flush(self) except -1                                      # send what was gathered
     cdef int _send(self, WriteRequest request, bint in_call) except -1   # anything else
+    cdef int _given_up(self, WriteRequest request) except -1             # it waited for nothing: no connection
     cdef int _final(self) except -1                                      # shut the writable side down
     cdef int _destroy_handle(self, object error) except -1
     cdef bint _relay_waiting(self) noexcept

@@ -9,7 +9,7 @@ from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.stream cimport Stream
-from uvnet._core.tick cimport later
+from uvnet._core.tick cimport later, report_unheard
 from uvnet._core.write_request cimport (
     WRITE_DONE,
     WRITE_FAILED,
@@ -211,6 +211,9 @@ cdef class Duplex(Readable):
     cdef int _flush(self) except -1:
         return 0
 
+    cdef int _given_up(self, WriteRequest request) except -1:
+        return 0
+
     cdef int _send(self, WriteRequest request, bint in_call) except -1:
         return 0
 
@@ -372,10 +375,11 @@ cdef class Duplex(Readable):
             else:
                 self._pending_steps -= 1
         elif step == STEP_ERROR:
-            if not self._error_emitted:
-                self._error_emitted = True
-                if not self._iterated or self.has_listeners("error"):
-                    self.emit_all("error", (argument,))
+            # Once per life, see _destroy_stream(), even where the next one has begun already.
+            if self.has_listeners("error"):
+                self.emit_all("error", (argument,))
+            elif not self._iterated:
+                report_unheard(self.record, argument, self)
         elif step == STEP_END_AFTER_PEER:
             if self._writable_side and not self._ending and not self._destroyed:
                 self.end()
@@ -523,6 +527,7 @@ cdef class Duplex(Readable):
                 self._in_flight.error = self._errored or closed_before_connection()
             self._writable_length -= self._in_flight.total
             request, self._in_flight = self._in_flight, None
+            self._given_up(request)
             self._call_all(request)
         buffered, self._buffered = self._buffered or [], None
         for chunk, callback in buffered:

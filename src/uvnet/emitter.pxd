@@ -17,7 +17,7 @@ cdef class EventEmitter:
     cdef int _listener_removed(self, object event) except -1
     # For subclasses: the task of an async listener of `event` ended with an exception.
     cdef int _listener_failed(self, object event, object argument, object error) except -1
-    # The loop that tasks of async listeners run on.
+    # The loop that tasks of async listeners run on; None for the running one.
     cdef object _loop(self)
 
     cdef bint has_listeners(self, str event) noexcept

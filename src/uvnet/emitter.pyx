@@ -4,9 +4,8 @@ A listener list is a single function or an immutable tuple, so that emit() needs
 replace it.  Nothing is allocated before the first listener is added.
 """
 
-import asyncio
 import warnings
-from collections.abc import Coroutine
+from asyncio import get_running_loop
 from sys import maxsize
 
 cimport cython
@@ -14,22 +13,18 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
+from uvnet._core.coroutine cimport is_coroutine, start_coroutine
+
 from uvnet.errors import invalid_callback, invalid_type, out_of_range, unhandled_error
 
 cdef extern from *:
     """
-    static int uvnet_may_be_awaited(PyObject *object)
-    {
-        PyAsyncMethods *methods = Py_TYPE(object)->tp_as_async;
-        return methods != NULL && methods->am_await != NULL;
-    }
     static PyObject *uvnet_call_tuple(PyObject *callable, PyObject *arguments)
     {
         return PyObject_Vectorcall(callable, &PyTuple_GET_ITEM(arguments, 0),
                                    (size_t)PyTuple_GET_SIZE(arguments), NULL);
     }
     """
-    bint uvnet_may_be_awaited(object value)
     object uvnet_call_tuple(object callable, tuple arguments)
     object PyObject_CallNoArgs(object callable)
     object PyObject_CallOneArg(object callable, object argument)
@@ -38,7 +33,6 @@ cdef enum:
     DEFAULT_MAX_LISTENERS = 10
 
 cdef object _NOTHING = object()
-cdef set _tasks = set()     # asyncio keeps only weak references to tasks
 
 
 class MaxListenersExceededWarning(RuntimeWarning):
@@ -225,13 +219,13 @@ cdef class EventEmitter:
         return 0
 
     cdef int _listener_failed(self, object event, object argument, object error) except -1:
-        self._loop().call_exception_handler(
+        get_running_loop().call_exception_handler(
             {"message": f"exception in an async listener of {event!r}", "exception": error, "source": self}
         )
         return 0
 
     cdef object _loop(self):
-        return asyncio.get_running_loop()
+        return None
 
     cdef bint has_listeners(self, str event) noexcept:
         return self._events is not None and event in self._events
@@ -308,25 +302,14 @@ cdef class EventEmitter:
         return False
 
     cdef int _returned(self, object result, object event, object argument) except -1:
-        # Futures and tasks can be awaited too, but somebody runs them already.
-        if uvnet_may_be_awaited(result) and isinstance(result, Coroutine):
+        if is_coroutine(result):
             self._run_coroutine(result, event, argument)
         return 0
 
-    def _run_coroutine(self, result, event, argument):
-        try:
-            task = self._loop().create_task(result)
-        except BaseException:
-            result.close()
-            raise
-        _tasks.add(task)
-
-        def done(finished):
-            _tasks.discard(finished)
-            if not finished.cancelled() and finished.exception() is not None:
-                self._listener_failed(event, argument, finished.exception())
-
-        task.add_done_callback(done)
+    def _run_coroutine(self, coroutine, event, argument):
+        start_coroutine(
+            self._loop(), coroutine, lambda error: self._listener_failed(event, argument, error)
+        )
 
     cdef _add(self, object event, object listener, bint once, bint first):
         cdef OnceListener wrapper

@@ -37,6 +37,13 @@ class NetRuntimeError(RuntimeError):
         self.code = code
 
 
+def _text(value: Any) -> str:
+    """repr(), which Python refuses for numbers of very many digits."""
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return f"a number of {value.bit_length()} bits"
+    return repr(value)
+
+
 def describe(value: Any) -> str:
     """What was received, for the end of a message."""
     if value is None:
@@ -44,7 +51,7 @@ def describe(value: Any) -> str:
     if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
         return f"function {value.__name__}"
     if isinstance(value, bool | int | float | str | bytes):
-        text = repr(value)
+        text = _text(value)
         if len(text) > 28:
             text = text[:25] + "..."
         return f"type {type(value).__name__} ({text})"
@@ -63,7 +70,7 @@ def invalid_type(name: str, expected: str, value: Any) -> NetTypeError:
 def invalid_value(name: str, value: Any, reason: str = "is invalid") -> NetValueError:
     """ERR_INVALID_ARG_VALUE for the argument `name`."""
     kind = "property" if "." in name else "argument"
-    text = repr(value)
+    text = _text(value)
     if len(text) > 128:
         text = text[:125] + "..."
     return NetValueError("ERR_INVALID_ARG_VALUE", f"The {kind} '{name}' {reason}. Received {text}")
@@ -73,7 +80,7 @@ def out_of_range(name: str, expected: str, value: Any) -> NetValueError:
     """ERR_OUT_OF_RANGE for the argument `name`."""
     return NetValueError(
         "ERR_OUT_OF_RANGE",
-        f'The value of "{name}" is out of range. It must be {expected}. Received {value!r}',
+        f'The value of "{name}" is out of range. It must be {expected}. Received {_text(value)}',
     )
 
 

@@ -59,6 +59,7 @@ def parse_listen_options(
             raise _no_port_or_path(options)
         handle = None
     if handle is not None:
+        handle = _check_handle(handle)
         return ListenOptions(handle, None, 0, None, backlog, **flags), callback
     host = options.get("host")
     if host is not None and not isinstance(host, str):
@@ -105,14 +106,8 @@ def _name_a_handle(
     first = arguments[0]
     if isinstance(first, int | float | str | bytes | os.PathLike | Mapping | None) or callable(first):
         return arguments, keywords
-    if isinstance(first, _socket.socket) or hasattr(first, "_take_listening_socket"):
-        found = first
-    elif isinstance(getattr(first, "fd", None), int):
-        found = first.fd
-    else:
-        raise invalid_value("options", first)
     rest = list(arguments[1:])
-    named: dict[str, Any] = {**keywords, "handle": found}
+    named: dict[str, Any] = {**keywords, "handle": first}
     if rest and isinstance(rest[0], int) and not isinstance(rest[0], bool):
         named["backlog"] = rest.pop(0)
     if rest and callable(rest[0]):
@@ -122,12 +117,24 @@ def _name_a_handle(
     return (), named
 
 
+def _check_handle(value: Any) -> Any:
+    """A server or a socket.socket as it is, anything else with a descriptor as the descriptor."""
+    if isinstance(value, _socket.socket) or hasattr(value, "_take_listening_socket"):
+        return value
+    descriptor = getattr(value, "fd", value)
+    if isinstance(descriptor, bool) or not isinstance(descriptor, int):
+        raise invalid_value("options", value)
+    if not 0 <= descriptor <= 2**31 - 1:
+        raise out_of_range("options.fd", ">= 0 and <= 2147483647", descriptor)
+    return descriptor
+
+
 def _check_backlog(value: Any) -> int:
     if value is None:
         return DEFAULT_BACKLOG
     if isinstance(value, str):
         number = to_number(value)
-        value = int(number) if float(number).is_integer() else value
+        value = int(number) if isinstance(number, int) or number.is_integer() else value
     if isinstance(value, bool) or not isinstance(value, int):
         raise invalid_type("options.backlog", "of type int", value)
     if not 0 <= value <= 2**31 - 1:

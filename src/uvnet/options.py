@@ -138,6 +138,10 @@ def check_path(value: Any, name: str) -> str:
         value = os.fsdecode(value)
     if not isinstance(value, str):
         raise invalid_type(name, "of type str", value)
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise invalid_value(name, value, "has characters that no path can have") from None
     return value
 
 
@@ -145,9 +149,9 @@ def check_seconds(value: Any, name: str) -> int:
     """A time in seconds as milliseconds, at most MAX_TIMEOUT; raises TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid_type(name, "of type int or float", value)
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value < math.inf:
         raise out_of_range(name, "a non-negative finite number", value)
-    return min(math.ceil(value * 1000), MAX_TIMEOUT)
+    return min(math.ceil(min(value, MAX_TIMEOUT) * 1000), MAX_TIMEOUT)
 
 
 def check_high_water_mark(value: Any, name: str) -> int:
@@ -163,7 +167,7 @@ def check_delay(value: Any, name: str) -> int:
     """A keep-alive time in whole seconds, rounded down; negative is 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid_type(name, "of type int or float", value)
-    if not math.isfinite(value) or value > 32767:
+    if not -math.inf < value <= 32767:
         raise out_of_range(name, "<= 32767 seconds", value)
     return max(int(value), 0)
 

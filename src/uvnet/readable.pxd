@@ -33,6 +33,7 @@ cdef class Readable(EventEmitter):
     cdef flag _iterated                  # an iterator hears of errors
     cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _readable_side             # False: this side does not exist
+    cdef flag _reading_begun             # _start_reading() was called once
     cdef flag _readable_ended            # no more data will come from below
     cdef flag _end_scheduled
     cdef flag _end_emitted
@@ -41,7 +42,6 @@ cdef class Readable(EventEmitter):
     cdef flag _readable_listening
     cdef flag _resume_scheduled
     cdef flag _destroyed
-    cdef flag _error_emitted
     cdef flag _close_emitted
 
     # For subclasses.

@@ -179,9 +179,8 @@ cdef class Readable(EventEmitter):
 
     @property
     def readable(self):
-        """True while 'end' and 'error' are still to come.  Node: "readable.readable"."""
-        return bool(self._readable_side and not self._destroyed and not self._end_emitted
-                    and not self._error_emitted)
+        """True while 'end' is still to come and the stream is not destroyed.  Node: "readable.readable"."""
+        return bool(self._readable_side and not self._destroyed and not self._end_emitted)
 
     @property
     def readable_flowing(self):
@@ -234,6 +233,10 @@ cdef class Readable(EventEmitter):
     def _next_tick(self, callback, *arguments):
         # For policy in plain Python: on this stream's loop, whichever runs now.
         next_tick_on(self.record, callback, *arguments)
+
+    def _see_to_result(self, result):
+        # For policy in plain Python: of a callback that it has called.
+        self._returned(result, "callback", None)
 
     # === For subclasses ===
 
@@ -322,7 +325,7 @@ cdef class Readable(EventEmitter):
         self._readable_ended = self._end_scheduled = self._end_emitted = False
         self._need_readable = self._emitted_readable = False
         self._iterated = False
-        self._destroyed = self._error_emitted = self._close_emitted = False
+        self._destroyed = self._close_emitted = False
         return 0
 
     # === Private ===
@@ -422,7 +425,9 @@ cdef class Readable(EventEmitter):
         return 0
 
     cdef int _add_chunk(self, object chunk, bint in_front) except -1:
-        if self._flowing == FLOWING and self._readable_length == 0 and self.has_listeners("data"):
+        # What is put back before anything could be read keeps its place behind 'resume', as in Node.
+        if (self._flowing == FLOWING and self._readable_length == 0 and self._reading_begun
+                and self.has_listeners("data")):
             self.emit1("data", chunk)
             return 0
         if in_front:
@@ -474,6 +479,7 @@ cdef class Readable(EventEmitter):
         ):
             if self._readable_length == 0:
                 self._need_readable = True
+            self._reading_begun = True
             self._start_reading()
         if size > 0:
             taken = self._take(size)

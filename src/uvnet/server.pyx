@@ -99,14 +99,20 @@ cdef class Server(Acceptor):
         options, callback = parse_listen_options(arguments, keywords)
         if callback is not None:
             self.once("listening", callback)
-        if options.handle is not None:
-            self._listen_on_given(options)
-        elif options.path is not None:
-            self._listen_on_path(options)
-        elif options.host is not None:
-            self._listen_on_host(options)
-        else:
-            self._listen_on_any(options)
+        try:
+            if options.handle is not None:
+                self._listen_on_given(options)
+            elif options.path is not None:
+                self._listen_on_path(options)
+            elif options.host is not None:
+                self._listen_on_host(options)
+            else:
+                self._listen_on_any(options)
+        except BaseException:
+            # A call that raises leaves no callback behind (decision 6).
+            if callback is not None:
+                self.off("listening", callback)
+            raise
         return self
 
     def close(self, callback=None):
@@ -193,7 +199,7 @@ cdef class Server(Acceptor):
         self._lookup = None
         try:
             if error is not None:
-                self.emit_all("error", (error,))
+                self._emit_error(error)
                 return
             # A link-local address is of no use without its interface.
             usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]

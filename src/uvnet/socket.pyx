@@ -7,6 +7,7 @@ import os
 import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
 from uvnet._core.adopt cimport adopt
@@ -18,7 +19,7 @@ from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uvnet_uv_write_queue_size
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.relaying cimport Relaying
@@ -238,13 +239,15 @@ cdef class Socket(Relaying):
             self._set_keep_alive()
         return self
 
-    def set_type_of_service(self, int type_of_service):
+    def set_type_of_service(self, type_of_service):
         """Set IP_TOS or IPV6_TCLASS (0 to 255); returns the socket.  Remembered before connect().
 
         Without effect on Unix sockets.  Raises TypeError or ValueError for a bad value, OSError where the
         system refuses.  Node: "socket.setTypeOfService(tos)".
         """
         self.record.check()
+        if isinstance(type_of_service, bool) or not isinstance(type_of_service, int):
+            raise invalid_type("type_of_service", "of type int", type_of_service)
         if not 0 <= type_of_service <= 255:
             raise out_of_range("type_of_service", ">= 0 and <= 255", type_of_service)
         self._type_of_service = type_of_service
@@ -271,8 +274,10 @@ cdef class Socket(Relaying):
     def set_timeout(self, timeout, callback=None):
         """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
 
-        Nothing else happens to the socket.  `callback` is added as a listener for one 'timeout'; with 0 it
-        is removed.  Raises TypeError or ValueError for a bad time, TypeError for a bad callback.
+        Nothing else happens to the socket.  What is read, written and sent counts as activity, so a write that
+        gets on slowly does too; one that is stuck is noticed in the second period.
+        `callback` is added as a listener for one 'timeout'; with 0 it is removed.  Raises TypeError or
+        ValueError for a bad time, TypeError for a bad callback.
         Node: "socket.setTimeout(timeout[, callback])".
         """
         self.record.check()
@@ -538,6 +543,15 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
 
 cdef int _on_idle(object owner) except -1:
     cdef Socket self = <Socket>owner
+    cdef uint64_t sent
+    if self._handle is not None and self._handle.block.queued_bytes:
+        # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
+        # libuv calls back when all of it is out, so how far it is must be asked for.
+        sent = self._handle.block.bytes_written - uvnet_uv_write_queue_size(self._handle.uv_stream())
+        if sent != self._idle.sent:
+            self._idle.sent = sent
+            self._touch()
+            return 1
     try:
         self.emit0("timeout")
     except BaseException as error:

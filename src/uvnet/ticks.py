@@ -15,6 +15,6 @@ def next_tick(callback: Callable[..., Any], *arguments: Any) -> None:
     """Call callback(*arguments) after the current callback of uvnet, before any further I/O.
 
     Called from anywhere else, the callback runs before the loop next waits for I/O.  An exception goes to the
-    loop's exception handler.  Raises TypeError for something that cannot be called.
+    loop's exception handler.  The coroutine of an `async def` runs as a task.  Raises TypeError for something that cannot be called.
     """
     next_tick_on(running_record(), callback, *arguments)

@@ -35,9 +35,11 @@ __all__ = [
     "client",
     "client2",
     "data",
+    "descriptor",
     "error",
     "fill",
     "finish",
+    "idle",
     "it",
     "lookup",
     "module",
@@ -52,6 +54,7 @@ __all__ = [
     "server",
     "server2",
     "show",
+    "silent_port",
     "spaced",
     "the",
     "throw",
@@ -131,6 +134,13 @@ class Actor:
         """Log the label."""
         return ["mark", self._name, label]
 
+    def iterate(self, *steps: Step, leave: int = 0) -> Step:
+        """Iterate over its chunks; "<name> loop" logs each, takes steps, and says how it ended.
+
+        With `leave` the loop is left after that many chunks.
+        """
+        return ["iterate", self._name, list(steps), leave]
+
 
 class ServerActor(Actor):
     """A server, by name."""
@@ -143,6 +153,14 @@ class ServerActor(Actor):
     def serve(self, *more: Any, **options: Any) -> Step:
         """listen() where the scenario's transport says."""
         return ["serve", self._name, options, list(more)]
+
+    def file(self, where: dict[str, Any]) -> Step:
+        """Log the mode of the file at a path, or nothing."""
+        return ["file", self._name, where]
+
+    def put(self, where: dict[str, Any]) -> Step:
+        """Put an ordinary file at a path, in the place of what is there."""
+        return ["put", self._name, where]
 
 
 client, client2 = Actor("client"), Actor("client2")
@@ -166,6 +184,11 @@ def wait(milliseconds: int, *steps: Step) -> Step:
     So whatever is ready has been dealt with by then, however slow the machine is.
     """
     return ["wait", milliseconds, list(steps)]
+
+
+def idle(milliseconds: int, *steps: Step) -> Step:
+    """Take steps later, if something else keeps the process alive until then."""
+    return ["idle", milliseconds, list(steps)]
 
 
 def spaced(first: Step, *others: Step) -> list[Step]:
@@ -231,6 +254,19 @@ def path(name: str = "socket", prefix: str = "") -> dict[str, Any]:
     return {"$": "path", "name": name, "prefix": prefix}
 
 
+def descriptor(kind: str) -> dict[str, Any]:
+    """An open descriptor: "tcp bound", "tcp listening", "unix bound", "udp bound", "file"; or one that is "closed".
+
+    A bound Unix socket is at path("given").
+    """
+    return {"$": "descriptor", "kind": kind}
+
+
+def silent_port() -> dict[str, Any]:
+    """A free port of 127.0.0.1; a connection to it at 127.0.0.2 or 127.0.0.3 gets no answer."""
+    return {"$": "silent"}
+
+
 def error(text: str = "boom") -> dict[str, Any]:
     """An exception."""
     return {"$": "error", "text": text}
@@ -270,6 +306,8 @@ class Scenario:
 
     `differs` maps whose trace differs to the whole trace of uvnet.  `without` names actors whose traces depend on
     the kernel, and `together` groups of actors whose common order does not.
+
+    With `ends` the scenario ends when nothing keeps its process alive any more, and not before.
     """
 
     name: str
@@ -281,6 +319,7 @@ class Scenario:
     transports: tuple[str, ...] = BOTH
     together: tuple[tuple[str, ...], ...] = ()
     without: tuple[str, ...] = ()
+    ends: bool = False
     decision: str = ""
     differs: dict[str, Any] = field(default_factory=dict)
 
@@ -306,6 +345,7 @@ class Case:
             "accept": scenario.accept,
             "steps": scenario.steps,
             "until": scenario.until,
+            "ends": scenario.ends,
         }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.language import LIMIT, SETTLE, TURNS, Case
+from oracle.supplies import Supplies
 
 __all__ = ["MISSING", "major_version", "play_all"]
 
@@ -40,8 +41,17 @@ MISSING = _missing()  # why the oracle cannot be asked, or ""
 
 def play_all(cases: list[Case], directory: Path) -> dict[str, dict[str, Any]]:
     """The traces of Node.js by the names of the cases."""
-    players = [_Player(cases[index::_PLAYERS], directory / str(index)) for index in range(_PLAYERS)]
-    return {played["name"]: played for player in players for played in player.traces()}
+    together = [case for case in cases if not case.scenario.ends]
+    alone = [[case] for case in cases if case.scenario.ends]
+    jobs = [*(together[index::_PLAYERS] for index in range(_PLAYERS)), *alone]
+    found: dict[str, dict[str, Any]] = {}
+    for first in range(0, len(jobs), _PLAYERS):
+        players = [
+            _Player(job, directory / str(first + index))
+            for index, job in enumerate(jobs[first : first + _PLAYERS])
+        ]
+        found.update((played["name"], played) for player in players for played in player.traces())
+    return found
 
 
 class _Player:
@@ -50,8 +60,16 @@ class _Player:
     def __init__(self, cases: list[Case], directory: Path) -> None:
         directory.mkdir()
         self.output = directory / "traces.json"
+        self.supplies = []
+        scenarios = []
+        for index, case in enumerate(cases):
+            own = directory / str(index)
+            own.mkdir()
+            supplies = Supplies(own)
+            self.supplies.append(supplies)
+            scenarios.append(supplies.fill(case.as_json()))
         job = {
-            "scenarios": [case.as_json() for case in cases],
+            "scenarios": scenarios,
             "directory": str(directory),
             "output": str(self.output),
             "limit": LIMIT,
@@ -64,6 +82,7 @@ class _Player:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=[number for supplies in self.supplies for number in supplies.descriptors],
         )
 
     def traces(self) -> list[dict[str, Any]]:
@@ -72,6 +91,13 @@ class _Player:
         finally:
             self.process.kill()
             self.process.wait()
+            for supplies in self.supplies:
+                supplies.close()
         assert self.process.returncode == 0, errors
         version = major_version()
-        return [{**played, "version": version} for played in json.loads(self.output.read_text())]
+        return [
+            {**played, "names": {**played["names"], **supplies.names}, "version": version}
+            for played, supplies in zip(
+                json.loads(self.output.read_text()), self.supplies, strict=True
+            )
+        ]

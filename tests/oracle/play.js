@@ -22,8 +22,30 @@ class Play {
   }
 
   async play() {
-    const { server, steps, until } = this.scenario;
     const limit = setTimeout(() => { this.log('process', 'time limit'); this.resolve(); }, this.job.limit * 1000);
+    this.begin();
+    await this.done;
+    clearTimeout(limit);
+    this.open = false;
+    this.cleanUp();
+    await new Promise((resolve) => setImmediate(resolve));
+    return this.played();
+  }
+
+  // Until nothing keeps the process alive.
+  playToTheEnd(ended) {
+    setTimeout(() => { this.log('process', 'time limit'); process.exit(0); }, this.job.limit * 1000).unref();
+    process.on('exit', () => ended(this.played()));
+    this.begin();
+  }
+
+  played() {
+    const missed = this.barriers.map(({ left }) => left);
+    return { name: this.scenario.name, trace: this.trace, names: this.names, missed };
+  }
+
+  begin() {
+    const { server, steps, until } = this.scenario;
     if (until.length) this.barrier(until, () => this.do_finish({}, this.job.settle));
     if (server === null) {
       process.nextTick(() => this.take(steps, {}));
@@ -32,13 +54,6 @@ class Play {
       this.objects.get('server').once('listening', () => this.take(steps, {}));
       this.do_serve({}, 'server', {}, []);
     }
-    await this.done;
-    clearTimeout(limit);
-    this.open = false;
-    this.cleanUp();
-    await new Promise((resolve) => setImmediate(resolve));
-    const missed = this.barriers.map(({ left }) => left);
-    return { name: this.scenario.name, trace: this.trace, names: this.names, missed };
   }
 
   cleanUp() {
@@ -306,6 +321,41 @@ class Play {
     this.log(this.name(who, env), label);
   }
 
+  do_file(env, who, where) {
+    let mode = null;
+    try {
+      mode = (fs.lstatSync(this.value(where, env)).mode & 0o7777).toString(8);
+    } catch {}
+    this.log(who, 'file =', mode);
+  }
+
+  do_put(env, who, where) {
+    const path = this.value(where, env);
+    fs.rmSync(path, { force: true });
+    fs.writeFileSync(path, '');
+  }
+
+  async do_iterate(env, who, steps, leave) {
+    who = this.name(who, env);
+    const loop = `${who} loop`;
+    let chunks = 0;
+    try {
+      for await (const chunk of this.objects.get(who)) {
+        this.log(loop, 'chunk', chunk);
+        this.take(steps, env);
+        chunks += 1;
+        if (chunks === leave) break;
+      }
+      this.log(loop, 'over');
+    } catch (error) {
+      this.log(loop, 'raised', error);
+    }
+  }
+
+  do_idle(env, milliseconds, steps) {
+    setTimeout(() => this.take(steps, env), milliseconds).unref();
+  }
+
   do_wait(env, milliseconds, steps) {
     this.later(milliseconds, () => this.take(steps, env));
   }
@@ -336,8 +386,11 @@ async function main() {
   });
   for (const [index, scenario] of job.scenarios.entries()) {
     const directory = nodePath.join(job.directory, String(index));
-    fs.mkdirSync(directory);
     current = new Play(scenario, directory, job);
+    if (scenario.ends) {
+      current.playToTheEnd((played) => fs.writeFileSync(job.output, JSON.stringify([{ directory, ...played }])));
+      return;
+    }
     traces.push({ directory, ...await current.play() });
   }
   fs.writeFileSync(job.output, JSON.stringify(traces));

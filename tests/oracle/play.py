@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,20 +14,25 @@ from typing import Any
 import uvloop
 
 import uvnet
+from oracle.given import Arguments, Env
 from oracle.language import LIMIT, SETTLE, TURNS, Case, Step
+from oracle.supplies import Supplies
 from oracle.translation import camel, plain_error, snake
 
 __all__ = ["Play", "play"]
 
-Env = dict[str, str]
-
-
 def play(case: Case, directory: Path) -> dict[str, Any]:
     """Play one case on a loop of its own; returns its trace as play.js does."""
-    return uvloop.run(Play(case.as_json(), directory).play())
+    supplies = Supplies(directory)
+    try:
+        one = Play(supplies.fill(case.as_json()), directory)
+        played = one.play_to_the_end() if case.scenario.ends else uvloop.run(one.play())
+        return {**played, "names": {**played["names"], **supplies.names}}
+    finally:
+        supplies.close()
 
 
-class Play:
+class Play(Arguments):
     """One scenario being played."""
 
     def __init__(self, scenario: dict[str, Any], directory: Path) -> None:
@@ -37,11 +45,53 @@ class Play:
         self.accepted = 0
         self.open = True
         self.barriers: list[tuple[list[str], Callable[[], None]]] = []
+        self.tasks: list[asyncio.Task[None]] = []
 
     async def play(self) -> dict[str, Any]:
+        self.done = asyncio.Event()
+        self.begin()
+        self.on_the_loop()
+        try:
+            await asyncio.wait_for(self.done.wait(), LIMIT)
+        except TimeoutError:
+            self.log("process", "time limit")
+        self.open = False
+        await self.clean_up()
+        return self.played()
+
+    def play_to_the_end(self) -> dict[str, Any]:
+        """Until nothing keeps run() going."""
+        uvnet.next_tick(self.on_the_loop)
+        self.begin()
+        limit = threading.Timer(LIMIT, self.too_long)
+        limit.start()
+        uvnet.run()
+        limit.cancel()
+        self.open = False
+        return self.played()
+
+    def too_long(self) -> None:
+        def stop() -> None:
+            self.log("process", "time limit")
+            self.loop.stop()
+
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(stop)
+
+    def on_the_loop(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(self.uncaught)
-        self.done = asyncio.Event()
+
+    def played(self) -> dict[str, Any]:
+        return {
+            "name": self.scenario["name"],
+            "trace": self.trace,
+            "names": self.names,
+            "missed": [left for left, _ in self.barriers],
+            "directory": str(self.directory),
+        }
+
+    def begin(self) -> None:
         steps, until = self.scenario["steps"], self.scenario["until"]
         if until:
             self.barriers.append((list(until), lambda: self.do_finish({}, SETTLE)))
@@ -51,19 +101,6 @@ class Play:
             self.do_make({}, "server", "server", self.scenario["server"])
             self.objects["server"].once("listening", lambda: self.take(steps, {}))
             self.do_serve({}, "server", {}, [])
-        try:
-            await asyncio.wait_for(self.done.wait(), LIMIT)
-        except TimeoutError:
-            self.log("process", "time limit")
-        self.open = False
-        await self.clean_up()
-        return {
-            "name": self.scenario["name"],
-            "trace": self.trace,
-            "names": self.names,
-            "missed": [left for left, _ in self.barriers],
-            "directory": str(self.directory),
-        }
 
     async def clean_up(self) -> None:
         for thing in self.objects.values():
@@ -138,83 +175,6 @@ class Play:
                 action()
 
         self.loop.call_later(milliseconds / 1000, turn, TURNS)
-
-    # Arguments.
-
-    def value(self, given: Any, env: Env, who: str = "") -> Any:
-        if isinstance(given, list):
-            return [self.value(item, env, who) for item in given]
-        if not isinstance(given, dict):
-            return given
-        kind = given.get("$")
-        if kind is None:
-            return {snake(key): self.value(item, env, who) for key, item in given.items()}
-        if kind == "callback":
-            return self.callback(given, env, who)
-        if kind == "time":
-            return given["value"] / 1000
-        if kind == "bytes":
-            return (given["text"] * given["times"]).encode("latin1")
-        if kind == "object":
-            return self.objects[self.name(given["who"], env)]
-        if kind == "port":
-            return self.objects[given["who"]].address().port
-        if kind == "path":
-            return given["prefix"] + str(self.directory / given["name"])
-        if kind == "error":
-            return RuntimeError(given["text"])
-        if kind == "number":
-            return float(given["text"].lower())
-        if kind == "lookup":
-            return self.lookup(given, env, who)
-        if kind == "onread":
-            return self.onread(given, env, who)
-        raise LookupError(f"no such argument: {kind}")
-
-    def callback(self, given: dict[str, Any], env: Env, who: str) -> Callable[..., None]:
-        def called(*arguments: Any) -> None:
-            # DESIGN.md section 2: what Node calls without an argument gets None.
-            while arguments and arguments[-1] is None:
-                arguments = arguments[:-1]
-            self.log(given["side"] or who, given["label"], *arguments)
-            self.take(given["steps"], env)
-
-        return called
-
-    def lookup(self, given: dict[str, Any], env: Env, who: str) -> Callable[..., None]:
-        def look_up(host: str, query: dict[str, Any], callback: Callable[..., None]) -> None:
-            self.log(who, "lookup()", host, query["family"] or 0, bool(query["all"]))
-            self.take(given["steps"], env)
-
-            def respond() -> None:
-                if not given["fails"]:
-                    callback(None, *given["answer"])
-                    return
-                error = OSError(0, f"getaddrinfo {given['fails']} {host}")
-                error.code = given["fails"]  # type: ignore[attr-defined]
-                error.syscall = "getaddrinfo"  # type: ignore[attr-defined]
-                error.hostname = host  # type: ignore[attr-defined]
-                callback(error)
-
-            if given["how"] == "sync":
-                respond()
-            elif given["how"] == "tick":
-                uvnet.next_tick(respond)
-            elif given["how"] == "wait":
-                self.loop.call_later(0.005, respond)
-
-        return look_up
-
-    def onread(self, given: dict[str, Any], env: Env, who: str) -> dict[str, Any]:
-        def callback(count: int, buffer: bytearray) -> bool:
-            self.log(who, "onread", count, bytes(buffer[:count]))
-            self.take(given["steps"], env)
-            return bool(given["goOn"])
-
-        return {"buffer": bytearray(given["size"]), "callback": callback}
-
-    def name(self, who: str, env: Env) -> str:
-        return env["it"] if who == "it" else who
 
     # Steps.
 
@@ -341,6 +301,46 @@ class Play:
 
     def do_mark(self, env: Env, who: str, label: str) -> None:
         self.log(self.name(who, env), label)
+
+    def do_file(self, env: Env, who: str, where: dict[str, Any]) -> None:
+        try:
+            mode = format(os.lstat(self.value(where, env)).st_mode & 0o7777, "o")
+        except FileNotFoundError:
+            mode = None
+        self.log(who, "file =", mode)
+
+    def do_put(self, env: Env, who: str, where: dict[str, Any]) -> None:
+        file = Path(self.value(where, env))
+        file.unlink(missing_ok=True)
+        file.write_bytes(b"")
+
+    def do_iterate(self, env: Env, who: str, steps: list[Step], leave: int) -> None:
+        who = self.name(who, env)
+        loop = f"{who} loop"
+
+        async def iterate() -> None:
+            chunks = 0
+            try:
+                async for chunk in self.objects[who]:
+                    self.log(loop, "chunk", chunk)
+                    self.take(steps, env)
+                    chunks += 1
+                    if chunks == leave:
+                        break
+                self.log(loop, "over")
+            except Exception as error:
+                self.log(loop, "raised", error)
+
+        self.tasks.append(self.loop.create_task(iterate()))
+
+    def do_idle(self, env: Env, milliseconds: float, steps: list[Step]) -> None:
+        def later() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self.take, steps, env)
+
+        timer = threading.Timer(milliseconds / 1000, later)
+        timer.daemon = True
+        timer.start()
 
     def do_wait(self, env: Env, milliseconds: float, steps: list[Step]) -> None:
         self.later(milliseconds, lambda: self.take(steps, env))

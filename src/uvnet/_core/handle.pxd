@@ -30,7 +30,7 @@ cdef struct HandleBlock:
     unsigned char reading
     unsigned char gathering  # in the loop's list of streams to flush
     unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
-    void *padding
+    unsigned char own_buffer  # reads go into the owner's memory: on_read gets no chunk
 
 cdef class Handle
 

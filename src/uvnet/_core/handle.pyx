@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 
 from uvnet._core.counters cimport counters
 from uvnet._core.errors cimport system_error
-from uvnet._core.record cimport READ_BUFFER_SIZE, LoopRecord
+from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
 from uvnet._core.tick cimport enter, leave, report
 from uvnet._uv.table cimport uv, uv_handle_t, uv_tcp_t
 
@@ -38,7 +38,7 @@ cdef class Handle:
         self.record = record
         self.block.owner = <void *>self
         self.block.read_buffer = record.read_buffer
-        self.block.read_size = READ_BUFFER_SIZE
+        self.block.read_size = FIRST_READ_SIZE
         self.block.descriptor = -1
         self.block.hold = &record.hold
         self.uv_handle = <uv_handle_t *>(<char *>self.block + sizeof(HandleBlock))

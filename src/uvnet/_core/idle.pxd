@@ -12,6 +12,7 @@ cdef struct IdleEntry:
     uint64_t period          # milliseconds; 0 = not watched
     uint64_t deadline        # when the entry is looked at again
     uint64_t fired_for       # the `last` that the event was sent for
+    uint64_t sent            # for the owner: how far a write had got when it last looked
     size_t index             # place in the heap, counted from 1; 0 = not in it
     void *owner              # a strong reference while it is in the heap
     idle_event on_idle

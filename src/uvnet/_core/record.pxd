@@ -9,7 +9,8 @@ cdef extern from "pythread.h" nogil:
     unsigned long PyThread_get_thread_ident()
 
 cdef enum:
-    READ_BUFFER_SIZE = 65536     # bytes; Node's size, so one 'data' chunk is at most this (rule 0.4.4)
+    FIRST_READ_SIZE = 65536      # bytes that one read may bring at first: Node's number (rule 0.4.4)
+    READ_BUFFER_SIZE = 262144    # bytes; what it grows to while reads come full and are taken at once
 
 # One entry of the tick queue: run(target, argument, step), see tick.pyx.
 ctypedef int (*tick_function)(object target, object argument, int step) except -1

@@ -36,7 +36,8 @@ cdef extern from *:
     void count "uvnet_count" (Py_ssize_t counter, Py_ssize_t change) nogil
 
 cdef enum:
-    SPLICE_AFTER = 4         # full reads in a row
+    BULK = 65536             # bytes in one read that speak of a bulk flow
+    SPLICE_AFTER = 4         # such reads in a row
     SMALL_MOVE = 16384       # bytes; a copy of so little is cheaper than two system calls more
     COPY_AFTER = 16          # small moves in a row
     PIECE = 16384            # bytes copied out of a kernel pipe to learn from libuv when the sink takes more
@@ -55,7 +56,7 @@ cdef bint start_relay(Stream source, Stream sink) except -1:
     Both are connected, nothing waits in `sink`, and neither has a relay of that direction yet.
     """
     cdef Relay *relay
-    if (source.state != HANDLE_OPEN or sink.state != HANDLE_OPEN or source.own_buffer
+    if (source.state != HANDLE_OPEN or sink.state != HANDLE_OPEN or source.block.own_buffer
             or source.block.relay_from is not NULL or sink.block.relay_to is not NULL
             or source.block.no_socket or sink.block.no_socket or sink.block.queued_bytes):
         return False
@@ -199,7 +200,7 @@ cdef void _copy(Relay *relay) noexcept nogil:
             sink.bytes_written += sent
             _leave_to_libuv(relay, buffer.base + sent, received - sent)
             return
-        if received < READ_BUFFER_SIZE:
+        if received < BULK:
             relay.full_reads = 0
             return
         relay.full_reads += 1

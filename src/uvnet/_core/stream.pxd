@@ -26,7 +26,6 @@ cdef struct StreamEvents:
 
 cdef class Stream(Handle):
     cdef const StreamEvents *events
-    cdef bint own_buffer             # reads go into the owner's memory: on_read gets no chunk
     cdef bint had_error              # what its owner's 'close' will say
     # What writes of this dispatch have gathered: one chunk, and only if there is more, a request.
     cdef object gathered_chunk

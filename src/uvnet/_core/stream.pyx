@@ -14,7 +14,7 @@ from libc.string cimport memcpy
 from uvnet._core.counters cimport counters
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
 from uvnet._core.tick cimport enter, leave, report
 from uvnet._core.write_request cimport (
     WRITE_DONE,
@@ -78,8 +78,8 @@ cdef class Stream(Handle):
 
     cdef void read_into(self, char *base, size_t size) noexcept:
         """Read into memory of the owner's from now on, which must stay while the handle reads."""
-        self.own_buffer = True
         if self.block is not NULL:
+            self.block.own_buffer = True
             self.block.read_buffer = base
             self.block.read_size = size
 
@@ -88,6 +88,9 @@ cdef class Stream(Handle):
         cdef int status
         if self.state != HANDLE_OPEN or self.block.reading or self.block.relay_from is not NULL:
             return 0
+        if not self.block.own_buffer:
+            # Nobody has shown yet that more than this is taken at once.
+            self.block.read_size = FIRST_READ_SIZE
         status = uv.read_start(self.uv_stream(), _on_alloc, _on_read)
         self.block.reading = status == 0
         return status
@@ -348,6 +351,8 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
         if (nread < <ssize_t>block.read_size or not block.reading or reads == READS_AT_ONCE
                 or block.no_socket or block.relay_from is not NULL):
             return
+        if not block.own_buffer and block.read_size < READ_BUFFER_SIZE:
+            block.read_size *= 2
         nread = receive_now(block, block.read_buffer, block.read_size)
 
 
@@ -364,7 +369,7 @@ cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread) noexcept:
         return
     record.depth += 1
     try:
-        if nread > 0 and not self.own_buffer:
+        if nread > 0 and not block.own_buffer:
             self.events.on_read(owner, new_chunk(record, block.read_buffer, nread), nread)
         else:
             self.events.on_read(owner, None, nread)

@@ -6,3 +6,4 @@ cdef int later(LoopRecord record, tick_function run, object target, object argum
 cdef void drain(LoopRecord record) noexcept
 cdef void drop_ticks(LoopRecord record) noexcept
 cdef void report(LoopRecord record, object error, str message, object source) noexcept
+cdef void report_unheard(LoopRecord record, object error, object source) noexcept

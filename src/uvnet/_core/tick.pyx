@@ -9,6 +9,7 @@ before the loop next polls for I/O.
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport malloc, free
 
+from uvnet._core.coroutine cimport is_coroutine, start_coroutine
 from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, Tick, tick_function
 
 
@@ -114,9 +115,23 @@ cdef void report(LoopRecord record, object error, str message, object source) no
         record.loop.call_soon(_raise, failure)
 
 
-cdef int _run_callback(object callback, object arguments, int step) except -1:
-    callback(*<tuple>arguments)
+cdef void report_unheard(LoopRecord record, object error, object source) noexcept:
+    """Report an error whose 'error' event nobody listens for."""
+    report(record, error, f"an 'error' event of {type(source).__name__} had no listener", source)
+
+
+cdef int _run_callback(object record, object call, int step) except -1:
+    callback, arguments = <tuple>call
+    result = callback(*arguments)
+    if is_coroutine(result):
+        _run_coroutine(record, result)
     return 0
+
+
+def _run_coroutine(LoopRecord record, coroutine):
+    start_coroutine(
+        record.loop, coroutine, lambda error: report(record, error, "exception in a uvnet tick", None)
+    )
 
 
 def next_tick_on(LoopRecord record not None, callback, *arguments):
@@ -124,4 +139,4 @@ def next_tick_on(LoopRecord record not None, callback, *arguments):
     if not callable(callback):
         raise TypeError(f"next_tick needs a callable, not {type(callback).__name__}")
     record.check()
-    later(record, _run_callback, callback, arguments, 0)
+    later(record, _run_callback, record, (callback, arguments), 0)

@@ -131,6 +131,7 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         void (*freeaddrinfo)(addrinfo *) noexcept nogil
         int (*cancel)(uv_req_t *) noexcept nogil
 
+    size_t uvnet_uv_write_queue_size(const uv_stream_t *stream)
     void *uvnet_uv_open(const char *module_path)
     const char *uvnet_uv_resolve(void *library, uvnet_uv_functions *functions)
 

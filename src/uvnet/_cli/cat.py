@@ -1,0 +1,117 @@
+"""python -m uvnet cat: stdin to a socket, the socket to stdout, each at the pace of the slower side.
+
+Both directions end by themselves: the end of stdin becomes a FIN, a FIN the end of stdout; the program ends when both
+have.  What arrived before a connection failed is still written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+import uvnet
+from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
+from uvnet._cli.program import add_parser, peer_of, run, say
+from uvnet._cli.standard import StandardInput, StandardOutput
+
+__all__ = ["add_cat"]
+
+
+def add_cat(subcommands: Any) -> None:
+    parser = add_parser(
+        subcommands,
+        "cat",
+        "stdin to a socket, the socket to stdout",
+        "Connect, send stdin, and write what comes back to stdout. The end of either side is passed on, and "
+        "the other goes on until it ends, too.",
+        _start,
+    )
+    parser.add_argument(
+        "address", type=endpoint_type, metavar="ADDRESS", help="where to connect, or with -l listen"
+    )
+    parser.add_argument(
+        "-l", "--listen", action="store_true", help="wait for one connection instead of making one"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="report connections on stderr")
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    return run(_cat(arguments.address, arguments.listen, arguments.verbose))
+
+
+async def _cat(endpoint: Endpoint, listen: bool, verbose: bool) -> None:
+    socket = await (_accept if listen else _connect)(endpoint, verbose)
+    await _join(socket)
+
+
+async def _connect(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
+    socket = uvnet.connect(**endpoint.options(), allow_half_open=True)
+    socket.on("error", _heard_elsewhere)
+    await uvnet.once(socket, "connect")
+    if verbose:
+        say(f"connected to {endpoint}")
+    return socket
+
+
+async def _accept(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
+    """The first connection; there will be no other."""
+    accepted: asyncio.Future[uvnet.Socket] = asyncio.get_running_loop().create_future()
+
+    def on_connection(socket: uvnet.Socket) -> None:
+        socket.on("error", _heard_elsewhere)
+        server.close()
+        accepted.set_result(socket)
+
+    server = uvnet.create_server(on_connection, allow_half_open=True)
+    server.listen(**endpoint.options())
+    await uvnet.once(server, "listening")
+    if verbose:
+        say(f"listening on {describe(server.address())}")
+    socket = await accepted
+    if verbose:
+        say(f"connection from {peer_of(socket)}")
+    return socket
+
+
+def _heard_elsewhere(_error: BaseException) -> None:
+    """finished() raises it, but an error may come before that listens."""
+
+
+async def _join(socket: uvnet.Socket) -> None:
+    sending = asyncio.create_task(_send(socket, StandardInput()))
+    receiving = asyncio.create_task(_receive(socket, StandardOutput()))
+    try:
+        await uvnet.finished(socket)
+    except Exception:
+        # Nobody takes what stdin may still give; but what has been received is written to the end.
+        sending.cancel()
+        await receiving
+        raise
+    await asyncio.gather(sending, receiving)
+
+
+async def _send(socket: uvnet.Socket, source: StandardInput) -> None:
+    try:
+        while chunk := await source.read():
+            if not socket.write(chunk):
+                await uvnet.once(socket, "drain")
+    except OSError as error:
+        socket.destroy(error)
+        raise
+    socket.end()
+
+
+async def _receive(socket: uvnet.Socket, sink: StandardOutput) -> None:
+    try:
+        async for chunk in socket:
+            await sink.write(chunk)
+    except Exception as error:
+        if error is not socket.errored:
+            socket.destroy(error)
+        else:
+            # A connection that failed may have left something in its buffer.
+            while rest := socket.read():
+                await sink.write(rest)
+        raise
+    await sink.close()

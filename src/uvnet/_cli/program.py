@@ -1,0 +1,141 @@
+"""What the subcommands share: how they end, how they speak, how a server is kept running.
+
+Exit codes: 0; 1 after an error, said in one line on stderr; 2 for bad arguments (argparse); 130 after Ctrl-C and
+143 after SIGTERM, as a shell reports them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvnet
+from uvnet._cli.endpoint import GRAMMAR, Endpoint, describe
+
+__all__ = ["add_parser", "explain", "guarded", "peer_of", "run", "say", "serve"]
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+def add_parser(
+    subcommands: Any, name: str, summary: str, description: str, start: Callable[[Any], int]
+) -> argparse.ArgumentParser:
+    """A parser for the subcommand `name`, which start(arguments) runs and gives an exit code."""
+    parser: argparse.ArgumentParser = subcommands.add_parser(
+        name, help=summary, description=description, epilog=GRAMMAR
+    )
+    add_version(parser)
+    parser.set_defaults(start=start)
+    return parser
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"uvnet {uvnet.__version__}")
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(f"uvnet: {text}", file=sys.stderr, flush=True)
+
+
+def explain(error: BaseException) -> str:
+    """An error as uvnet words it: "connect ECONNREFUSED ...", not Python's "[Errno 111] ..."."""
+    if isinstance(error, OSError) and error.strerror:
+        if hasattr(error, "code"):
+            return error.strerror
+        return f"{errno.errorcode.get(error.errno or 0, error.errno)}: {error.strerror.lower()}"
+    return str(error) or type(error).__name__
+
+
+def run(main: Coroutine[Any, Any, None]) -> int:
+    """Run a coroutine with uvnet.run() until it is done or a signal comes; returns the exit code."""
+    return uvnet.run(_until_signal(main)) or 0
+
+
+async def _until_signal(main: Coroutine[Any, Any, None]) -> int:
+    # An exception raised by a signal handler may come where Python drops exceptions, and be lost: so cancel.
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(main)
+    codes: list[int] = []
+
+    def stop(code: int) -> None:
+        codes.append(code)
+        task.cancel()
+
+    for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, code)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not codes:
+            raise
+    return codes[0] if codes else 0
+
+
+def guarded(start: Callable[[], int]) -> int:
+    """Call start(), which gives an exit code; errors and signals become exit codes too."""
+    _fill_standard_descriptors()
+    previous = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = start()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (OSError, uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
+        say(explain(error))
+        _flush_if_possible()
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return code
+
+
+def _fill_standard_descriptors() -> None:
+    """Keep 0, 1 and 2 from becoming sockets where a caller has closed them: libuv aborts when it closes such."""
+    null = os.open(os.devnull, os.O_RDWR)
+    while null <= 2:
+        null = os.dup(null)
+    os.close(null)
+
+
+def _terminated(*_: Any) -> None:
+    # Not the default action: processes that were started must be ended.
+    raise SystemExit(TERMINATED)
+
+
+def _flush_if_possible() -> None:
+    """What is still to be printed, or nothing: the interpreter must not fail once more at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+
+async def serve(server: uvnet.Server, endpoint: Endpoint) -> None:
+    """Listen, print where, and go on until a signal comes.  Raises OSError where listening fails."""
+    server.listen(**endpoint.options())
+    await uvnet.once(server, "listening")
+    # From here on an error concerns one connection, not the server.
+    server.on("error", lambda error: say(explain(error)))
+    print(f"listening on {describe(server.address())}", flush=True)
+    await asyncio.Event().wait()
+
+
+def peer_of(socket: uvnet.Socket) -> str:
+    """The other end of a connection, as it is printed."""
+    address, family, port = socket.remote_address, socket.remote_family, socket.remote_port
+    if address is None or family is None or port is None:
+        return "a Unix socket"
+    return describe(uvnet.Address(address, family, port))

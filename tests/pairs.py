@@ -1,0 +1,83 @@
+"""A socket of uvnet's and, at the other end, one of Python's that does only what the test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket as plain
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvnet
+
+__all__ = ["Listening", "connected_pair", "read_now", "take_over", "until"]
+
+SMALL = 65_536  # bytes, of kernel buffers that a test wants to fill
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is true that no event tells of; the limit is that of the scenario."""
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def connected_pair(kind: str) -> tuple[plain.socket, plain.socket]:
+    """Two connected sockets of Python's with small kernel buffers."""
+    if kind == "unix":
+        ours, theirs = plain.socketpair()
+    else:
+        with plain.create_server(("127.0.0.1", 0)) as listening:
+            listening.setsockopt(plain.SOL_SOCKET, plain.SO_RCVBUF, SMALL)
+            ours = plain.create_connection(listening.getsockname())
+            theirs, _ = listening.accept()
+    ours.setsockopt(plain.SOL_SOCKET, plain.SO_SNDBUF, SMALL)
+    theirs.setblocking(False)
+    return ours, theirs
+
+
+def take_over(kind: str, **options: Any) -> tuple[uvnet.Socket, plain.socket]:
+    """A connected socket of uvnet's, which reads, and its peer."""
+    ours, theirs = connected_pair(kind)
+    return uvnet.Socket(handle=ours, **options), theirs
+
+
+def read_now(peer: plain.socket, size: int = 65_536) -> bytes | None:
+    """What has arrived at a peer: b"" after a FIN, None where nothing has."""
+    with contextlib.suppress(BlockingIOError):
+        return peer.recv(size)
+    return None
+
+
+class Listening:
+    """A listening socket of Python's; connections wait in it until accept()."""
+
+    def __init__(self, kind: str, path: str) -> None:
+        if kind == "unix":
+            self.socket = plain.socket(plain.AF_UNIX)
+            self.socket.bind(path)
+            self.where: tuple[Any, ...] = (path,)
+        else:
+            self.socket = plain.socket()
+            self.socket.bind(("127.0.0.1", 0))
+            self.where = (self.socket.getsockname()[1], "127.0.0.1")
+        self.socket.listen()
+        self.socket.setblocking(False)
+
+    def accept(self) -> plain.socket:
+        """A connection that is there already."""
+        peer, _ = self.socket.accept()
+        peer.setblocking(False)
+        return peer
+
+    @classmethod
+    @contextlib.contextmanager
+    def on(cls, transport: Any) -> Iterator[Listening]:
+        """Listen where the fixture `transport` says."""
+        listening = cls(transport.kind, transport.path)
+        try:
+            yield listening
+        finally:
+            listening.socket.close()
+            if transport.kind == "unix":
+                os.unlink(transport.path)

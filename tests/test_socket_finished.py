@@ -1,0 +1,226 @@
+"""finished() and pipeline(): one answer for every way in which a stream can end.  Rule 3.4."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket as plain
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from conftest import Player, Transport, event
+from pairs import read_now, take_over, until
+
+import uvnet
+
+
+@contextlib.asynccontextmanager
+async def connected(transport: Transport, **options: Any) -> AsyncIterator[tuple[uvnet.Socket, plain.socket]]:
+    """A connection; nothing is left of it in the end."""
+    socket, peer = take_over(transport.kind, **options)
+    yield socket, peer
+    socket.destroy()
+    peer.close()
+    await until(lambda: socket.closed)
+
+
+def code(error: Any) -> str | None:
+    return None if error is None else getattr(error, "code", str(error))
+
+
+def test_a_clean_life(play: Player, transport: Transport) -> None:
+    """Rule 3.4.1: called once, with None, when both sides are over; awaited just the same."""
+
+    async def scenario() -> None:
+        async with connected(transport) as (socket, peer):
+            answers: list[Any] = []
+            uvnet.finished(socket, answers.append)
+            waiting = asyncio.ensure_future(uvnet.finished(socket))
+            socket.end(b"x")
+            await event(socket, "finish")
+            assert answers == []
+            await until(lambda: read_now(peer))
+            peer.close()
+            await waiting
+            assert answers == [None]
+            assert socket.listener_count("close") == 0
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("error", [None, ConnectionAbortedError("by the test")], ids=["quietly", "with an error"])
+def test_destroyed_before_its_time(play: Player, transport: Transport, error: Exception | None) -> None:
+    """Rule 3.4.1: ERR_STREAM_PREMATURE_CLOSE, or the error."""
+
+    async def scenario() -> None:
+        async with connected(transport) as (socket, _peer):
+            answers: list[Any] = []
+            uvnet.finished(socket, answers.append)
+            waiting = uvnet.finished(socket)
+            asyncio.get_running_loop().call_soon(socket.destroy, error)
+            with pytest.raises((RuntimeError, ConnectionAbortedError)) as caught:
+                await waiting
+            await until(lambda: answers)
+            if error is None:
+                assert code(caught.value) == code(answers[0]) == "ERR_STREAM_PREMATURE_CLOSE"
+            else:
+                assert caught.value is answers[0] is error
+            await until(lambda: socket.closed)
+            assert len(answers) == 1
+
+    play(scenario)
+
+
+def test_one_side_only(play: Player, transport: Transport) -> None:
+    """Rule 3.4.1: readable=False waits for 'finish' alone, writable=False for 'end'."""
+
+    async def scenario() -> None:
+        async with connected(transport, allow_half_open=True) as (socket, peer):
+            answers: list[str] = []
+            uvnet.finished(socket, lambda error: answers.append(f"written {error}"), readable=False)
+            uvnet.finished(socket, lambda error: answers.append(f"read {error}"), writable=False)
+            socket.end()
+            await event(socket, "finish")
+            assert answers == ["written None"]
+            peer.shutdown(plain.SHUT_WR)
+            socket.resume()
+            await until(lambda: socket.closed)
+            assert answers == ["written None", "read None"]
+
+    play(scenario)
+
+
+def test_closed_already(play: Player, transport: Transport) -> None:
+    """Rule 3.4.2: the same answer as in time, on a tick."""
+
+    async def scenario() -> None:
+        async with connected(transport) as (clean, peer):
+            peer.close()
+            clean.end()
+            await until(lambda: clean.closed)
+            answers: list[Any] = []
+            uvnet.finished(clean, answers.append)
+            assert answers == []
+            await until(lambda: answers)
+            assert answers == [None]
+            await uvnet.finished(clean)
+        async with connected(transport) as (early, _peer):
+            early.destroy()
+            await until(lambda: early.closed)
+            with pytest.raises(RuntimeError) as caught:
+                await uvnet.finished(early)
+            assert code(caught.value) == "ERR_STREAM_PREMATURE_CLOSE"
+
+    play(scenario)
+
+
+def test_no_longer_interested(play: Player, transport: Transport) -> None:
+    """Rule 3.4.4: what finished() returns takes its listeners away, and so does cancelling."""
+
+    async def scenario() -> None:
+        async with connected(transport) as (socket, _peer):
+            before = socket.event_names()
+            answers: list[Any] = []
+            stop = uvnet.finished(socket, answers.append)
+            waiting = asyncio.ensure_future(uvnet.finished(socket))
+            await asyncio.sleep(0)
+            stop()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert socket.event_names() == before
+            socket.destroy()
+            await event(socket, "close")
+            assert answers == []
+
+    play(scenario)
+
+
+def test_bad_arguments(play: Player) -> None:
+    """Rule 3.4.4."""
+
+    async def scenario() -> None:
+        socket = uvnet.Socket()
+        for call in (
+            lambda: uvnet.finished(5),
+            lambda: uvnet.finished(socket, 5),
+            lambda: uvnet.pipeline(socket),
+            lambda: uvnet.pipeline(socket, 5),
+            lambda: uvnet.pipeline(socket, socket, callback=5),
+        ):
+            with pytest.raises(TypeError):
+                call()
+        assert socket.event_names() == []
+
+    play(scenario)
+
+
+async def read_all(peer: plain.socket) -> bytes:
+    received = b""
+    while (chunk := read_now(peer)) != b"":
+        received += chunk or b""
+        await asyncio.sleep(0)
+    return received
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_pipeline(play: Player, transport: Transport, awaited: bool) -> None:
+    """Rule 3.4.3: from one end to the other through a socket that answers."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport, allow_half_open=True) as (source, sender),
+            connected(transport, allow_half_open=True) as (echo, mirror),
+            connected(transport, allow_half_open=True) as (sink, receiver),
+        ):
+            answers: list[Any] = []
+            if awaited:
+                waiting = asyncio.ensure_future(uvnet.pipeline(source, echo, sink))
+                await asyncio.sleep(0)
+            else:
+                assert uvnet.pipeline(source, echo, sink, answers.append) is sink
+            sender.send(b"question")
+            sender.shutdown(plain.SHUT_WR)
+            assert await read_all(mirror) == b"question"
+            mirror.send(b"answer")
+            mirror.shutdown(plain.SHUT_WR)
+            assert await read_all(receiver) == b"answer"
+            if awaited:
+                await waiting
+            else:
+                await until(lambda: answers)
+                assert answers == [None]
+
+    play(scenario)
+
+
+def test_an_error_in_a_pipeline(play: Player, transport: Transport) -> None:
+    """Rule 3.4.3: the first one destroys every stream, with that error."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport) as (source, _sender),
+            connected(transport) as (echo, _mirror),
+            connected(transport) as (sink, _receiver),
+        ):
+            log: list[tuple[str, Any]] = []
+            for name, socket in (("source", source), ("echo", echo), ("sink", sink)):
+                for kind in ("error", "close"):
+                    socket.on(kind, lambda value, name=name, kind=kind: log.append((f"{name} {kind}", value)))
+            answers: list[Any] = []
+            uvnet.pipeline(source, echo, sink, answers.append)
+            error = ConnectionAbortedError("by the test")
+            source.destroy(error)
+            await until(lambda: source.closed and echo.closed and sink.closed and answers)
+            assert answers == [error]
+            assert sorted(log, key=lambda entry: entry[0]) == [
+                ("echo close", True),
+                ("echo error", error),
+                ("sink close", True),
+                ("sink error", error),
+                ("source close", True),
+                ("source error", error),
+            ]
+
+    play(scenario)

@@ -1,0 +1,211 @@
+"""pipe() to other things than sockets, and with several destinations.  Rule 3.3; the rest is in oracle/piping.py."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket as plain
+from typing import Any
+
+import pytest
+from conftest import Player, Transport, event
+from pairs import read_now, take_over, until
+
+import uvnet
+
+
+class Plain:
+    """Something with write() and end()."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.ended = 0
+
+    def write(self, chunk: bytes) -> Any:
+        self.chunks.append(chunk)
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+class Slow(uvnet.EventEmitter):
+    """An emitter with write() and end() that takes one chunk at a time."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.ended = 0
+
+    def write(self, chunk: bytes) -> bool:
+        self.chunks.append(chunk)
+        return False
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+async def over(socket: uvnet.Socket, peer: plain.socket) -> None:
+    socket.destroy()
+    await until(lambda: socket.closed)
+    peer.close()
+
+
+def test_anything_with_write_and_end(play: Player, transport: Transport) -> None:
+    """Rule 3.3.6: no event is needed."""
+
+    async def scenario() -> None:
+        socket, peer = take_over(transport.kind)
+        sink = Plain()
+        assert socket.pipe(sink) is sink
+        peer.send(b"hello")
+        await until(lambda: sink.chunks)
+        assert sink.ended == 0
+        peer.shutdown(plain.SHUT_WR)
+        await event(socket, "end")
+        assert (sink.chunks, sink.ended) == ([b"hello"], 1)
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_a_slow_destination(play: Player, transport: Transport) -> None:
+    """Rules 3.3.2 and 3.3.6: write() that returns False pauses, 'drain' resumes."""
+
+    async def scenario() -> None:
+        socket, peer = take_over(transport.kind)
+        sink = Slow()
+        pipes: list[Any] = []
+        sink.on("pipe", pipes.append)
+        sink.on("unpipe", pipes.append)
+        socket.pipe(sink)
+        assert pipes == [socket]
+        for number in range(1, 4):
+            peer.send(b"%d" % number)
+            await until(lambda number=number: len(sink.chunks) == number)
+            assert socket.is_paused()
+            peer.send(b"x")
+            await until(lambda: socket.readable_length == 1)
+            assert socket.read() == b"x"
+            assert sink.chunks.pop() == b"x"  # read() gives to the listeners, too
+            sink.emit("drain")
+            assert socket.readable_flowing
+        assert sink.chunks == [b"1", b"2", b"3"]
+        socket.unpipe(sink)
+        assert pipes == [socket, socket]
+        assert sink.event_names() == ["pipe", "unpipe"]
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_two_destinations(play: Player, transport: Transport) -> None:
+    """Rules 3.3.2 and 3.3.4: it goes on when both have drained."""
+
+    async def scenario() -> None:
+        socket, peer = take_over(transport.kind)
+        first, second = Slow(), Slow()
+        socket.pipe(first)
+        socket.pipe(second)
+        peer.send(b"a")
+        await until(lambda: first.chunks and second.chunks)
+        first.emit("drain")
+        assert socket.is_paused()
+        second.emit("drain")
+        assert socket.readable_flowing
+        socket.unpipe(first)
+        peer.send(b"b")
+        await until(lambda: len(second.chunks) == 2)
+        assert (first.chunks, second.chunks) == ([b"a"], [b"a", b"b"])
+        socket.unpipe()
+        assert socket.readable_flowing is False
+        await over(socket, peer)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("end", [True, False, {"end": True}, {"end": False}, {}])
+def test_a_binary_file(play: Player, transport: Transport, end: Any) -> None:
+    """Rules 3.3.1 and 3.3.3: such as sys.stdout.buffer; at the end it is flushed and stays open."""
+
+    class File(io.BytesIO):
+        flushed = 0
+
+        def flush(self) -> None:
+            self.flushed += 1
+
+    async def scenario() -> None:
+        socket, peer = take_over(transport.kind)
+        file = File()
+        assert socket.pipe(file, end) is file
+        peer.send(b"hello")
+        peer.shutdown(plain.SHUT_WR)
+        await event(socket, "end")
+        assert file.getvalue() == b"hello"
+        assert not file.closed
+        ends = end.get("end", True) if isinstance(end, dict) else end
+        assert file.flushed == ends
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_a_real_file(play: Player, transport: Transport, tmp_path: Any) -> None:
+    """Rule 3.3.6."""
+
+    async def scenario() -> None:
+        socket, peer = take_over(transport.kind)
+        payload = os.urandom(500_000)
+        with (tmp_path / "file").open("wb") as file:
+            socket.pipe(file)
+            left = memoryview(payload)
+            while left:
+                try:
+                    left = left[peer.send(left) :]
+                except BlockingIOError:
+                    await asyncio.sleep(0)
+            peer.shutdown(plain.SHUT_WR)
+            await event(socket, "end")
+            assert (tmp_path / "file").read_bytes() == payload
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_only_what_can_be_written_to(play: Player) -> None:
+    """Rule 3.3.6: everything else is refused, and nothing has begun."""
+
+    async def scenario() -> None:
+        socket = uvnet.Socket()
+        for wrong in (None, 5, "file", object(), type("", (), {"write": 5})()):
+            with pytest.raises(TypeError):
+                socket.pipe(wrong)
+        assert socket.readable_flowing is None
+        assert socket.event_names() == []
+
+    play(scenario)
+
+
+def test_to_itself(play: Player, transport: Transport) -> None:
+    """Rule 3.3.5: with more than both sides can hold."""
+
+    async def scenario() -> None:
+        socket, peer = take_over(transport.kind)
+        assert socket.pipe(socket) is socket
+        payload = os.urandom(3_000_000)
+        left, received = memoryview(payload), bytearray()
+        while len(received) < len(payload):
+            try:
+                left = left[peer.send(left) :] if left else left
+            except BlockingIOError:
+                received += read_now(peer) or b""
+            if not left:
+                received += read_now(peer) or b""
+            assert socket.readable_length + socket.writable_length <= 4 * 65_536
+            await asyncio.sleep(0)
+        assert bytes(received) == payload
+        peer.shutdown(plain.SHUT_WR)
+        await event(socket, "close")
+        assert socket.bytes_read == socket.bytes_written == len(payload)
+        peer.close()
+
+    play(scenario)
