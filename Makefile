@@ -4,13 +4,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
+# What looks at the code is kept apart from what runs it.
+CHECK = $(VENV)-check
 
-# Object files do not tell which switches they were compiled with, so each environment has its own.
-BUILD_BASE = $(addprefix --config-settings=--global-option=,build --build-base=build/$(notdir $(VENV)))
+SOURCES = setup.py pyproject.toml $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi' -o -name py.typed)
 
-SOURCES = setup.py pyproject.toml $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi')
-
-.PHONY: build demo test test-debug test-sanitized docs bench clean
+.PHONY: build demo test test-debug test-sanitized check lint types wheels-check docs bench clean
 
 build: $(VENV)/.built
 
@@ -21,7 +20,7 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.built: $(VENV)/.created $(SOURCES)
-	$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall $(BUILD_BASE) .
+	$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
 	$(RUN) -m pip install --quiet uvloop
 	touch $@
 
@@ -33,11 +32,35 @@ test: demo
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build
-	.venv-debug/bin/python -X dev -m pytest
+	PYTHONDEVMODE=1 .venv-debug/bin/python -m pytest
 
 test-sanitized:
 	UVNET_SANITIZE=1 $(MAKE) VENV=.venv-sanitized build
 	tests/run_sanitized.sh .venv-sanitized/bin/python
+
+$(CHECK)/.created: pyproject.toml
+	$(PYTHON) -m venv $(CHECK)
+	$(CHECK)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(CHECK)/bin/python -m pip install --quiet --group lint --group types
+	touch $@
+
+check: lint types
+
+lint: $(CHECK)/.created
+	$(CHECK)/bin/ruff check src tests bench examples docs setup.py
+	PATH=$(CURDIR)/$(CHECK)/bin:$$PATH cython-lint src
+	$(CHECK)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(CHECK)/bin/zizmor --offline --no-progress --quiet .github
+
+types: $(CHECK)/.created build
+	$(CHECK)/bin/mypy --python-executable $(RUN) --package uvnet
+	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing
+	$(CHECK)/bin/basedpyright --pythonpath $(RUN)
+	PYTHONPATH=$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("platlib"))') $(CHECK)/bin/stubtest \
+		--mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowed.txt uvnet
+
+wheels-check: $(VENV)/.created
+	$(RUN) tests/wheels/check.py
 
 $(VENV)/.documenting: $(VENV)/.created pyproject.toml
 	$(RUN) -m pip install --quiet --group docs
@@ -51,5 +74,5 @@ bench: build
 	$(RUN) -m bench
 
 clean:
-	rm -rf .venv .venv-* build dist src/*.egg-info .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build dist src/*.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find src -name '*.so' -delete

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
+
 from uvnet._core.counters import snapshot
 from uvnet.relaying import _enable
 
@@ -51,6 +53,19 @@ def play() -> Iterator[Player]:
     player = Player()
     yield player
     assert len(player.reported) == player.expected, player.reported
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The workers of a parallel run find each other's tests by name.
+    changing = [item.nodeid for item in items if re.search(" at 0x[0-9a-f]+", item.nodeid)]
+    if changing:
+        raise pytest.UsageError(f"names of tests that differ from run to run: {', '.join(changing)}")
+
+
+def pytest_collection_finish() -> None:
+    # Tests and the modules they import stay to the end: collections after each test need not look at them.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -187,7 +187,9 @@ def test_without_a_loop_the_coroutine_is_closed() -> None:
     assert started == []
 
 
-@pytest.mark.parametrize("result", [0, False, "text", (), object(), iter(())], ids=repr)
+@pytest.mark.parametrize(
+    "result", [0, False, "text", (), object(), iter(())], ids=lambda value: type(value).__name__
+)
 def test_other_results_are_ignored(result: Any) -> None:
     emitter = EventEmitter()
     emitter.on("event", lambda: result)

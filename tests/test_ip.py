@@ -98,7 +98,7 @@ class Text(str):
         (["127.0.0.1"], 0),
         (object(), 0),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_other_types(value: Any, family: int) -> None:
     """Rule 5.6: bytes and the addresses of `ipaddress` count by their text, nothing else does, nothing raises."""

@@ -124,7 +124,7 @@ def test_run_inside_a_running_loop(play: Player) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("main", [1, print, asyncio.sleep], ids=str)
+@pytest.mark.parametrize("main", [1, print, asyncio.sleep], ids=lambda value: type(value).__name__)
 def test_run_needs_a_coroutine(main: Any) -> None:
     with pytest.raises(TypeError, match="coroutine"):
         uvnet.run(main)

@@ -63,7 +63,7 @@ def test_a_failing_exception_handler_is_no_end(play: Player) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("wrong", [None, 1, "text", [], object()], ids=str)
+@pytest.mark.parametrize("wrong", [None, 1, "text", [], object()], ids=lambda value: type(value).__name__)
 def test_only_callables(play: Player, wrong: Any) -> None:
     async def scenario() -> None:
         done = asyncio.Event()

@@ -8,14 +8,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 from uvnet.emitter import EventEmitter
 from uvnet.errors import invalid_callback, invalid_type, premature_close
 
 __all__ = ["finished", "on", "once", "pipeline"]
 
-Done = Callable[[BaseException | None], Any]
+# Called with the error, or None.
+Done = Callable[[Any], object]
+
+
+class Stream(Protocol):
+    """What finished() and pipeline() take: a Socket, or something that looks like one."""
+
+    @property
+    def writable_finished(self) -> bool: ...
+
+
+_S = TypeVar("_S", bound=Stream)
 
 
 async def once(emitter: EventEmitter, event: Any) -> tuple[Any, ...]:
@@ -131,6 +142,14 @@ class _Watch:
             done(error)
 
 
+@overload
+def finished(
+    stream: Stream, callback: None = None, *, readable: bool = True, writable: bool = True
+) -> Awaitable[None]: ...
+@overload
+def finished(
+    stream: Stream, callback: Done, *, readable: bool = True, writable: bool = True
+) -> Callable[[], None]: ...
 def finished(
     stream: Any, callback: Done | None = None, *, readable: bool = True, writable: bool = True
 ) -> Awaitable[None] | Callable[[], None]:
@@ -181,6 +200,16 @@ async def _wait(start: Callable[[Done], list[_Watch]]) -> None:
             watch.stop()
 
 
+@overload
+def pipeline(source: Stream, destination: _S, done: Done, /) -> _S: ...
+@overload
+def pipeline(source: Stream, between: Stream, destination: _S, done: Done, /) -> _S: ...
+@overload
+def pipeline(source: Stream, destination: _S, /, *, callback: Done) -> _S: ...
+@overload
+def pipeline(*streams: Stream, callback: Done) -> Stream: ...
+@overload
+def pipeline(*streams: Stream, callback: None = None) -> Awaitable[None]: ...
 def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     """Pipe each stream into the next, and see to it that all end together.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from uvnet.connecting import defaults
 from uvnet.errors import invalid_type, invalid_value
@@ -11,6 +12,11 @@ from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, normalize
 from uvnet.scopes import enter_socket
 from uvnet.server import Server
 from uvnet.socket import Socket
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from uvnet.keywords import ConnectKeywords, ServerKeywords
 
 __all__ = [
     "connect",
@@ -24,6 +30,16 @@ __all__ = [
 ]
 
 
+@overload
+def create_server(
+    options: ServerKeywords | None = None,
+    connection_listener: Callable[[Socket], object] | None = None,
+    **keywords: Unpack[ServerKeywords],
+) -> Server: ...
+@overload
+def create_server(
+    options: Callable[[Socket], object], **keywords: Unpack[ServerKeywords]
+) -> Server: ...
 def create_server(
     options: Any = None, connection_listener: Callable[..., Any] | None = None, **keywords: Any
 ) -> Server:
@@ -34,6 +50,30 @@ def create_server(
     return Server(options, connection_listener, **keywords)
 
 
+@overload
+def connect(
+    port: int | str,
+    host: str | None,
+    listener: Callable[[], object] | None = None,
+    /,
+    **keywords: Unpack[ConnectKeywords],
+) -> Socket: ...
+@overload
+def connect(
+    port_or_path: int | str | os.PathLike[str],
+    listener: Callable[[], object] | None = None,
+    /,
+    **keywords: Unpack[ConnectKeywords],
+) -> Socket: ...
+@overload
+def connect(
+    options: ConnectKeywords,
+    listener: Callable[[], object] | None = None,
+    /,
+    **keywords: Unpack[ConnectKeywords],
+) -> Socket: ...
+@overload
+def connect(**keywords: Unpack[ConnectKeywords]) -> Socket: ...
 def connect(*arguments: Any, **keywords: Any) -> Socket:
     """A new Socket that connects; the arguments are those of Socket.connect() and the options of Socket.
 
@@ -44,10 +84,8 @@ def connect(*arguments: Any, **keywords: Any) -> Socket:
         if options.get(name) is not None:
             # The socket would be connected already.
             raise invalid_value(f"options.{name}", options[name], "is of no use to connect()")
-    socket = Socket({name: value for name, value in options.items() if name in SOCKET_OPTIONS})
-    if listener is None:
-        return socket.connect(options)
-    return socket.connect(options, listener)
+    socket = Socket(**{name: value for name, value in options.items() if name in SOCKET_OPTIONS})
+    return socket.connect(**options, callback=listener)
 
 
 create_connection = connect

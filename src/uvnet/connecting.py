@@ -94,8 +94,9 @@ class Connector:
             return
         query = {"family": options.family, "hints": hints, "all": self.many}
         if is_async_callable(options.lookup):
-            self.task = self.socket._record.loop.create_task(options.lookup(options.host, query))
-            self.task.add_done_callback(self._lookup_task_done)
+            task = self.socket._record.loop.create_task(options.lookup(options.host, query))
+            task.add_done_callback(self._lookup_task_done)
+            self.task = task
         else:
             try:
                 options.lookup(options.host, query, self._lookup_answered)

@@ -36,7 +36,7 @@ _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 class Decoder(Protocol):
     """Turns chunks of bytes into text, holding back what a later chunk completes."""
 
-    def decode(self, data: bytes, final: bool = False) -> str: ...
+    def decode(self, data: bytes, /, final: bool = False) -> str: ...
 
 
 def canonical_encoding(name: object) -> str:

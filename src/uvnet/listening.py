@@ -11,40 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from uvnet.errors import NetValueError, invalid_type, invalid_value, out_of_range
+from uvnet.keywords import ListenKeywords, ServerKeywords
 from uvnet.options import check_path, check_port, is_pipe_name, normalize, reject_unknown, to_number
 
 __all__ = ["ListenOptions", "bound_inode", "open_up", "parse_listen_options", "unlink_if_same"]
 
 DEFAULT_BACKLOG = 511
 
-_LISTEN_OPTIONS = frozenset(
-    {
-        "backlog",
-        "exclusive",
-        "fd",
-        "handle",
-        "host",
-        "ipv6_only",
-        "path",
-        "port",
-        "readable_all",
-        "reuse_port",
-        "writable_all",
-    }
-)
-SERVER_OPTIONS = frozenset(
-    {
-        "allow_half_open",
-        "block_list",
-        "high_water_mark",
-        "keep_alive",
-        "keep_alive_initial_delay",
-        "max_buffered",
-        "no_delay",
-        "on_max_buffered",
-        "pause_on_connect",
-    }
-)
+_LISTEN_OPTIONS = frozenset(ListenKeywords.__annotations__)
+SERVER_OPTIONS = frozenset(ServerKeywords.__annotations__)
 
 
 class ListenOptions(NamedTuple):

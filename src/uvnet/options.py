@@ -22,6 +22,7 @@ from uvnet.errors import (
     out_of_range,
 )
 from uvnet.ip import is_ip
+from uvnet.keywords import ConnectKeywords, SocketKeywords
 
 __all__ = ["ConnectOptions", "merge_options", "normalize", "parse_connect_options"]
 
@@ -204,41 +205,8 @@ class ConnectOptions(NamedTuple):
     attempt_timeout: float
 
 
-SOCKET_OPTIONS = frozenset(
-    {
-        "allow_half_open",
-        "block_list",
-        "encoding",
-        "fd",
-        "handle",
-        "high_water_mark",
-        "keep_alive",
-        "keep_alive_initial_delay",
-        "max_buffered",
-        "no_delay",
-        "on_max_buffered",
-        "onread",
-        "readable",
-        "readable_high_water_mark",
-        "type_of_service",
-        "writable",
-        "writable_high_water_mark",
-    }
-)
-CONNECT_OPTIONS = frozenset(
-    {
-        "auto_select_family",
-        "auto_select_family_attempt_timeout",
-        "family",
-        "hints",
-        "host",
-        "local_address",
-        "local_port",
-        "lookup",
-        "path",
-        "port",
-    }
-)
+SOCKET_OPTIONS = frozenset(SocketKeywords.__annotations__)
+CONNECT_OPTIONS = frozenset(ConnectKeywords.__annotations__)
 _FAMILIES = {None: 0, 0: 0, 4: 4, 6: 6, "IPv4": 4, "IPv6": 6}
 
 

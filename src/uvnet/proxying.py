@@ -58,14 +58,14 @@ def create_proxy(
     'upstreamError' (error, client) when that fails; without a listener the error is logged.
     Raises TypeError or ValueError for bad arguments.  This is not in Node.
     """
-    target = _target(upstream)
+    target = {**_target(upstream), "allow_half_open": True}
     check_seconds(connect_timeout, "connect_timeout")
     if idle_timeout is not None:
         check_seconds(idle_timeout, "idle_timeout")
     if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
         raise invalid_value("send_proxy_protocol", send_proxy_protocol, "must be 1, 2 or None")
     options = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
-    server = create_server(options)
+    server = create_server(None, None, **options)
     server.max_connections = max_connections
     for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
         if name in options:
@@ -149,7 +149,7 @@ class _Proxy:
         """Connect, and pipe both ways."""
         if not client.listener_count("error"):
             client.on("error", _ignore)
-        upstream = connect({**self.target, "allow_half_open": True})
+        upstream = connect(**self.target)
 
         def timed_out() -> None:
             upstream.destroy(_timeout("the connection was not made in time"))
@@ -207,11 +207,13 @@ def _timeout(message: str) -> OSError:
 
 
 def _remote(socket: Socket) -> tuple[str, int] | None:
-    return None if socket.remote_address is None else (socket.remote_address, socket.remote_port)
+    address, port = socket.remote_address, socket.remote_port
+    return None if address is None or port is None else (address, port)
 
 
 def _local(socket: Socket) -> tuple[str, int] | None:
-    return None if socket.local_address is None else (socket.local_address, socket.local_port)
+    address, port = socket.local_address, socket.local_port
+    return None if address is None or port is None else (address, port)
 
 
 def _set_names(socket: Socket, header: ProxyHeader) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from uvnet._core import alive
 from uvnet._core.loop import record_of, running_record, take_pending_loop
@@ -18,6 +18,10 @@ __all__ = ["active_handles", "run"]
 _T = TypeVar("_T")
 
 
+@overload
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T: ...
+@overload
+def run(main: None = None, *, debug: bool | None = None) -> None: ...
 def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = None) -> _T | None:
     """Run the loop that the objects made so far in this thread belong to, then close it.
 

@@ -50,7 +50,6 @@ from uvnet.options import (
 )
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
-_CONNECT_KEYWORDS = CONNECT_OPTIONS | SOCKET_OPTIONS | {"timeout"}
 
 cdef class Socket(Relaying):
     """A connection.  Options, as one mapping or as keywords:
@@ -131,7 +130,7 @@ cdef class Socket(Relaying):
         """
         self.record.check()
         options, listener = normalize(arguments, keywords, ("host",))
-        reject_unknown(options, _CONNECT_KEYWORDS, "connect()")
+        reject_unknown(options, CONNECT_OPTIONS, "connect()")
         parsed = parse_connect_options(options, defaults.auto_select_family, defaults.attempt_timeout)
         timeout = options.get("timeout")
         if timeout is not None:

@@ -10,9 +10,8 @@ import os
 import signal
 from typing import Any
 
-from uvnet._core.counters import snapshot
-
 import uvnet
+from uvnet._core.counters import snapshot
 
 SERVER_EVENTS = ("listening", "connection", "drop", "error", "close")
 SOCKET_EVENTS = (

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ def _receive(connection: socket.socket, buffer: bytearray) -> None:
 
 
 @contextlib.contextmanager
-def _running(name: str, connections: int) -> Iterator[_Server]:
+def _running(name: str, connections: int) -> Generator[_Server, None, None]:
     parent = str(Path(uvnet.__file__).parent.parent)
     search = os.pathsep.join(filter(None, [parent, os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(

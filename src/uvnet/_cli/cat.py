@@ -46,7 +46,7 @@ async def _cat(endpoint: Endpoint, listen: bool, verbose: bool) -> None:
 
 
 async def _connect(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
-    socket = uvnet.connect(endpoint.options(), allow_half_open=True)
+    socket = uvnet.connect(**endpoint.options(), allow_half_open=True)
     socket.on("error", _heard_elsewhere)
     await uvnet.once(socket, "connect")
     if verbose:
@@ -64,7 +64,7 @@ async def _accept(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
         accepted.set_result(socket)
 
     server = uvnet.create_server(on_connection, allow_half_open=True)
-    server.listen(endpoint.options())
+    server.listen(**endpoint.options())
     await uvnet.once(server, "listening")
     if verbose:
         say(f"listening on {describe(server.address())}")

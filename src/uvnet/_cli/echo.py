@@ -41,9 +41,9 @@ def _start(arguments: argparse.Namespace) -> int:
 
 async def _echo(endpoint: Endpoint, verbose: bool) -> None:
     def on_connection(socket: uvnet.Socket) -> None:
+        peer = peer_of(socket)
         # A client that resets its connection is no error of this program.
         socket.on("error", lambda error: report(f"{peer}: {explain(error)}"))
-        peer = peer_of(socket)
         report(f"{peer}: connected")
         socket.on("close", lambda _: report(f"{peer}: closed, {socket.bytes_written} bytes echoed"))
         socket.pipe(socket)

@@ -32,8 +32,9 @@ async def _uvnet() -> int:
     server = uvnet.create_server(on_connection, no_delay=True)
     server.listen(0, HOST)
     await uvnet.once(server, "listening")
-    port: int = server.address().port
-    return port
+    address = server.address()
+    assert isinstance(address, uvnet.Address)
+    return address.port
 
 
 class _Echo(asyncio.Protocol):

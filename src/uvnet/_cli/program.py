@@ -125,7 +125,7 @@ def _flush_if_possible() -> None:
 
 async def serve(server: uvnet.Server, endpoint: Endpoint) -> None:
     """Listen, print where, and go on until a signal comes.  Raises OSError where listening fails."""
-    server.listen(endpoint.options())
+    server.listen(**endpoint.options())
     await uvnet.once(server, "listening")
     # From here on an error concerns one connection, not the server.
     server.on("error", lambda error: say(explain(error)))
@@ -135,6 +135,7 @@ async def serve(server: uvnet.Server, endpoint: Endpoint) -> None:
 
 def peer_of(socket: uvnet.Socket) -> str:
     """The other end of a connection, as it is printed."""
-    if socket.remote_address is None:
+    address, family, port = socket.remote_address, socket.remote_family, socket.remote_port
+    if address is None or family is None or port is None:
         return "a Unix socket"
-    return describe(uvnet.Address(socket.remote_address, socket.remote_family, socket.remote_port))
+    return describe(uvnet.Address(address, family, port))

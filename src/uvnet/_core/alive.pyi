@@ -1,0 +1,6 @@
+from typing import Any
+
+from uvnet._core.record import LoopRecord
+
+def stop_when_idle(record: LoopRecord) -> None: ...
+def active_handles(record: LoopRecord) -> list[Any]: ...

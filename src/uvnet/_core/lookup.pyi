@@ -1,0 +1,18 @@
+from collections.abc import Callable
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from uvnet._core.record import LoopRecord
+
+@disjoint_base
+class Lookup:
+    def cancel(self) -> None: ...
+
+def look_up(
+    record: LoopRecord,
+    hostname: str,
+    family: int,
+    hints: int,
+    callback: Callable[[Any, Any], object],
+) -> Lookup: ...

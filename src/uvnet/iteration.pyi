@@ -1,0 +1,13 @@
+from collections.abc import Awaitable
+from typing import Any
+
+from typing_extensions import Self, disjoint_base
+
+from uvnet.readable import Readable
+
+@disjoint_base
+class ChunkIterator:
+    def __init__(self, stream: Readable) -> None: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[Any]: ...
+    def __del__(self) -> None: ...

@@ -1,0 +1,126 @@
+"""The options of each call with their types: what may be given as keywords, or as one mapping.
+
+These classes say which options exist; nothing here looks at values.  Where one is None the default counts.
+A mapping whose keys a type checker cannot know is handed over as keywords: connect(**options).
+Node: "new net.Socket([options])", "net.createServer()", "server.listen(options)", "socket.connect(options)".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import os
+    import socket
+
+    from typing_extensions import Buffer
+
+    from uvnet.blocklist import BlockList
+    from uvnet.server import Server
+    from uvnet.socket import Socket
+
+__all__ = [
+    "ConnectKeywords",
+    "Drop",
+    "ListenKeywords",
+    "OnRead",
+    "ServerKeywords",
+    "SocketKeywords",
+]
+
+
+class OnRead(TypedDict):
+    """The option onread: where to read to, and whom to tell.
+
+    `buffer` is writable, or a function that returns the buffer for the next read; callback(nread, buffer)
+    may return False to pause.
+    """
+
+    buffer: Buffer | Callable[[], Buffer | None]
+    callback: Callable[[int, Any], object]
+
+
+class SocketKeywords(TypedDict, total=False):
+    """Options of Socket()."""
+
+    allow_half_open: bool
+    block_list: BlockList | None
+    encoding: str | None
+    fd: int
+    handle: int | socket.socket | Socket
+    high_water_mark: int | None
+    keep_alive: bool
+    keep_alive_initial_delay: float
+    max_buffered: int | None
+    no_delay: bool
+    on_max_buffered: Literal["destroy", "raise"]
+    onread: OnRead | None
+    readable: bool
+    readable_high_water_mark: int | None
+    type_of_service: int | None
+    writable: bool
+    writable_high_water_mark: int | None
+
+
+class ConnectKeywords(SocketKeywords, total=False):
+    """Options of connect(), those of Socket() among them."""
+
+    auto_select_family: bool | None
+    auto_select_family_attempt_timeout: float | None
+    callback: Callable[[], object] | None
+    family: Literal[0, 4, 6, "IPv4", "IPv6"] | None
+    hints: int | None
+    host: str | None
+    local_address: str | None
+    local_port: int | None
+    lookup: Callable[..., Any] | None
+    path: str | bytes | os.PathLike[str] | None
+    port: int | str
+    timeout: float | None
+
+
+class ServerKeywords(TypedDict, total=False):
+    """Options of Server() and create_server()."""
+
+    allow_half_open: bool
+    block_list: BlockList | None
+    high_water_mark: int | None
+    keep_alive: bool
+    keep_alive_initial_delay: float
+    max_buffered: int | None
+    no_delay: bool
+    on_max_buffered: Literal["destroy", "raise"]
+    pause_on_connect: bool
+
+
+class ListenKeywords(TypedDict, total=False):
+    """Options of listen()."""
+
+    backlog: int | None
+    callback: Callable[[], object] | None
+    exclusive: bool
+    fd: int
+    handle: int | socket.socket | Socket | Server
+    host: str | None
+    ipv6_only: bool
+    path: str | bytes | os.PathLike[str] | None
+    port: int | str | None
+    readable_all: bool
+    reuse_port: bool
+    writable_all: bool
+
+
+class _Reason(TypedDict):
+    reason: str
+
+
+class Drop(_Reason, total=False):
+    """What 'drop' tells about a connection that was closed at once; the addresses on TCP only."""
+
+    local_address: str
+    local_family: Literal["IPv4", "IPv6"]
+    local_port: int
+    remote_address: str
+    remote_family: Literal["IPv4", "IPv6"]
+    remote_port: int

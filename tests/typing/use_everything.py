@@ -1,0 +1,523 @@
+"""Every public name, used as programs use it.  Type checkers read it; nobody runs it.
+
+tests/test_typing.py sees to it that no public name is missing here.  Each function is one part of the
+interface; assert_type() says what a checker must find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import ipaddress
+import pathlib
+import socket as plain
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
+
+from typing_extensions import assert_type
+
+import uvnet
+from uvnet.keywords import (
+    ConnectKeywords,
+    Drop,
+    ListenKeywords,
+    OnRead,
+    ServerKeywords,
+    SocketKeywords,
+)
+
+
+def nothing() -> None: ...
+
+
+def done(error: BaseException | None) -> None: ...
+
+
+def own_listener(first: int, second: str) -> None: ...
+
+
+async def in_a_task(socket: uvnet.Socket) -> None: ...
+
+
+def servers() -> None:
+    def accept(socket: uvnet.Socket) -> None: ...
+
+    options: ServerKeywords = {
+        "allow_half_open": True,
+        "block_list": uvnet.BlockList(),
+        "high_water_mark": 1024,
+        "keep_alive": True,
+        "keep_alive_initial_delay": 1.5,
+        "no_delay": True,
+        "pause_on_connect": True,
+    }
+    assert_type(uvnet.create_server(), uvnet.Server)
+    assert_type(uvnet.create_server(accept), uvnet.Server)
+    uvnet.create_server(in_a_task)
+    uvnet.create_server(lambda socket: socket.pipe(socket))
+    uvnet.create_server(accept, no_delay=True)
+    uvnet.create_server(options)
+    uvnet.create_server(options, accept)
+    uvnet.create_server(None, accept, **options)
+    uvnet.create_server({"allow_half_open": True}, accept)
+    uvnet.create_server(allow_half_open=True, connection_listener=accept)
+    uvnet.Server()
+    uvnet.Server(accept)
+    uvnet.Server(options, accept)
+    server = uvnet.Server(options)
+
+    assert_type(server.close(), uvnet.Server)
+    server.close(done)
+    assert_type(server.address(), uvnet.Address | str | None)
+    assert_type(server.get_connections(lambda error, count: print(count + 1)), uvnet.Server)
+    assert_type(server.ref().unref(), uvnet.Server)
+    assert_type(server.listening, bool)
+    server.max_connections = 100
+    server.max_connections = None
+    server.allow_half_open = True
+    server.pause_on_connect = True
+
+
+def listening(server: uvnet.Server, file: io.FileIO) -> None:
+    class WithDescriptor:
+        fd = 3
+
+    options: ListenKeywords = {
+        "backlog": 511,
+        "callback": nothing,
+        "exclusive": True,
+        "host": "localhost",
+        "ipv6_only": True,
+        "port": 8124,
+        "reuse_port": True,
+    }
+    assert_type(server.listen(), uvnet.Server)
+    server.listen(nothing)
+    server.listen(8124)
+    server.listen("8124")
+    server.listen(8124, nothing)
+    server.listen(8124, 511)
+    server.listen(8124, 511, nothing)
+    server.listen(8124, "localhost")
+    server.listen(8124, None, 511)
+    server.listen(8124, "localhost", nothing)
+    server.listen(8124, "localhost", 511)
+    server.listen(8124, "localhost", 511, nothing)
+    server.listen(8124, backlog=10, callback=nothing)
+    server.listen("/tmp/echo.sock")
+    server.listen(pathlib.Path("/tmp/echo.sock"), nothing)
+    server.listen("/tmp/echo.sock", 511, nothing)
+    server.listen("/tmp/echo.sock", readable_all=True, writable_all=True)
+    server.listen(path=b"/tmp/echo.sock")
+    server.listen(options)
+    server.listen(options, nothing)
+    server.listen({"port": 80, "host": "localhost"}, nothing)
+    server.listen(**options)
+    server.listen(port=80, host="localhost")
+    server.listen(fd=3)
+    server.listen(handle=plain.socket())
+    server.listen(handle=uvnet.Server())
+    server.listen(plain.socket())
+    server.listen(uvnet.Server(), nothing)
+    server.listen(uvnet.Socket(), 511, nothing)
+    server.listen(WithDescriptor())
+
+
+def server_events(server: uvnet.Server) -> None:
+    def on_connection(socket: uvnet.Socket) -> None: ...
+
+    def on_drop(drop: Drop) -> None:
+        assert_type(drop["reason"], str)
+        print(drop.get("local_address"), drop.get("local_family"), drop.get("local_port"))
+        print(drop.get("remote_address"), drop.get("remote_family"), drop.get("remote_port"))
+
+    def on_error(error: OSError) -> None: ...
+
+    assert_type(server.on("connection", on_connection), uvnet.Server)
+    server.on("connection", in_a_task)
+    server.on("connection", lambda socket: socket.end())
+    server.once("listening", nothing)
+    server.add_listener("drop", on_drop)
+    server.prepend_listener("error", on_error)
+    server.prepend_once_listener("close", nothing)
+    server.on("own event", own_listener)
+    server.on(("a", "tuple"), nothing)
+
+    @server.on("connection")
+    def accept(socket: uvnet.Socket) -> None: ...
+
+    as_before: Callable[[uvnet.Socket], None] = accept
+    print(as_before)
+
+    @server.on("connection")
+    async def accept_in_a_task(socket: uvnet.Socket) -> None: ...
+
+    @server.once("listening")
+    def bound() -> None: ...
+
+    @server.on("drop")
+    def drop(drop: Drop) -> None: ...
+
+    @server.on("error")
+    def error(error: Exception) -> None: ...
+
+    @server.on("own event")
+    def own(first: int, second: str) -> None: ...
+
+
+def connecting() -> None:
+    def look_up(hostname: str, options: dict[str, Any], callback: Callable[..., None]) -> None:
+        callback(None, "127.0.0.1", 4)
+
+    options: ConnectKeywords = {
+        "auto_select_family": True,
+        "auto_select_family_attempt_timeout": 0.5,
+        "callback": nothing,
+        "family": 4,
+        "hints": plain.AI_ADDRCONFIG,
+        "host": "localhost",
+        "local_address": "127.0.0.1",
+        "local_port": 0,
+        "lookup": look_up,
+        "port": 8124,
+        "timeout": 3,
+    }
+    assert_type(uvnet.connect(8124), uvnet.Socket)
+    uvnet.connect("8124", nothing)
+    uvnet.connect(8124, nothing)
+    uvnet.connect(8124, "localhost")
+    uvnet.connect(8124, "localhost", nothing)
+    uvnet.connect(8124, "localhost", no_delay=True)
+    uvnet.connect("/tmp/echo.sock")
+    uvnet.connect(pathlib.Path("/tmp/echo.sock"), nothing)
+    uvnet.connect(options)
+    uvnet.connect(options, nothing)
+    uvnet.connect({"port": 80}, nothing)
+    uvnet.connect(**options)
+    uvnet.connect(port=80, host="localhost", allow_half_open=True, callback=nothing)
+    uvnet.connect(path="/tmp/echo.sock")
+    uvnet.create_connection(8124, "localhost", nothing)
+
+    socket = uvnet.Socket()
+    assert_type(socket.connect(8124), uvnet.Socket)
+    socket.connect(8124, "localhost")
+    socket.connect(8124, "localhost", nothing)
+    socket.connect("/tmp/echo.sock", nothing)
+    socket.connect(options, nothing)
+    socket.connect(**options)
+    assert_type(socket.connecting, bool)
+    assert_type(socket.pending, bool)
+    assert_type(socket.ready_state, Literal["opening", "open", "readOnly", "writeOnly", "closed"])
+    assert_type(socket.auto_select_family_attempted_addresses, list[str] | None)
+
+    uvnet.set_default_auto_select_family(True)
+    assert_type(uvnet.get_default_auto_select_family(), bool)
+    uvnet.set_default_auto_select_family_attempt_timeout(0.25)
+    assert_type(uvnet.get_default_auto_select_family_attempt_timeout(), float)
+
+
+def making_sockets() -> None:
+    def got(nread: int, buffer: bytearray) -> bool:
+        return nread > 0
+
+    onread: OnRead = {"buffer": bytearray(65536), "callback": got}
+    options: SocketKeywords = {
+        "allow_half_open": True,
+        "block_list": uvnet.BlockList(),
+        "encoding": "utf8",
+        "high_water_mark": 65536,
+        "keep_alive": True,
+        "keep_alive_initial_delay": 10,
+        "no_delay": True,
+        "onread": onread,
+        "readable": True,
+        "readable_high_water_mark": 65536,
+        "type_of_service": 16,
+        "writable": True,
+        "writable_high_water_mark": 65536,
+    }
+    uvnet.Socket()
+    uvnet.Socket(3)
+    uvnet.Socket({"fd": 3})
+    uvnet.Socket(options)
+    uvnet.Socket(**options)
+    uvnet.Socket(handle=plain.socket(), readable=False)
+    uvnet.Socket(handle=uvnet.Socket())
+    uvnet.Socket(onread={"buffer": lambda: bytearray(1024), "callback": got})
+
+
+def socket_events(socket: uvnet.Socket) -> None:
+    def on_bytes(chunk: bytes) -> None: ...
+
+    def on_text(chunk: str) -> None: ...
+
+    def on_failed(address: str, port: int, family: int, error: Exception) -> None: ...
+
+    async def on_end() -> None: ...
+
+    assert_type(socket.on("data", on_bytes), uvnet.Socket)
+    socket.on("data", on_text)
+    socket.on("data", lambda chunk: print(chunk.hex()))
+    socket.on("connect", nothing).on("ready", nothing).on("timeout", socket.destroy)
+    socket.on("end", on_end)
+    socket.on("drain", nothing)
+    socket.on("finish", nothing)
+    socket.on("readable", nothing)
+    socket.on("pause", nothing)
+    socket.on("resume", nothing)
+    socket.once("close", lambda had_error: print(had_error))
+    socket.add_listener("error", lambda error: print(error.code))
+    socket.prepend_listener("pipe", lambda source: print(source.readable))
+    socket.prepend_once_listener("unpipe", lambda source: print(source.readable))
+    socket.on("lookup", lambda error, address, family, host: print(host.upper()))
+    socket.on("connectionAttempt", lambda address, port, family: print(port + family))
+    socket.on("connectionAttemptTimeout", lambda address, port, family: print(port + family))
+    socket.on("connectionAttemptFailed", on_failed)
+    socket.on("own event", nothing)
+
+    @socket.on("data")
+    def data(chunk: bytes) -> None: ...
+
+    as_before: Callable[[bytes], None] = data
+    print(as_before)
+
+    @socket.on("data")
+    async def data_in_a_task(chunk: bytes) -> None: ...
+
+    @socket.once("close")
+    def closed(had_error: bool) -> None: ...
+
+    @socket.once("end")
+    async def end() -> None: ...
+
+
+def writing(socket: uvnet.Socket) -> None:
+    assert_type(socket.write(b"data"), bool)
+    socket.write("text")
+    socket.write("text", "latin1")
+    socket.write("text", "latin1", done)
+    socket.write(bytearray(b"data"), done)
+    socket.write(memoryview(b"data"), callback=done)
+    assert_type(socket.end(), uvnet.Socket)
+    socket.end(b"data")
+    socket.end("text", "latin1", done)
+    socket.end("text", done)
+    socket.end(done)
+    socket.end(callback=done)
+    socket.cork()
+    socket.uncork()
+    assert_type(socket.set_default_encoding("latin1"), uvnet.Socket)
+    assert_type(socket.destroy(), uvnet.Socket)
+    socket.destroy(ValueError("no"))
+    assert_type(socket.destroy_soon(), uvnet.Socket)
+    assert_type(socket.reset_and_destroy(), uvnet.Socket)
+    assert_type(socket.writable, bool)
+    assert_type(socket.writable_length, int)
+    assert_type(socket.writable_high_water_mark, int)
+    assert_type(socket.writable_ended, bool)
+    assert_type(socket.writable_finished, bool)
+    assert_type(socket.writable_corked, int)
+    assert_type(socket.writable_need_drain, bool)
+
+
+def reading(socket: uvnet.Socket, file: io.BufferedWriter) -> None:
+    assert_type(socket.pause().resume(), uvnet.Socket)
+    assert_type(socket.is_paused(), bool)
+    chunk: bytes | None = socket.read()
+    text: str | None = socket.set_encoding().read(10)
+    print(chunk, text)
+    assert_type(socket.unshift(b"data"), bool)
+    socket.unshift("text", "latin1")
+    assert_type(socket.set_encoding("utf8"), uvnet.Socket)
+    assert_type(socket.pipe(uvnet.Socket()), uvnet.Socket)
+    assert_type(socket.pipe(file, end=False), io.BufferedWriter)
+    socket.pipe(sys.stdout.buffer, {"end": False})
+    assert_type(socket.unpipe(file).unpipe(), uvnet.Socket)
+    assert_type(socket.readable, bool)
+    assert_type(socket.readable_flowing, bool | None)
+    assert_type(socket.readable_length, int)
+    assert_type(socket.readable_high_water_mark, int)
+    assert_type(socket.readable_ended, bool)
+    assert_type(socket.destroyed, bool)
+    assert_type(socket.errored, BaseException | None)
+    assert_type(socket.closed, bool)
+    encoding: str | None = socket.readable_encoding
+    print(encoding)
+
+
+def states_of_connections(socket: uvnet.Socket) -> None:
+    address = socket.address()
+    if address is not None:
+        assert_type(address, uvnet.Address)
+        assert_type(address.address, str)
+        assert_type(address.family, str)
+        assert_type(address.port, int)
+    assert_type(socket.local_address, str | None)
+    assert_type(socket.local_family, Literal["IPv4", "IPv6"] | None)
+    assert_type(socket.local_port, int | None)
+    assert_type(socket.remote_address, str | None)
+    assert_type(socket.remote_family, Literal["IPv4", "IPv6"] | None)
+    assert_type(socket.remote_port, int | None)
+    credentials = socket.peer_credentials
+    if credentials is not None:
+        assert_type(credentials, uvnet.PeerCredentials)
+        print(credentials.pid + credentials.uid + credentials.gid)
+    assert_type(socket.bytes_read, int)
+    assert_type(socket.bytes_written, int)
+    assert_type(socket.buffer_size, int | None)
+    assert_type(socket.server, uvnet.Server | None)
+    socket.allow_half_open = True
+
+
+def options_of_connections(socket: uvnet.Socket) -> None:
+    assert_type(socket.set_no_delay(), uvnet.Socket)
+    socket.set_no_delay(False)
+    assert_type(socket.set_keep_alive(True, 30, interval=5, count=3), uvnet.Socket)
+    assert_type(socket.set_type_of_service(16), uvnet.Socket)
+    assert_type(socket.get_type_of_service(), int)
+    assert_type(socket.set_timeout(3), uvnet.Socket)
+    socket.set_timeout(0.5, nothing)
+    assert_type(socket.timeout, float | None)
+    assert_type(socket.ref().unref(), uvnet.Socket)
+
+
+def proxies() -> None:
+    def on_upstream(client: uvnet.Socket, socket: uvnet.Socket) -> None: ...
+
+    def on_unreached(error: Exception, client: uvnet.Socket) -> None: ...
+
+    proxy = uvnet.create_proxy(8124)
+    assert_type(proxy, uvnet.Server)
+    proxy.on("upstream", on_upstream).on("upstreamError", on_unreached)
+    uvnet.create_proxy(("localhost", 8124), connect_timeout=1, idle_timeout=60, no_delay=False)
+    uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
+    uvnet.create_proxy({"port": 8124}, max_connections=100)
+
+
+def activation(server: uvnet.Server) -> None:
+    for socket in uvnet.listen_fds():
+        server.listen(socket)
+    assert_type(uvnet.listen_fds("http"), list[plain.socket])
+
+
+def block_lists() -> None:
+    blocked = uvnet.BlockList()
+    blocked.add_address("10.0.0.1")
+    blocked.add_address(ipaddress.ip_address("::1"), "ipv6")
+    blocked.add_address(uvnet.SocketAddress("10.0.0.1"))
+    blocked.add_addresses(["10.0.0.1", "10.0.0.2"])
+    blocked.add_range("10.0.0.1", "10.0.0.9", "ipv4")
+    blocked.add_subnet("10.0.0.0", 8)
+    blocked.add_cidr("10.0.0.0/8")
+    blocked.add_cidr(ipaddress.ip_network("fc00::/7"))
+    blocked.add_cidrs(uvnet.BlockList.PRIVATE_RANGES)
+    assert_type(blocked.remove_address("10.0.0.1"), bool)
+    assert_type(blocked.remove_range("10.0.0.1", "10.0.0.9"), bool)
+    assert_type(blocked.remove_subnet("10.0.0.0", 8), bool)
+    assert_type(blocked.remove_cidr("10.0.0.0/8"), bool)
+    assert_type(blocked.check("::1", "ipv6"), bool)
+    assert_type("10.0.0.1" in blocked, bool)
+    assert_type(blocked.rules, list[str])
+    assert_type(blocked.size, int)
+    blocked.from_json(blocked.to_json())
+    blocked.clear()
+    anything: object = blocked
+    if uvnet.BlockList.is_block_list(anything):
+        assert_type(anything, uvnet.BlockList)
+
+
+def socket_addresses() -> None:
+    address = uvnet.SocketAddress("::1", 80, "ipv6", flow_label=1)
+    uvnet.SocketAddress(address="10.0.0.1", port=80)
+    uvnet.SocketAddress({"address": "10.0.0.1", "port": 80})
+    uvnet.SocketAddress(ipaddress.ip_address("::1"), 80)
+    assert_type(address.address, str)
+    assert_type(address.port, int)
+    assert_type(address.family, Literal["ipv4", "ipv6"])
+    assert_type(address.flow_label, int)
+    assert_type(uvnet.SocketAddress.parse("10.0.0.1:80"), uvnet.SocketAddress | None)
+    print({address}, address < uvnet.SocketAddress(), address == uvnet.SocketAddress())
+    anything: object = address
+    if uvnet.SocketAddress.is_socket_address(anything):
+        assert_type(anything, uvnet.SocketAddress)
+
+
+def emitters() -> None:
+    class Clock(uvnet.EventEmitter):
+        def tick(self) -> None:
+            self.emit("tick", 1, "two")
+
+    clock = Clock()
+    assert_type(clock.on("tick", print), Clock)
+    assert_type(clock.add_listener("tick", print), Clock)
+    assert_type(clock.once("tick", print), Clock)
+    assert_type(clock.prepend_listener("tick", print), Clock)
+    assert_type(clock.prepend_once_listener("tick", print), Clock)
+    assert_type(clock.remove_listener("tick", print), Clock)
+    assert_type(clock.off("tick", print), Clock)
+    assert_type(clock.remove_all_listeners(), Clock)
+    assert_type(clock.remove_all_listeners("tick"), Clock)
+    assert_type(clock.emit("tick"), bool)
+    assert_type(clock.listeners("tick"), list[Callable[..., Any]])
+    assert_type(clock.raw_listeners("tick"), list[Callable[..., Any]])
+    assert_type(clock.listener_count("tick"), int)
+    assert_type(clock.event_names(), list[Any])
+    assert_type(clock.set_max_listeners(0), Clock)
+    assert_type(clock.get_max_listeners(), int)
+
+    @clock.on("tick")
+    def tick(number: int, text: str) -> None: ...
+
+    tick(1, "two")
+
+
+def errors() -> None:
+    try:
+        uvnet.connect(-1)
+    except (uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
+        assert_type(error.code, str)
+    kinds: list[type[Exception]] = [
+        uvnet.NetTypeError,
+        uvnet.NetValueError,
+        uvnet.NetRuntimeError,
+        uvnet.MaxListenersExceededWarning,
+    ]
+    print(kinds)
+
+
+async def awaiting(server: uvnet.Server, socket: uvnet.Socket) -> None:
+    assert_type(await uvnet.once(server, "listening"), tuple[Any, ...])
+    async for arguments in uvnet.on(server, "connection"):
+        assert_type(arguments, tuple[Any, ...])
+    async for chunk in socket:
+        piece: bytes = chunk
+        print(piece)
+    await asyncio.wait_for(anext(aiter(socket)), 1)
+    await uvnet.finished(socket)
+    await uvnet.finished(socket, readable=False, writable=True)
+    stop = uvnet.finished(socket, done)
+    stop()
+    await uvnet.pipeline(socket, socket)
+    assert_type(uvnet.pipeline(socket, socket, done), uvnet.Socket)
+    assert_type(uvnet.pipeline(socket, socket, callback=done), uvnet.Socket)
+
+
+def running() -> None:
+    async def main() -> int:
+        return 1
+
+    assert_type(uvnet.run(main()), int)
+    assert_type(uvnet.run(), None)
+    uvnet.run(main(), debug=True)
+    uvnet.next_tick(print, "text", 1)
+    handles: list[Any] = uvnet.active_handles()
+    print(handles, uvnet.__version__)
+
+
+def addresses() -> None:
+    assert_type(uvnet.is_ip("::1"), int)
+    assert_type(uvnet.is_ipv4("127.0.0.1"), bool)
+    assert_type(uvnet.is_ipv6(object()), bool)
+    address, family, port = uvnet.Address("127.0.0.1", "IPv4", 80)
+    print(address, family, port)
