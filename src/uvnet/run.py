@@ -26,7 +26,8 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
     """Run the loop that the objects made so far in this thread belong to, then close it.
 
     With a coroutine: until it is done; returns its result or raises its exception, like asyncio.run().
-    Without: until nothing keeps the loop alive (no open, referenced server or connection, no task, no timer).
+    Without: until nothing keeps the loop alive (no open, referenced server or connection, no task, no timer, nothing
+    written that waits to be sent).
     In both cases everything that is still open is closed before it returns or raises (also for Ctrl-C).
     `debug`: True or False sets asyncio's debug mode, None leaves it.
     Raises RuntimeError inside a running loop, and TypeError for anything that is no coroutine.
