@@ -1,7 +1,7 @@
 """A Sphinx extension: docstrings are plain text for help(), and become reStructuredText here.
 
 Options that stand one below the other become a list, "Raises ...", "Node: ..." and "asyncio: ..." fields of their
-own, names literals.  Everything else that reStructuredText would take for markup is escaped.
+own, and names become literals.  Everything else that reStructuredText would take for markup is escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 _NAME = r"[a-z_]+(?: \([^)]*\))?"
 _OPTION = re.compile(rf"({_NAME}(?:(?:, | or ){_NAME})*): (?=\S)")
 _FIELD = re.compile(r"(?<=[.;)] )(?=(?:Raises |Node: |asyncio: |This is not in Node))")
-_TITLES = {"Raises": "Errors", "Node:": "Node", "asyncio:": "asyncio"}
+_TITLES = {"Raises": "Errors", "Node:": "Node", "asyncio:": "In asyncio"}
 _LITERAL = re.compile(
     r"`[^`]+`"
     r"|'[a-zA-Z]+'(?=[\s.,;:)]|$)"
@@ -48,7 +48,7 @@ def _fields(text: str) -> list[str]:
         word, _, rest = piece.strip().partition(" ")
         title = _TITLES.get(word)
         if piece.startswith("This is not in Node"):
-            blocks.append(f":Node: {inline(piece.removeprefix('This is ').strip())}")
+            blocks.append(f":Node: none{inline(piece.removeprefix('This is not in Node').strip())}")
         else:
             blocks.append(inline(piece.strip()) if title is None else f":{title}: {inline(rest)}")
     return blocks

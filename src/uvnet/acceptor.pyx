@@ -74,6 +74,7 @@ cdef class Acceptor(SocketParent):
     def get_connections(self, callback):
         """Call callback(error, count) on a tick with the number of open connections; returns the server.
 
+        Raises TypeError for a callback that cannot be called.
         Node: "server.getConnections(callback)".
         """
         self.record.check()

@@ -164,7 +164,11 @@ cdef class Connection(Duplex):
     # === Public API: awaiting ===
 
     def __aiter__(self):
-        """Chunks as they come, until 'end'; see iteration.  Node: "readable[Symbol.asyncIterator]()"."""
+        """Chunks as they come, until 'end'.  Left before that, it destroys the socket without an error.
+
+        Raises what the socket was destroyed with, and RuntimeError while another coroutine reads.
+        Node: "readable[Symbol.asyncIterator]()".
+        """
         return ChunkIterator(self)
 
     def read_exactly(self, count):

@@ -165,6 +165,7 @@ cdef class Readable(EventEmitter):
         `destination` is a Socket, anything with write() and end() (and on("drain") where write() may return
         False), or a binary file.  Unless `end` is false it is ended after 'end' (a file is flushed instead).
         A mapping {"end": ...} may stand in the place of `end`.  Emits 'pipe' on the destination.
+        Raises TypeError for a destination without write().
         Node: "readable.pipe(destination[, options])".
         """
         self.record.check()

@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
     In both cases everything that is still open is closed before it returns or raises (also for Ctrl-C).
     `debug`: True or False sets asyncio's debug mode, None leaves it.
     Raises RuntimeError inside a running loop, and TypeError for anything that is no coroutine.
-    This is not in Node, where the process is the loop.
+    This is not in Node: there the process is the loop.
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("uvnet.run() cannot be called from a running event loop")

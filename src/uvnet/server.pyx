@@ -166,7 +166,7 @@ cdef class Server(Acceptor):
         return closed(self)
 
     def __aiter__(self):
-        """The connections, until the server does not listen any more; see arrivals.
+        """The connections, until the server does not listen any more.
 
         Raises the argument of an 'error'.  Up to 16 connections are accepted ahead; then the server stops
         accepting until one is taken.  close() destroys those that nobody has taken.
