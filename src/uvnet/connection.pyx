@@ -10,7 +10,7 @@ from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.pipe cimport Pipe
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
 from uvnet._core.relay cimport relay_level
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, StreamEvents
@@ -272,6 +272,11 @@ cdef class Connection(Duplex):
             self._handle.read_stop()
         return 0
 
+    cdef int _read_less(self) except -1:
+        if self._handle is not None:
+            self._handle.read_less()
+        return 0
+
     cdef Stream _gathering_handle(self):
         if self._handle is None or self._connecting:
             return None
@@ -411,6 +416,9 @@ cdef class Connection(Duplex):
             if self._reader is not None:
                 return self._received_in_buffer(nread)
             self._push(chunk)
+            if (nread >= FIRST_READ_SIZE and self._readable_length == 0 and self._handle is not None
+                    and nread == <ssize_t>self._handle.block.read_size):
+                self._handle.read_more()
         elif nread == UVNET_UV_EOF:
             self._push_end()
         else:
