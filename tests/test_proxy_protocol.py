@@ -322,7 +322,7 @@ def test_a_connection_without_addresses(
     source: tuple[str, int] | None, destination: tuple[str, int] | None
 ) -> None:
     assert build_header(1, source, destination) == b"PROXY UNKNOWN\r\n"
-    assert build_header(2, source, destination) == binary(PROXY, UNSPEC, b"")
+    assert build_header(2, source, destination) == binary(LOCAL, UNSPEC, b"")
     for version in (1, 2):
         header = build_header(version, source, destination)
         assert parse_header(header) == ProxyHeader(len(header), None, None)

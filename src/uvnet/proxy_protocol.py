@@ -51,7 +51,8 @@ def build_header(version: int, source: Name | None, destination: Name | None) ->
         addresses = " ".join(_plain(end[0], family) for end in (source, destination))
         return f"PROXY {family} {addresses} {source[1]} {destination[1]}\r\n".encode("ascii")
     if ends is None:
-        return _FIXED.pack(SIGNATURE, 0x21, 0x00, 0)
+        # LOCAL: receivers do the same as for a PROXY command without a family, which HAProxy 2.6 refuses.
+        return _FIXED.pack(SIGNATURE, 0x20, 0x00, 0)
     return _FIXED.pack(SIGNATURE, 0x21, 0x11 if len(ends) == _IPV4.size else 0x21, len(ends)) + ends
 
 
