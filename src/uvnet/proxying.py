@@ -13,8 +13,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from uvnet.connect import connect, create_server
-from uvnet.errors import invalid_type, invalid_value
-from uvnet.options import check_seconds
+from uvnet.connecting import defaults
+from uvnet.errors import invalid_type, invalid_value, out_of_range
+from uvnet.ip import is_ip
+from uvnet.options import (
+    CONNECT_OPTIONS,
+    SOCKET_OPTIONS,
+    check_seconds,
+    parse_connect_options,
+    reject_unknown,
+)
 from uvnet.proxy_protocol import (
     ProxyHeader,
     ProxyProtocolError,
@@ -27,6 +35,12 @@ from uvnet.socket import Socket
 __all__ = ["create_proxy"]
 
 _log = logging.getLogger("uvnet")
+
+# Those that would change the data, or which connection it is, are not among them.
+_UPSTREAM_OPTIONS = CONNECT_OPTIONS | (
+    SOCKET_OPTIONS
+    - {"allow_half_open", "encoding", "fd", "handle", "onread", "readable", "writable"}
+)
 
 
 def create_proxy(
@@ -41,11 +55,13 @@ def create_proxy(
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
-    `upstream` is a port, "host:port", (host, port), the path of a Unix socket, or a mapping of connect() options.
+    `upstream` is a port, "host:port" ("[::1]:port"), (host, port), the path of a Unix socket, or a mapping of
+    connect() options.
     Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
 
-    connect_timeout: seconds to reach `upstream` and, with accept_proxy_protocol, for the header to come;
-    idle_timeout: seconds without traffic in either direction after which both sides are cut (None: never);
+    connect_timeout: seconds, more than 0, to reach `upstream` and, with accept_proxy_protocol, for the header to
+    come;
+    idle_timeout: seconds without traffic in either direction after which both sides are cut (None or 0: never);
     accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
     HAProxy or nginx): remote_address and local_address are then those of the header.  Connections without one are
     closed;
@@ -58,7 +74,11 @@ def create_proxy(
     Raises TypeError or ValueError for bad arguments.
     """
     target = _target(upstream)
-    check_seconds(connect_timeout, "connect_timeout")
+    reject_unknown(target, _UPSTREAM_OPTIONS, "upstream")
+    parse_connect_options(target, defaults.auto_select_family, defaults.attempt_timeout)
+    Socket({name: value for name, value in target.items() if name in SOCKET_OPTIONS})
+    if check_seconds(connect_timeout, "connect_timeout") == 0:
+        raise out_of_range("connect_timeout", "> 0", connect_timeout)
     if idle_timeout is not None:
         check_seconds(idle_timeout, "idle_timeout")
     if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
@@ -82,14 +102,23 @@ def _target(upstream: Any) -> dict[str, Any]:
         return {"host": upstream[0], "port": upstream[1]}
     if isinstance(upstream, int) and not isinstance(upstream, bool):
         return {"port": upstream}
-    if isinstance(upstream, str):
-        host, colon, port = upstream.rpartition(":")
-        if "/" not in upstream and not upstream.startswith("\0") and (port or upstream).isdecimal():
-            return {"port": int(port)} if not colon else {"host": host.strip("[]"), "port": int(port)}
-        return {"path": upstream}
+    if isinstance(upstream, str) and upstream:
+        return _parse_target(upstream)
     if hasattr(upstream, "__fspath__"):
         return {"path": upstream}
     raise invalid_type("upstream", "a port, an address, a path or a mapping", upstream)
+
+
+def _parse_target(text: str) -> dict[str, Any]:
+    """"port", "host:port" or a path."""
+    host, colon, port = text.rpartition(":")
+    if is_ip(text) or (colon and is_ip(host) == 6):
+        raise invalid_value("upstream", text, "must have a port, and an IPv6 address brackets")
+    if "/" in text or "\0" in text or not port.isdecimal():
+        return {"path": text}
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    return {"host": host, "port": port} if colon else {"port": port}
 
 
 class _Proxy:
