@@ -7,6 +7,7 @@ beginning and end.  This is not in Node.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 from collections.abc import Mapping
@@ -186,6 +187,9 @@ class _Proxy:
             timer.cancel()
             upstream.off("error", refused)
             upstream.on("error", _ignore)
+            if self.idle_timeout is not None:
+                for socket in (client, upstream):
+                    socket.set_timeout(self.idle_timeout, socket.destroy)
 
         def refused(error: BaseException) -> None:
             timer.cancel()
@@ -200,9 +204,6 @@ class _Proxy:
         upstream.once("connect", connected)
         upstream.once("close", closed)
         client.once("close", lambda had_error: _cut(upstream, had_error))
-        if self.idle_timeout is not None:
-            for socket in (client, upstream):
-                socket.set_timeout(self.idle_timeout, socket.destroy)
         if self.send_version is not None:
             upstream.write(build_header(self.send_version, _remote(client), _local(client)))
         self.server.emit("upstream", client, upstream)
@@ -222,10 +223,11 @@ def _cut(socket: Socket, had_error: bool) -> None:
     """The other side is gone: end this one too, with a reset where data may be missing."""
     if socket.destroyed or (not had_error and socket.writable_ended and socket.readable_ended):
         return
-    if had_error and not socket.connecting and socket.remote_address is not None:
-        socket.reset_and_destroy()
-    else:
-        socket.destroy()
+    if had_error and not socket.connecting:
+        # A Unix socket, whose names may be those of a header, has no reset.
+        with contextlib.suppress(TypeError):
+            socket.reset_and_destroy()
+    socket.destroy()
 
 
 def _timeout(message: str) -> OSError:
