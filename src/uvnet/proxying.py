@@ -15,6 +15,7 @@ from typing import Any
 
 from uvnet.connect import connect, create_server
 from uvnet.connecting import defaults
+from uvnet.drops import describe_drop
 from uvnet.errors import invalid_type, invalid_value, out_of_range
 from uvnet.ip import is_ip
 from uvnet.options import (
@@ -64,8 +65,8 @@ def create_proxy(
     come;
     idle_timeout: seconds without traffic in either direction after which both sides are cut (None or 0: never);
     accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
-    HAProxy or nginx): remote_address and local_address are then those of the header.  Connections without one are
-    closed;
+    HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
+    them too.  Connections without one are closed;
     send_proxy_protocol: 1 or 2 to begin each connection to `upstream` with such a header;
     max_connections, and every option of Server: as there.  no_delay and keep_alive are True unless told otherwise,
     on both sides.
@@ -90,7 +91,8 @@ def create_proxy(
     for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
         if name in options:
             target.setdefault(name, options[name])
-    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)
+    block_list = options.get("block_list")
+    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol, block_list)
     server.on("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
     return server
 
@@ -132,12 +134,14 @@ class _Proxy:
         connect_timeout: float,
         idle_timeout: float | None,
         send_version: int | None,
+        block_list: Any,
     ) -> None:
         self.server = server
         self.target = target
         self.connect_timeout = connect_timeout
         self.idle_timeout = idle_timeout
         self.send_version = send_version
+        self.block_list = block_list
 
     def expect_header(self, client: Socket) -> None:
         """Read the PROXY header; what follows it goes to the other side."""
@@ -149,21 +153,24 @@ class _Proxy:
             try:
                 header = parse_header(received)
             except ProxyProtocolError as error:
-                self.failed(error, client)
-                client.destroy()
+                self.refuse(error, client)
                 return
             if header is not None:
                 client.off("readable", read)
                 client.off("close", closed)
-                client.off("end", client.destroy)
+                client.off("end", ended)
                 timer.cancel()
-                _set_names(client, header)
                 client.unshift(received[header.length :])
-                self.pass_on(client)
+                self.pass_on_for(client, header)
+
+        def ended() -> None:
+            # Who says nothing at all only looks whether somebody listens.
+            if received:
+                self.refuse(ProxyProtocolError("the PROXY header was cut short"), client)
+            client.destroy()
 
         def timed_out() -> None:
-            self.failed(_timeout("no PROXY protocol header came"), client)
-            client.destroy()
+            self.refuse(_timeout("no PROXY protocol header came"), client)
 
         def closed(_had_error: bool) -> None:
             timer.cancel()
@@ -171,8 +178,20 @@ class _Proxy:
         timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
         client.on("error", _ignore)
         client.on("close", closed)
-        client.on("end", client.destroy)
+        client.on("end", ended)
         client.on("readable", read)
+
+    def pass_on_for(self, client: Socket, header: ProxyHeader) -> None:
+        """Go on with the names of the header, which the block list has not seen yet."""
+        if header.source is not None and header.destination is not None:
+            client._set_names(*header.destination, *header.source)
+            if self.block_list is not None and client.remote_address in self.block_list:
+                local = (client.local_address, client.local_family, client.local_port)
+                remote = (client.remote_address, client.remote_family, client.remote_port)
+                client.destroy()
+                self.server.emit("drop", describe_drop("block list", local, remote))
+                return
+        self.pass_on(client)
 
     def pass_on(self, client: Socket) -> None:
         """Connect, and pipe both ways."""
@@ -210,6 +229,13 @@ class _Proxy:
         client.pipe(upstream)
         upstream.pipe(client)
 
+    def refuse(self, error: BaseException, client: Socket) -> None:
+        """Close a client that is not passed on, whatever a listener does."""
+        try:
+            self.failed(error, client)
+        finally:
+            client.destroy()
+
     def failed(self, error: BaseException, client: Socket) -> None:
         if not self.server.emit("upstreamError", error, client):
             _log.warning("a connection to %r was not passed on: %s", self.server, error)
@@ -242,8 +268,3 @@ def _remote(socket: Socket) -> tuple[str, int] | None:
 
 def _local(socket: Socket) -> tuple[str, int] | None:
     return None if socket.local_address is None else (socket.local_address, socket.local_port)
-
-
-def _set_names(socket: Socket, header: ProxyHeader) -> None:
-    if header.source is not None and header.destination is not None:
-        socket._set_names(*header.destination, *header.source)
