@@ -143,25 +143,34 @@ def stage_with_lookup(directory: Path, port: int, **options: Any) -> tuple[Stage
     return Stage(directory, upstream={"host": "a.name", "port": port, "lookup": lookup}, **options), lookup
 
 
-def test_what_comes_while_connecting_is_passed_on(play: Player, tmp_path: Path) -> None:
+@pytest.mark.parametrize("accept", [False, True])
+def test_what_comes_while_connecting_is_passed_on(play: Player, tmp_path: Path, accept: bool) -> None:
     async def scenario() -> None:
         with plain.socket() as backend:
             backend.bind(("127.0.0.1", 0))
             backend.listen()
             backend.setblocking(False)
-            stage, lookup = stage_with_lookup(tmp_path, backend.getsockname()[1])
+            port = backend.getsockname()[1]
+            # What is sent first leaves no room for all that has come with the header.
+            options = {"accept_proxy_protocol": accept, "send_proxy_protocol": 1 if accept else None}
+            stage, lookup = stage_with_lookup(tmp_path, port, **options)
             async with stage:
                 client = await stage.client()
-                sending = asyncio.ensure_future(client.send(BLOCK * 16))
+                header = HEADERS["version 1"] if accept else b""
+                sending = asyncio.ensure_future(client.send(header + BLOCK * 32))
                 await lookup.asked.wait()
                 await until(lambda: stage.upstreams[0].writable_need_drain)
-                # Not more than the mark and one read.
-                assert stage.upstreams[0].writable_length < 2**20
+                for _ in range(100):
+                    await asyncio.sleep(0.001)
+                # Not more than the marks and a few reads.
+                assert stage.upstreams[0].writable_length + stage.clients[0].readable_length < 2**21
+                assert not sending.done()
                 lookup.answer.set()
                 end = End((await asyncio.get_running_loop().sock_accept(backend))[0])
-                received = await end.receive(len(BLOCK) * 16)
+                assert await end.receive(len(header)) == header
+                received = await end.receive(len(BLOCK) * 32)
                 await sending
-                assert received == BLOCK * 16
+                assert received == BLOCK * 32
                 client.finish()
                 assert await end.rest() == b""
                 end.close()
