@@ -39,10 +39,9 @@ __all__ = ["create_proxy"]
 _log = logging.getLogger("uvnet")
 
 # Those that would change the data, or which connection it is, are not among them.
-_UPSTREAM_OPTIONS = CONNECT_OPTIONS | (
-    SOCKET_OPTIONS
-    - {"allow_half_open", "encoding", "fd", "handle", "onread", "readable", "writable"}
-)
+_UPSTREAM_OPTIONS = CONNECT_OPTIONS - {
+    "allow_half_open", "callback", "encoding", "fd", "handle", "onread", "readable", "timeout", "writable",
+}  # fmt: skip
 
 
 def create_proxy(
