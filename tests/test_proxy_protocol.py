@@ -8,8 +8,8 @@ import struct
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from uvnet.ip import is_ip
 
+from uvnet.ip import is_ip
 from uvnet.proxy_protocol import (
     LONGEST_BINARY,
     LONGEST_TEXT,
