@@ -4,7 +4,7 @@ Joins the duplex surface above it to the handle below it; how a connection comes
 Node: "Class: net.Socket"; rules 2.5 and 2.11.
 """
 
-from libc.errno cimport ENOTCONN
+from libc.errno cimport ENOTCONN, ENOTSOCK
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
@@ -323,8 +323,10 @@ cdef class Connection(Duplex):
         return self._shutdown_done(status) if status < 0 else 0
 
     cdef int _shutdown_done(self, int status) except -1:
-        # A connection that is gone already counts as shut down (rule 2.9.5).
-        return self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
+        # A connection that is gone already counts as shut down (rule 2.9.5), and a FIFO ends when it is closed.
+        if status == 0 or status == -ENOTCONN or status == -ENOTSOCK:
+            return self._finalised(None)
+        return self._finalised(system_error(status, "shutdown"))
 
     def _shut_down(self):
         if self._ending and not self._destroyed:
