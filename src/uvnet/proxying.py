@@ -10,7 +10,7 @@ import asyncio
 import errno
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from uvnet.connect import connect, create_server
 from uvnet.errors import invalid_type, invalid_value
@@ -24,20 +24,27 @@ from uvnet.proxy_protocol import (
 from uvnet.server import Server
 from uvnet.socket import Socket
 
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Unpack
+
+    from uvnet.keywords import ConnectKeywords, ServerKeywords
+
 __all__ = ["create_proxy"]
 
 _log = logging.getLogger("uvnet")
 
 
 def create_proxy(
-    upstream: Any,
+    upstream: int | str | os.PathLike[str] | tuple[str, int | str] | ConnectKeywords,
     *,
     connect_timeout: float = 10,
     idle_timeout: float | None = None,
     accept_proxy_protocol: bool = False,
-    send_proxy_protocol: int | None = None,
+    send_proxy_protocol: Literal[1, 2] | None = None,
     max_connections: int | None = None,
-    **options: Any,
+    **options: Unpack[ServerKeywords],
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
@@ -63,12 +70,12 @@ def create_proxy(
         check_seconds(idle_timeout, "idle_timeout")
     if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
         raise invalid_value("send_proxy_protocol", send_proxy_protocol, "must be 1, 2 or None")
-    options = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
-    server = create_server(None, None, **options)
+    accepting: dict[str, Any] = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
+    server = create_server(None, None, **accepting)
     server.max_connections = max_connections
     for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
-        if name in options:
-            target.setdefault(name, options[name])
+        if name in accepting:
+            target.setdefault(name, accepting[name])
     proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)
     server.on("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
     return server
