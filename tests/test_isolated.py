@@ -173,8 +173,15 @@ def test_ctrl_c_in_run_with_a_coroutine(script: Script, where: str) -> None:
     script("interrupt", where, "run main", prints=prints)
 
 
+def test_ctrl_c_in_a_destructor(script: Script) -> None:
+    """CPython drops an exception that the signal handler raises there."""
+    prints = ["main was cancelled", "KeyboardInterrupt", "left: nothing"]
+    script("interrupt", "destructor", "run main", prints=prints)
+
+
 def test_ctrl_c_in_the_coroutine_itself(script: Script) -> None:
-    script("interrupt", "coroutine", "run main", prints=["KeyboardInterrupt", "left: nothing"])
+    prints = ["main was cancelled", "KeyboardInterrupt", "left: nothing"]
+    script("interrupt", "coroutine", "run main", prints=prints)
 
 
 @pytest.mark.parametrize("where", ["coroutine", "listener"])

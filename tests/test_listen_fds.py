@@ -121,11 +121,18 @@ def test_nothing_for_this_process(variables: dict[str, str]) -> None:
     assert json.loads(done.stdout)["kinds"] == []
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "x", " "])
-def test_odd_numbers(number: str) -> None:
-    """No socket, and no failure."""
+def test_no_socket() -> None:
     with plain.socket() as made:
-        assert answer_of(launch(TELL, made, number=number))["kinds"] == []
+        assert answer_of(launch(TELL, made, number="0"))["kinds"] == []
+
+
+@pytest.mark.parametrize("number", ["-1", "x", " "])
+def test_odd_numbers(number: str) -> None:
+    """Whoever started the process has made a mistake, and is told."""
+    with plain.socket() as made:
+        process = launch(TELL, made, number=number)
+        _, errors = process.communicate(timeout=60)
+    assert errors.splitlines()[-1] == f"ValueError: LISTEN_FDS is {number!r}, not a number"
 
 
 def test_names(tmp_path: Path) -> None:

@@ -219,3 +219,20 @@ def test_a_descriptor_that_is_taken_over_is_closed(play: Player, transport: Tran
         theirs.close()
 
     play(scenario)
+
+
+def test_a_fifo_has_an_end(play: Player) -> None:
+    """Rules 2.1.4 and 2.9.5: it cannot be shut down, and ends when it is closed."""
+
+    async def scenario() -> None:
+        reader, writer = os.pipe()
+        socket = uvnet.Socket(fd=writer, readable=False)
+        finished, closed = upcoming(socket, "finish"), upcoming(socket, "close")
+        socket.end(b"the end")
+        await finished
+        assert await closed == (False,)
+        assert os.read(reader, 100) == b"the end"
+        assert os.read(reader, 100) == b""
+        os.close(reader)
+
+    play(scenario)

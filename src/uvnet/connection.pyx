@@ -4,13 +4,13 @@ Joins the duplex surface above it to the handle below it; how a connection comes
 Node: "Class: net.Socket"; rules 2.5 and 2.11.
 """
 
-from libc.errno cimport ENOTCONN
+from libc.errno cimport ENOTCONN, ENOTSOCK
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.pipe cimport Pipe
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
 from uvnet._core.relay cimport relay_level
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream, StreamEvents
@@ -272,6 +272,11 @@ cdef class Connection(Duplex):
             self._handle.read_stop()
         return 0
 
+    cdef int _read_less(self) except -1:
+        if self._handle is not None:
+            self._handle.read_less()
+        return 0
+
     cdef Stream _gathering_handle(self):
         if self._handle is None or self._connecting:
             return None
@@ -318,8 +323,10 @@ cdef class Connection(Duplex):
         return self._shutdown_done(status) if status < 0 else 0
 
     cdef int _shutdown_done(self, int status) except -1:
-        # A connection that is gone already counts as shut down (rule 2.9.5).
-        return self._finalised(None if status == 0 or status == -ENOTCONN else system_error(status, "shutdown"))
+        # A connection that is gone already counts as shut down (rule 2.9.5), and a FIFO ends when it is closed.
+        if status == 0 or status == -ENOTCONN or status == -ENOTSOCK:
+            return self._finalised(None)
+        return self._finalised(system_error(status, "shutdown"))
 
     def _shut_down(self):
         if self._ending and not self._destroyed:
@@ -411,6 +418,9 @@ cdef class Connection(Duplex):
             if self._reader is not None:
                 return self._received_in_buffer(nread)
             self._push(chunk)
+            if (nread >= FIRST_READ_SIZE and self._readable_length == 0 and self._handle is not None
+                    and nread == <ssize_t>self._handle.block.read_size):
+                self._handle.read_more()
         elif nread == UVNET_UV_EOF:
             self._push_end()
         else:

@@ -61,10 +61,13 @@ class Piping:
             self.on_drain()
 
     def wait(self) -> None:
-        if self.open and not self.waiting:
+        if not self.open:
+            return
+        if not self.waiting:
             self.waiting = True
-            self.source.pause()
             self.destination.on("drain", self.on_drain)
+        # Each time: the source may have been resumed while this waits.
+        self.source.pause()
 
     def on_data(self, chunk: Any) -> None:
         if self.destination.write(chunk) is False and self.has_events:

@@ -51,7 +51,8 @@ def build_header(version: int, source: Name | None, destination: Name | None) ->
         addresses = " ".join(_plain(end[0], family) for end in (source, destination))
         return f"PROXY {family} {addresses} {source[1]} {destination[1]}\r\n".encode("ascii")
     if ends is None:
-        return _FIXED.pack(SIGNATURE, 0x21, 0x00, 0)
+        # LOCAL: receivers do the same as for a PROXY command without a family, which HAProxy 2.6 refuses.
+        return _FIXED.pack(SIGNATURE, 0x20, 0x00, 0)
     return _FIXED.pack(SIGNATURE, 0x21, 0x11 if len(ends) == _IPV4.size else 0x21, len(ends)) + ends
 
 
@@ -81,12 +82,18 @@ def _parse_text(data: bytes) -> ProxyHeader | None:
         raise ProxyProtocolError(f"bad PROXY header: {data[:end]!r}")
     family = 4 if words[1] == b"TCP4" else 6
     addresses = [word.decode("latin-1") for word in words[2:4]]
-    ports = [int(word) if word.isdigit() and len(word) <= 5 else -1 for word in words[4:]]
-    if any(is_ip(address) != family for address in addresses) or not all(
-        0 <= port <= 65535 for port in ports
-    ):
+    ports = [_port(word) for word in words[4:]]
+    # A zone means nothing on another machine.
+    if any(is_ip(address) != family or "%" in address for address in addresses) or -1 in ports:
         raise ProxyProtocolError(f"bad PROXY header: {data[:end]!r}")
     return ProxyHeader(length, (addresses[0], ports[0]), (addresses[1], ports[1]))
+
+
+def _port(word: bytes) -> int:
+    """The port of a text header, or -1; leading zeros are not allowed."""
+    if not word.isdigit() or len(word) > 5 or (word[:1] == b"0" and len(word) > 1):
+        return -1
+    return int(word) if int(word) <= 65535 else -1
 
 
 def _parse_binary(data: bytes) -> ProxyHeader | None:
@@ -96,8 +103,12 @@ def _parse_binary(data: bytes) -> ProxyHeader | None:
     whole = _FIXED.size + length
     if len(data) < whole:
         return None
+    if command & 0xF == 0:
+        return ProxyHeader(whole, None, None)
+    if family >> 4 > 3 or family & 0xF > 2:
+        raise ProxyProtocolError("bad address family or transport in a PROXY header")
     layout = {0x1: _IPV4, 0x2: _IPV6}.get(family >> 4)
-    if command & 0xF == 0 or layout is None:
+    if layout is None or family & 0xF == 0:
         return ProxyHeader(whole, None, None)
     if length < layout.size:
         raise ProxyProtocolError("a PROXY header is too short for its addresses")

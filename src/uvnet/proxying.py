@@ -7,14 +7,24 @@ beginning and end.  This is not in Node.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from uvnet.connect import connect, create_server
-from uvnet.errors import invalid_type, invalid_value
-from uvnet.options import check_seconds
+from uvnet.connecting import defaults
+from uvnet.drops import describe_drop
+from uvnet.errors import invalid_type, invalid_value, out_of_range
+from uvnet.ip import is_ip
+from uvnet.options import (
+    CONNECT_OPTIONS,
+    SOCKET_OPTIONS,
+    check_seconds,
+    parse_connect_options,
+    reject_unknown,
+)
 from uvnet.proxy_protocol import (
     ProxyHeader,
     ProxyProtocolError,
@@ -35,6 +45,11 @@ __all__ = ["create_proxy"]
 
 _log = logging.getLogger("uvnet")
 
+# Those that would change the data, or which connection it is, are not among them.
+_UPSTREAM_OPTIONS = CONNECT_OPTIONS - {
+    "allow_half_open", "callback", "encoding", "fd", "handle", "onread", "readable", "timeout", "writable",
+}  # fmt: skip
+
 
 def create_proxy(
     upstream: int | str | os.PathLike[str] | tuple[str, int | str] | ConnectKeywords,
@@ -48,14 +63,16 @@ def create_proxy(
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
-    `upstream` is a port, "host:port", (host, port), the path of a Unix socket, or a mapping of connect() options.
+    `upstream` is a port, "host:port" ("[::1]:port"), (host, port), the path of a Unix socket, or a mapping of
+    connect() options.
     Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
 
-    connect_timeout: seconds to reach `upstream` and, with accept_proxy_protocol, for the header to come;
-    idle_timeout: seconds without traffic in either direction after which both sides are cut (None: never);
+    connect_timeout: seconds, more than 0, to reach `upstream` and, with accept_proxy_protocol, for the header to
+    come;
+    idle_timeout: seconds without traffic in either direction after which both sides are cut (None or 0: never);
     accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
-    HAProxy or nginx): remote_address and local_address are then those of the header.  Connections without one are
-    closed;
+    HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
+    them too.  Connections without one are closed;
     send_proxy_protocol: 1 or 2 to begin each connection to `upstream` with such a header;
     max_connections, and every option of Server: as there.  no_delay and keep_alive are True unless told otherwise,
     on both sides.
@@ -64,19 +81,25 @@ def create_proxy(
     'upstreamError' (error, client) when that fails; without a listener the error is logged.
     Raises TypeError or ValueError for bad arguments.
     """
-    target = {**_target(upstream), "allow_half_open": True}
-    check_seconds(connect_timeout, "connect_timeout")
+    target = _target(upstream)
+    reject_unknown(target, _UPSTREAM_OPTIONS, "upstream")
+    parse_connect_options(target, defaults.auto_select_family, defaults.attempt_timeout)
+    Socket(**{name: value for name, value in target.items() if name in SOCKET_OPTIONS})
+    if check_seconds(connect_timeout, "connect_timeout") == 0:
+        raise out_of_range("connect_timeout", "> 0", connect_timeout)
     if idle_timeout is not None:
         check_seconds(idle_timeout, "idle_timeout")
     if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
         raise invalid_value("send_proxy_protocol", send_proxy_protocol, "must be 1, 2 or None")
     accepting: dict[str, Any] = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
+    target["allow_half_open"] = True
     server = create_server(None, None, **accepting)
     server.max_connections = max_connections
     for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
         if name in accepting:
             target.setdefault(name, accepting[name])
-    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)
+    block_list = accepting.get("block_list")
+    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol, block_list)
     server.on("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
     return server
 
@@ -89,14 +112,23 @@ def _target(upstream: Any) -> dict[str, Any]:
         return {"host": upstream[0], "port": upstream[1]}
     if isinstance(upstream, int) and not isinstance(upstream, bool):
         return {"port": upstream}
-    if isinstance(upstream, str):
-        host, colon, port = upstream.rpartition(":")
-        if "/" not in upstream and not upstream.startswith("\0") and (port or upstream).isdecimal():
-            return {"port": int(port)} if not colon else {"host": host.strip("[]"), "port": int(port)}
-        return {"path": upstream}
+    if isinstance(upstream, str) and upstream:
+        return _parse_target(upstream)
     if hasattr(upstream, "__fspath__"):
         return {"path": upstream}
     raise invalid_type("upstream", "a port, an address, a path or a mapping", upstream)
+
+
+def _parse_target(text: str) -> dict[str, Any]:
+    """"port", "host:port" or a path."""
+    host, colon, port = text.rpartition(":")
+    if is_ip(text) or (colon and is_ip(host) == 6):
+        raise invalid_value("upstream", text, "must have a port, and an IPv6 address brackets")
+    if "/" in text or "\0" in text or not port.isdecimal():
+        return {"path": text}
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    return {"host": host, "port": port} if colon else {"port": port}
 
 
 class _Proxy:
@@ -109,12 +141,14 @@ class _Proxy:
         connect_timeout: float,
         idle_timeout: float | None,
         send_version: int | None,
+        block_list: Any,
     ) -> None:
         self.server = server
         self.target = target
         self.connect_timeout = connect_timeout
         self.idle_timeout = idle_timeout
         self.send_version = send_version
+        self.block_list = block_list
 
     def expect_header(self, client: Socket) -> None:
         """Read the PROXY header; what follows it goes to the other side."""
@@ -126,21 +160,24 @@ class _Proxy:
             try:
                 header = parse_header(received)
             except ProxyProtocolError as error:
-                self.failed(error, client)
-                client.destroy()
+                self.refuse(error, client)
                 return
             if header is not None:
                 client.off("readable", read)
                 client.off("close", closed)
-                client.off("end", client.destroy)
+                client.off("end", ended)
                 timer.cancel()
-                _set_names(client, header)
                 client.unshift(received[header.length :])
-                self.pass_on(client)
+                self.pass_on_for(client, header)
+
+        def ended() -> None:
+            # Who says nothing at all only looks whether somebody listens.
+            if received:
+                self.refuse(ProxyProtocolError("the PROXY header was cut short"), client)
+            client.destroy()
 
         def timed_out() -> None:
-            self.failed(_timeout("no PROXY protocol header came"), client)
-            client.destroy()
+            self.refuse(_timeout("no PROXY protocol header came"), client)
 
         def closed(_had_error: bool) -> None:
             timer.cancel()
@@ -148,8 +185,21 @@ class _Proxy:
         timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
         client.on("error", _ignore)
         client.on("close", closed)
-        client.on("end", client.destroy)
+        client.on("end", ended)
         client.on("readable", read)
+
+    def pass_on_for(self, client: Socket, header: ProxyHeader) -> None:
+        """Go on with the names of the header, which the block list has not seen yet."""
+        if header.source is not None and header.destination is not None:
+            client._set_names(*header.destination, *header.source)
+            if self.block_list is not None and client.remote_address in self.block_list:
+                # Every part is known now.
+                local: Any = (client.local_address, client.local_family, client.local_port)
+                remote: Any = (client.remote_address, client.remote_family, client.remote_port)
+                client.destroy()
+                self.server.emit("drop", describe_drop("block list", local, remote))
+                return
+        self.pass_on(client)
 
     def pass_on(self, client: Socket) -> None:
         """Connect, and pipe both ways."""
@@ -164,6 +214,9 @@ class _Proxy:
             timer.cancel()
             upstream.off("error", refused)
             upstream.on("error", _ignore)
+            if self.idle_timeout is not None:
+                for socket in (client, upstream):
+                    socket.set_timeout(self.idle_timeout, socket.destroy)
 
         def refused(error: BaseException) -> None:
             timer.cancel()
@@ -178,14 +231,18 @@ class _Proxy:
         upstream.once("connect", connected)
         upstream.once("close", closed)
         client.once("close", lambda had_error: _cut(upstream, had_error))
-        if self.idle_timeout is not None:
-            for socket in (client, upstream):
-                socket.set_timeout(self.idle_timeout, socket.destroy)
         if self.send_version is not None:
             upstream.write(build_header(self.send_version, _remote(client), _local(client)))
         self.server.emit("upstream", client, upstream)
         client.pipe(upstream)
         upstream.pipe(client)
+
+    def refuse(self, error: BaseException, client: Socket) -> None:
+        """Close a client that is not passed on, whatever a listener does."""
+        try:
+            self.failed(error, client)
+        finally:
+            client.destroy()
 
     def failed(self, error: BaseException, client: Socket) -> None:
         if not self.server.emit("upstreamError", error, client):
@@ -200,10 +257,11 @@ def _cut(socket: Socket, had_error: bool) -> None:
     """The other side is gone: end this one too, with a reset where data may be missing."""
     if socket.destroyed or (not had_error and socket.writable_ended and socket.readable_ended):
         return
-    if had_error and not socket.connecting and socket.remote_address is not None:
-        socket.reset_and_destroy()
-    else:
-        socket.destroy()
+    if had_error and not socket.connecting:
+        # A Unix socket, whose names may be those of a header, has no reset.
+        with contextlib.suppress(TypeError):
+            socket.reset_and_destroy()
+    socket.destroy()
 
 
 def _timeout(message: str) -> OSError:
@@ -220,8 +278,3 @@ def _remote(socket: Socket) -> tuple[str, int] | None:
 def _local(socket: Socket) -> tuple[str, int] | None:
     address, port = socket.local_address, socket.local_port
     return None if address is None or port is None else (address, port)
-
-
-def _set_names(socket: Socket, header: ProxyHeader) -> None:
-    if header.source is not None and header.destination is not None:
-        socket._set_names(*header.destination, *header.source)

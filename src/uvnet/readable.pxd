@@ -49,6 +49,7 @@ cdef class Readable(EventEmitter):
     # For subclasses.
     cdef int _start_reading(self) except -1          # make data come, or do nothing where it comes already
     cdef int _stop_reading(self) except -1
+    cdef int _read_less(self) except -1
     cdef int _after_end(self) except -1              # 'end' has been emitted
     cdef int _destroy_stream(self, object error) except -1
     cdef int _failed(self, object error) except -1   # a listener of ours raised

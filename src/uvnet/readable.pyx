@@ -58,6 +58,7 @@ cdef class Readable(EventEmitter):
         """
         self.record.check()
         self._own_reading()
+        self._read_less()
         self._paused = True
         if self._flowing != NOT_FLOWING:
             self._flowing = NOT_FLOWING
@@ -250,6 +251,10 @@ cdef class Readable(EventEmitter):
         return 0
 
     cdef int _stop_reading(self) except -1:
+        return 0
+
+    cdef int _read_less(self) except -1:
+        """What comes next will be buffered: one read is not to go far beyond the high-water mark."""
         return 0
 
     cdef int _after_end(self) except -1:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from types import FrameType
 from typing import Any, TypeVar, overload
 
 from uvnet._core import alive
@@ -57,15 +60,53 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
 
 def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]) -> _T:
     task = loop.create_task(main)
+    with _cancelled_by_sigint(loop, task) as interrupted:
+        try:
+            return loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if interrupted():
+                raise KeyboardInterrupt from None
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            # As asyncio.run() does: the coroutine hears of it as a cancellation.
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    loop.run_until_complete(task)
+            raise
+
+
+@contextlib.contextmanager
+def _cancelled_by_sigint(
+    loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]
+) -> Generator[Callable[[], bool], None, None]:
+    """Let Ctrl-C cancel the task, as asyncio.Runner does; a second one raises KeyboardInterrupt where it finds us.
+
+    A KeyboardInterrupt raised by the handler itself is lost where CPython calls it from a destructor.
+    Gives a function that says whether it was Ctrl-C that ended the task.
+    """
+    count = 0
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 1 or task.done():
+            raise KeyboardInterrupt
+        task.cancel()
+        # Wakes a loop that waits.
+        loop.call_soon_threadsafe(lambda: None)
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, interrupt)
     try:
-        return loop.run_until_complete(task)
-    except (KeyboardInterrupt, SystemExit):
-        # As asyncio.run() does: the coroutine hears of it as a cancellation.
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                loop.run_until_complete(task)
-        raise
+        yield lambda: count > 0
+    finally:
+        if ours and signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -32,6 +32,7 @@ cdef class Listener(Handle):
     cdef readonly int family         # AF_INET, AF_INET6 or AF_UNIX
     cdef AcceptFilter *filter
     cdef const ListenerEvents *events
+    cdef bint has_waited             # once already for descriptors
     cdef bint held                   # accepting waits until the owner wants more
     cdef int reserve                 # a descriptor to give up for a moment when there are no others; -1: lost
     cdef Timer timer                 # to try again; None until first needed
@@ -45,7 +46,7 @@ cdef class Listener(Handle):
     cdef int hold(self) except -1
     cdef int go_on(self) except -1
     cdef void release(self) noexcept
-    cdef bint drop_one(self) except -1
+    cdef int drop_one(self) except -1
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
 
 cdef Listener open_listener(LoopRecord record, int descriptor, int family, AcceptFilter *filter,

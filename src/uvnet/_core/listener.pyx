@@ -108,13 +108,13 @@ cdef class Listener(Handle):
         self.descriptor = -1
         self.close()
 
-    cdef bint drop_one(self) except -1:
-        """Out of descriptors: accept one connection with the reserve, and close it; False where none was left."""
+    cdef int drop_one(self) except -1:
+        """Out of descriptors: accept one connection with the reserve, and close it."""
         cdef sockaddr_storage remote
         cdef socklen_t length = sizeof(remote)
         cdef int descriptor
         if self.reserve < 0:
-            return False
+            return 0
         close(self.reserve)
         self.reserve = -1
         descriptor = accept(self.descriptor, <sockaddr *>&remote, &length)
@@ -124,7 +124,7 @@ cdef class Listener(Handle):
         finally:
             if self.state == HANDLE_OPEN:
                 self.reserve = open_reserve()
-        return descriptor >= 0
+        return 0
 
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
         """Close a connection at once, and tell if somebody wants to know."""
@@ -205,6 +205,7 @@ cdef bint _accept_one(Listener self) except -1:
     remote.ss_family = 0
     descriptor = accept(self.descriptor, <sockaddr *>&remote, &length)
     if descriptor >= 0:
+        self.has_waited = False
         reason = _judge(self.filter, <sockaddr *>&remote)
         if reason == NOT_DROPPED:
             self.events.on_accepted(self.owner, descriptor, &remote)
@@ -217,8 +218,10 @@ cdef bint _accept_one(Listener self) except -1:
     if status == -EINTR or status == -ECONNABORTED:
         return True
     if status == -EMFILE or status == -ENFILE:
-        if self.drop_one():
-            return True
+        # Some may be free soon: whoever waits has waited for that before it is dropped.
+        if self.has_waited:
+            self.drop_one()
+        self.has_waited = True
         self.pause()
         return False
     self.pause()

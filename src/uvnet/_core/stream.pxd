@@ -38,6 +38,8 @@ cdef class Stream(Handle):
     cdef void read_into(self, char *base, size_t size) noexcept
     cdef int read_start(self) noexcept
     cdef void read_stop(self) noexcept
+    cdef void read_more(self) noexcept
+    cdef void read_less(self) noexcept
     cdef int gather_chunk(self, object chunk) except -1
     cdef WriteRequest gather(self)
     cdef size_t gathered_length(self) noexcept

@@ -88,9 +88,7 @@ cdef class Stream(Handle):
         cdef int status
         if self.state != HANDLE_OPEN or self.block.reading or self.block.relay_from is not NULL:
             return 0
-        if not self.block.own_buffer:
-            # Nobody has shown yet that more than this is taken at once.
-            self.block.read_size = FIRST_READ_SIZE
+        self.read_less()
         status = uv.read_start(self.uv_stream(), _on_alloc, _on_read)
         self.block.reading = status == 0
         return status
@@ -101,6 +99,16 @@ cdef class Stream(Handle):
         if self.state == HANDLE_OPEN and self.block.reading:
             self.block.reading = False
             uv.read_stop(self.uv_stream())
+
+    cdef void read_more(self) noexcept:
+        """What a full read brought was taken at once: the next one may bring more."""
+        if not self.block.own_buffer and self.block.read_size < READ_BUFFER_SIZE:
+            self.block.read_size *= 2
+
+    cdef void read_less(self) noexcept:
+        """Nobody has shown, or shows any more, that larger reads than the first are taken at once."""
+        if self.block is not NULL and not self.block.own_buffer:
+            self.block.read_size = FIRST_READ_SIZE
 
     cdef int gather_chunk(self, object chunk) except -1:
         """Add a chunk to what goes out when the dispatch ends."""
@@ -345,8 +353,6 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
         if (nread < <ssize_t>block.read_size or not block.reading or reads == READS_AT_ONCE
                 or block.no_socket or block.relay_from is not NULL):
             return
-        if not block.own_buffer and block.read_size < READ_BUFFER_SIZE:
-            block.read_size *= 2
         nread = receive_now(block, block.read_buffer, block.read_size)
 
 

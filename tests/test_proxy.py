@@ -1,0 +1,208 @@
+"""create_proxy(): forwarding with TCP and Unix sockets on either side, ends and resets.
+
+The other ends are sockets of Python's own.  The tests of a running proxy are run once more without relays at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Player
+from proxy_stage import (
+    BLOCK,
+    SIDES,
+    Stage,
+    echo_once,
+    mixes,
+    until,
+)
+
+from uvnet.piping import Piping
+
+HERE = Path(__file__)
+FILES = [HERE, *(HERE.with_name(f"test_proxy_{name}.py") for name in ("upstream", "headers", "events"))]
+RELAYS = os.environ.get("UVNET_RELAY", "1") != "0"
+
+
+# === Data and ends ===
+
+
+@mixes
+def test_data_in_both_directions(play: Player, tmp_path: Path, front: str, back: str) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back) as stage:
+            client, backend = await stage.pair()
+            for data in (b"a", b"b" * 1000, BLOCK[:70_000]):
+                await echo_once(client, backend, data)
+            sending = asyncio.gather(client.send(BLOCK), backend.send(BLOCK[::-1]))
+            received = await asyncio.gather(client.receive(len(BLOCK)), backend.receive(len(BLOCK)))
+            await sending
+            assert received == [BLOCK[::-1], BLOCK]
+
+    play(scenario)
+
+
+@mixes
+@pytest.mark.parametrize("client_first", [True, False])
+def test_an_end_is_carried_over_and_the_other_direction_goes_on(
+    play: Player, tmp_path: Path, front: str, back: str, client_first: bool
+) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back) as stage:
+            client, backend = await stage.pair()
+            await echo_once(client, backend)
+            first, second = (client, backend) if client_first else (backend, client)
+            await first.send(b"last words")
+            first.finish()
+            assert await second.rest() == b"last words"
+            for _ in range(3):
+                await second.send(BLOCK[:1000])
+                assert await first.receive(1000) == BLOCK[:1000]
+            assert not stage.clients[0].destroyed and not stage.upstreams[0].destroyed
+            second.finish()
+            assert await first.rest() == b""
+            await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
+            assert stage.errors == []
+
+    play(scenario)
+
+
+@mixes
+def test_an_end_without_data(play: Player, tmp_path: Path, front: str, back: str) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back) as stage:
+            client, backend = await stage.pair()
+            client.finish()
+            assert await backend.rest() == b""
+            backend.finish()
+            assert await client.rest() == b""
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("other_side", SIDES)
+@pytest.mark.parametrize("client_resets", [True, False])
+@pytest.mark.parametrize("used", [True, False])
+def test_a_reset_is_carried_over(
+    play: Player, tmp_path: Path, other_side: str, client_resets: bool, used: bool
+) -> None:
+    """TCP resets; what a Unix socket gets is an end, for want of anything else."""
+    front, back = ("tcp", other_side) if client_resets else (other_side, "tcp")
+
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back) as stage:
+            client, backend = await stage.pair()
+            await until(lambda: bool(stage.upstreams) and not stage.upstreams[0].connecting)
+            if used:
+                for _ in range(3):
+                    await echo_once(client, backend)
+            resetting, other = (client, backend) if client_resets else (backend, client)
+            resetting.reset()
+            if other_side == "tcp":
+                with pytest.raises(ConnectionResetError):
+                    await other.rest()
+            else:
+                await other.gone()
+            await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
+
+    play(scenario)
+
+
+def test_a_reset_while_the_other_side_does_not_read(play: Player, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path) as stage:
+            client, backend = await stage.pair()
+            sending = asyncio.ensure_future(client.send(BLOCK * 64))
+            await until(lambda: stage.clients[0].bytes_read > 2**20)
+            backend.reset()
+            with pytest.raises((ConnectionResetError, BrokenPipeError)):
+                await sending
+
+    play(scenario)
+
+
+@mixes
+@pytest.mark.parametrize("upwards", [True, False])
+def test_64_mib_with_a_slow_reader(
+    play: Player, tmp_path: Path, front: str, back: str, upwards: bool
+) -> None:
+    """The sender is held up while nobody reads, so that little lies in between; then all of it arrives."""
+
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back) as stage:
+            client, backend = await stage.pair()
+            sender, reader = (client, backend) if upwards else (backend, client)
+            sent, received = hashlib.sha256(), hashlib.sha256()
+            count = 0
+
+            async def send() -> None:
+                nonlocal count
+                for number in range(64):
+                    block = b"%08d" % number + BLOCK[8:]
+                    sent.update(block)
+                    await sender.send(block)
+                    count += 1
+                sender.finish()
+
+            sending = asyncio.ensure_future(send())
+            still = before = 0
+            while still < 20:
+                await asyncio.sleep(0.01)
+                still = still + 1 if count == before else 0
+                before = count
+            assert count < 32
+            for socket in (stage.clients[0], stage.upstreams[0]):
+                assert socket.readable_length + socket.writable_length < 2**20
+            while chunk := await reader.receive(2**18):
+                received.update(chunk)
+            await sending
+            assert received.digest() == sent.digest()
+
+    play(scenario, timeout=60)
+
+
+@pytest.mark.skipif(not RELAYS, reason="UVNET_RELAY=0 switches relays off")
+@mixes
+def test_relays_carry_the_data(
+    play: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str, back: str
+) -> None:
+    chunks = 0
+    on_data = Piping.on_data
+
+    def counted(self: Piping, chunk: bytes) -> None:
+        nonlocal chunks
+        chunks += 1
+        on_data(self, chunk)
+
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back) as stage:
+            client, backend = await stage.pair()
+            await echo_once(client, backend)
+            before = chunks
+            for _ in range(100):
+                await echo_once(client, backend)
+            assert before <= 2
+            assert chunks - before <= 2
+
+    monkeypatch.setattr(Piping, "on_data", counted)
+    play(scenario)
+
+
+# === The same without relays ===
+
+
+@pytest.mark.skipif(not RELAYS, reason="this is that run")
+def test_all_of_it_without_relays() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, FILES)],
+        env={**os.environ, "UVNET_RELAY": "0"},
+        cwd=HERE.parent.parent,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stdout
