@@ -13,10 +13,9 @@ import termios
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import uvnet
 from uvnet._core.counters import snapshot
 from uvnet.relaying import _enable
-
-import uvnet
 
 __all__ = [
     "BULK",

@@ -91,6 +91,30 @@ def connect(*arguments: Any, **keywords: Any) -> Socket:
 create_connection = connect
 
 
+@overload
+async def open_connection(
+    port: int | str,
+    host: str | None,
+    listener: Callable[[], object] | None = None,
+    /,
+    **keywords: Unpack[ConnectKeywords],
+) -> Socket: ...
+@overload
+async def open_connection(
+    port_or_path: int | str | os.PathLike[str],
+    listener: Callable[[], object] | None = None,
+    /,
+    **keywords: Unpack[ConnectKeywords],
+) -> Socket: ...
+@overload
+async def open_connection(
+    options: ConnectKeywords,
+    listener: Callable[[], object] | None = None,
+    /,
+    **keywords: Unpack[ConnectKeywords],
+) -> Socket: ...
+@overload
+async def open_connection(**keywords: Unpack[ConnectKeywords]) -> Socket: ...
 async def open_connection(*arguments: Any, **keywords: Any) -> Socket:
     """A new Socket that is connected; the arguments are those of connect().
 

@@ -1,6 +1,9 @@
-from typing import Literal
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Literal
 
-from typing_extensions import disjoint_base
+from typing_extensions import Buffer, Self, disjoint_base
 
 from uvnet.address import Address, PeerCredentials
 from uvnet.duplex import Duplex
@@ -36,6 +39,20 @@ class Connection(Duplex):
     @property
     def server(self) -> Server | None: ...
     def __aiter__(self) -> ChunkIterator: ...
+    # bytes, or str after set_encoding().
+    def read_exactly(self, count: int) -> Coroutine[Any, Any, Any]: ...
+    def read_until(
+        self, separator: str | Buffer = b"\n", limit: int = 65536
+    ) -> Coroutine[Any, Any, Any]: ...
+    def drain(self) -> Coroutine[Any, Any, None]: ...
+    def close(self, timeout: float | None = None) -> asyncio.Future[bool]: ...
+    def __aenter__(self) -> Coroutine[Any, Any, Self]: ...
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Coroutine[Any, Any, None]: ...
     def _set_names(
         self, local_address: str, local_port: int, remote_address: str, remote_port: int
     ) -> None: ...

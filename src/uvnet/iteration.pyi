@@ -1,13 +1,17 @@
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
 from uvnet.readable import Readable
+from uvnet.reading import StreamReader
 
 @disjoint_base
 class ChunkIterator:
     def __init__(self, stream: Readable) -> None: ...
     def __aiter__(self) -> Self: ...
-    def __anext__(self) -> Awaitable[Any]: ...
+    def __anext__(self) -> Coroutine[Any, Any, Any]: ...
     def __del__(self) -> None: ...
+
+@final
+class ChunkReader(StreamReader): ...

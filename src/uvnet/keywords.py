@@ -112,7 +112,7 @@ class ListenKeywords(TypedDict, total=False):
 
 
 class _Reason(TypedDict):
-    reason: str
+    reason: Literal["connection limit", "block list", "file descriptors"]
 
 
 class Drop(_Reason, total=False):

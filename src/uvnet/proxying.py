@@ -11,7 +11,7 @@ import contextlib
 import errno
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from uvnet.connect import connect, create_server
 from uvnet.connecting import defaults
@@ -34,6 +34,13 @@ from uvnet.proxy_protocol import (
 from uvnet.server import Server
 from uvnet.socket import Socket
 
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Unpack
+
+    from uvnet.keywords import ConnectKeywords, ServerKeywords
+
 __all__ = ["create_proxy"]
 
 _log = logging.getLogger("uvnet")
@@ -45,14 +52,14 @@ _UPSTREAM_OPTIONS = CONNECT_OPTIONS - {
 
 
 def create_proxy(
-    upstream: Any,
+    upstream: int | str | os.PathLike[str] | tuple[str, int | str] | ConnectKeywords,
     *,
     connect_timeout: float = 10,
     idle_timeout: float | None = None,
     accept_proxy_protocol: bool = False,
-    send_proxy_protocol: int | None = None,
+    send_proxy_protocol: Literal[1, 2] | None = None,
     max_connections: int | None = None,
-    **options: Any,
+    **options: Unpack[ServerKeywords],
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
@@ -78,21 +85,21 @@ def create_proxy(
     target = _target(upstream)
     reject_unknown(target, _UPSTREAM_OPTIONS, "upstream")
     parse_connect_options(target, defaults.auto_select_family, defaults.attempt_timeout)
-    Socket({name: value for name, value in target.items() if name in SOCKET_OPTIONS})
+    Socket(**{name: value for name, value in target.items() if name in SOCKET_OPTIONS})
     if check_seconds(connect_timeout, "connect_timeout") == 0:
         raise out_of_range("connect_timeout", "> 0", connect_timeout)
     if idle_timeout is not None:
         check_seconds(idle_timeout, "idle_timeout")
     if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
         raise invalid_value("send_proxy_protocol", send_proxy_protocol, "must be 1, 2 or None")
-    options = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
+    accepting: dict[str, Any] = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
     target["allow_half_open"] = True
-    server = create_server(None, None, **options)
+    server = create_server(None, None, **accepting)
     server.max_connections = max_connections
     for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
-        if name in options:
-            target.setdefault(name, options[name])
-    block_list = options.get("block_list")
+        if name in accepting:
+            target.setdefault(name, accepting[name])
+    block_list = accepting.get("block_list")
     proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol, block_list)
     server.on("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
     return server
@@ -187,8 +194,9 @@ class _Proxy:
         if header.source is not None and header.destination is not None:
             client._set_names(*header.destination, *header.source)
             if self.block_list is not None and client.remote_address in self.block_list:
-                local = (client.local_address, client.local_family, client.local_port)
-                remote = (client.remote_address, client.remote_family, client.remote_port)
+                # Every part is known now.
+                local: Any = (client.local_address, client.local_family, client.local_port)
+                remote: Any = (client.remote_address, client.remote_family, client.remote_port)
                 client.destroy()
                 self.server.emit("drop", describe_drop("block list", local, remote))
                 return

@@ -2,5 +2,9 @@ from typing_extensions import disjoint_base
 
 from uvnet.connection import Connection
 
+def _enable(enabled: bool) -> bool: ...
+
 @disjoint_base
-class Relaying(Connection): ...
+class Relaying(Connection):
+    @property
+    def _relayed(self) -> bool: ...

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
 from typing import Any, TypeVar, overload
 
@@ -82,7 +82,7 @@ def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T
 @contextlib.contextmanager
 def _cancelled_by_sigint(
     loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]
-) -> Iterator[Callable[[], bool]]:
+) -> Generator[Callable[[], bool], None, None]:
     """Let Ctrl-C cancel the task, as asyncio.Runner does; a second one raises KeyboardInterrupt where it finds us.
 
     A KeyboardInterrupt raised by the handler itself is lost where CPython calls it from a destructor.

@@ -6,17 +6,22 @@ Node: "server[Symbol.asyncDispose]()".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from uvnet.errors import closed_before_connection
 
+if TYPE_CHECKING:
+    from uvnet.socket import Socket
+
 __all__ = ["closed", "enter_server", "enter_socket", "leave_server", "leave_socket"]
+
+_S = TypeVar("_S", bound="Socket")
 
 _LOOKED = object()  # an event for a tick that is over
 
 
-async def _first(emitter: Any, outcomes: dict[str, Callable[..., Any]]) -> Any:
+async def _first(emitter: Any, outcomes: dict[Hashable, Callable[..., Any]]) -> Any:
     """Wait for the first of some events; returns what its outcome does with the arguments, or raises it."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -45,7 +50,7 @@ def _nothing(*_arguments: Any) -> None:
     pass
 
 
-async def enter_socket(socket: Any) -> Any:
+async def enter_socket(socket: _S) -> _S:
     """Wait until a socket that connects is connected; returns it, or destroys it and raises why it is not."""
 
     def failure(*_arguments: Any) -> BaseException:

@@ -1,12 +1,15 @@
+import asyncio
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from socket import socket
+from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
 from uvnet.acceptor import Acceptor
 from uvnet.address import Address
+from uvnet.arrivals import Arrivals
 from uvnet.keywords import Drop, ListenKeywords, ServerKeywords
 from uvnet.socket import Socket
 
@@ -93,6 +96,16 @@ class Server(Acceptor):
     @overload
     def listen(self, **keywords: Unpack[ListenKeywords]) -> Self: ...
     def close(self, callback: Callable[[Any], object] | None = None) -> Self: ...
+    def shutdown(self, timeout: float | None = None) -> asyncio.Future[int]: ...
+    def closed(self) -> Coroutine[Any, Any, None]: ...
+    def __aiter__(self) -> Arrivals: ...
+    def __aenter__(self) -> Coroutine[Any, Any, Self]: ...
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Coroutine[Any, Any, None]: ...
     def address(self) -> Address | str | None: ...
     @overload  # type: ignore[override]
     def on(self, event: _PlainEvent, listener: _Plain) -> Self: ...

@@ -13,9 +13,9 @@ from typing import Any
 
 import uvloop
 from scene import SERVER_EVENTS, SOCKET_EVENTS, connected, event, new_path, say, say_what_is_left
-from uvnet.relaying import _enable
 
 import uvnet
+from uvnet.relaying import _enable
 
 state, way = sys.argv[1:]
 kept: list[Any] = []

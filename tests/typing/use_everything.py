@@ -49,7 +49,9 @@ def servers() -> None:
         "high_water_mark": 1024,
         "keep_alive": True,
         "keep_alive_initial_delay": 1.5,
+        "max_buffered": 2**20,
         "no_delay": True,
+        "on_max_buffered": "raise",
         "pause_on_connect": True,
     }
     assert_type(uvnet.create_server(), uvnet.Server)
@@ -73,6 +75,7 @@ def servers() -> None:
     assert_type(server.get_connections(lambda error, count: print(count + 1)), uvnet.Server)
     assert_type(server.ref().unref(), uvnet.Server)
     assert_type(server.listening, bool)
+    assert_type(server.max_connections, int | None)
     server.max_connections = 100
     server.max_connections = None
     server.allow_half_open = True
@@ -128,7 +131,7 @@ def server_events(server: uvnet.Server) -> None:
     def on_connection(socket: uvnet.Socket) -> None: ...
 
     def on_drop(drop: Drop) -> None:
-        assert_type(drop["reason"], str)
+        assert_type(drop["reason"], Literal["connection limit", "block list", "file descriptors"])
         print(drop.get("local_address"), drop.get("local_family"), drop.get("local_port"))
         print(drop.get("remote_address"), drop.get("remote_family"), drop.get("remote_port"))
 
@@ -229,7 +232,9 @@ def making_sockets() -> None:
         "high_water_mark": 65536,
         "keep_alive": True,
         "keep_alive_initial_delay": 10,
+        "max_buffered": None,
         "no_delay": True,
+        "on_max_buffered": "destroy",
         "onread": onread,
         "readable": True,
         "readable_high_water_mark": 65536,
@@ -315,6 +320,9 @@ def writing(socket: uvnet.Socket) -> None:
     assert_type(socket.writable, bool)
     assert_type(socket.writable_length, int)
     assert_type(socket.writable_high_water_mark, int)
+    assert_type(socket.max_buffered, int | None)
+    socket.max_buffered = 2**20
+    socket.max_buffered = None
     assert_type(socket.writable_ended, bool)
     assert_type(socket.writable_finished, bool)
     assert_type(socket.writable_corked, int)
@@ -392,7 +400,14 @@ def proxies() -> None:
     proxy.on("upstream", on_upstream).on("upstreamError", on_unreached)
     uvnet.create_proxy(("localhost", 8124), connect_timeout=1, idle_timeout=60, no_delay=False)
     uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
+    uvnet.create_proxy(pathlib.Path("/tmp/echo.sock"), high_water_mark=1024, idle_timeout=None)
     uvnet.create_proxy({"port": 8124}, max_connections=100)
+
+    @proxy.once("upstream")
+    def upstream(client: uvnet.Socket, socket: uvnet.Socket) -> None: ...
+
+    @proxy.on("upstreamError")
+    async def unreached(error: Exception, client: uvnet.Socket) -> None: ...
 
 
 def activation(server: uvnet.Server) -> None:
@@ -494,6 +509,9 @@ async def awaiting(server: uvnet.Server, socket: uvnet.Socket) -> None:
         piece: bytes = chunk
         print(piece)
     await asyncio.wait_for(anext(aiter(socket)), 1)
+    async for accepted in server:
+        assert_type(accepted, uvnet.Socket)
+    assert_type(await anext(aiter(server)), uvnet.Socket)
     await uvnet.finished(socket)
     await uvnet.finished(socket, readable=False, writable=True)
     stop = uvnet.finished(socket, done)
@@ -501,6 +519,53 @@ async def awaiting(server: uvnet.Server, socket: uvnet.Socket) -> None:
     await uvnet.pipeline(socket, socket)
     assert_type(uvnet.pipeline(socket, socket, done), uvnet.Socket)
     assert_type(uvnet.pipeline(socket, socket, callback=done), uvnet.Socket)
+
+
+async def reading_and_writing(socket: uvnet.Socket) -> None:
+    head: bytes = await socket.read_exactly(4)
+    line: bytes = await socket.read_until()
+    text: str = await socket.read_until("\r\n", limit=1024)
+    print(head, line, text, await socket.read_until(bytearray(b"\0"), 10))
+    assert_type(await socket.drain(), None)
+    task = asyncio.create_task(socket.read_exactly(4))
+    await asyncio.gather(task, asyncio.create_task(socket.drain()))
+    assert_type(await asyncio.wait_for(socket.read_exactly(4), 1), Any)
+
+
+async def scopes() -> None:
+    async with uvnet.create_server().listen(8124) as server:
+        assert_type(server, uvnet.Server)
+    async with uvnet.connect(8124) as socket:
+        assert_type(socket, uvnet.Socket)
+    async with await uvnet.open_connection(8124) as socket:
+        assert_type(socket, uvnet.Socket)
+
+
+async def ends(server: uvnet.Server, socket: uvnet.Socket) -> None:
+    closing = socket.close()
+    assert_type(closing, asyncio.Future[bool])
+    assert_type(await socket.close(3), bool)
+    assert_type(await socket.close(timeout=0.5), bool)
+    down = server.shutdown()
+    assert_type(down, asyncio.Future[int])
+    assert_type(await server.shutdown(3), int)
+    assert_type(await server.shutdown(timeout=None), int)
+    assert_type(await server.closed(), None)
+    await asyncio.create_task(server.closed())
+
+
+async def opening() -> None:
+    options: ConnectKeywords = {"port": 8124, "timeout": 3}
+    assert_type(await uvnet.open_connection(8124), uvnet.Socket)
+    await uvnet.open_connection("8124", nothing)
+    await uvnet.open_connection(8124, "localhost", no_delay=True)
+    await uvnet.open_connection(8124, "localhost", nothing)
+    await uvnet.open_connection("/tmp/echo.sock")
+    await uvnet.open_connection(pathlib.Path("/tmp/echo.sock"))
+    await uvnet.open_connection(options)
+    await uvnet.open_connection(**options)
+    await uvnet.open_connection(path=b"/tmp/echo.sock", max_buffered=2**20)
+    await asyncio.create_task(uvnet.open_connection(port=80, host="localhost"))
 
 
 def running() -> None:

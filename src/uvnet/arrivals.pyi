@@ -1,0 +1,17 @@
+from collections.abc import Coroutine
+from typing import Any, final
+
+from typing_extensions import Self, disjoint_base
+
+from uvnet.awaiting import Awaitable
+from uvnet.connection import SocketParent
+from uvnet.socket import Socket
+
+@disjoint_base
+class Arrivals:
+    def __init__(self, server: SocketParent) -> None: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, Socket]: ...
+
+@final
+class ArrivalAwaitable(Awaitable): ...
