@@ -261,3 +261,35 @@ def test_a_connected_socket_cannot_listen(play: Player) -> None:
         assert open_sockets().items() <= before.items()
 
     play(scenario)
+
+
+def test_a_socket_of_ours(play: Player, transport: Transport) -> None:
+    """Rule 1.7: its descriptor goes over to the server."""
+
+    async def scenario() -> None:
+        made = bound(transport)
+        address = where(made)
+        socket = uvnet.Socket(fd=made.detach(), readable=False, writable=False)
+        server = uvnet.create_server(lambda client: client.end("hello")).listen(socket)
+        assert server.listening and socket.pending
+        assert await greeted(*address) == b"hello"
+        await close(server)
+
+    play(scenario)
+
+
+def test_a_socket_that_cannot_listen(play: Player) -> None:
+    """Rule 1.5: a connected one gives 'error'; one without a connection is refused at the call."""
+
+    async def scenario() -> None:
+        ours, theirs = plain.socketpair()
+        (error,) = await event(uvnet.create_server().listen(uvnet.Socket(fd=ours.detach())), "error")
+        assert (error.code, error.syscall) == ("EINVAL", "listen")
+        theirs.close()
+        server = uvnet.create_server()
+        with pytest.raises(uvnet.NetRuntimeError) as caught:
+            server.listen(uvnet.Socket())
+        assert caught.value.code == "ERR_SOCKET_CLOSED"
+        assert not server.listening
+
+    play(scenario)

@@ -425,7 +425,9 @@ cdef class Socket(Relaying):
         cdef int status
         cdef Stream handle
         if isinstance(given, Socket):
-            self._steal(<Socket>given)
+            if (<Socket>given).record is not self.record:
+                raise socket_closed()
+            self._attach((<Socket>given)._give_away())
             return self._adopted(options)
         if isinstance(given, _socket_module.socket):
             descriptor = given.fileno()
@@ -454,21 +456,29 @@ cdef class Socket(Relaying):
         else:
             self._read(0, False)
 
-    def _steal(self, Socket other):
-        """Take the connection of another socket, which is left without one and says nothing more."""
-        cdef Stream handle = other._handle
-        if other.record is not self.record or handle is None or other._connecting:
+    cdef Stream _give_away(self):
+        """The connection, for somebody else: this socket is left without one and says nothing more."""
+        cdef Stream handle = self._handle
+        if handle is None or self._connecting:
             raise socket_closed()
-        other._leave_relays(RELAY_FROM | RELAY_TO)
-        other._flush()
+        self._leave_relays(RELAY_FROM | RELAY_TO)
+        self._flush()
         handle.read_stop()
-        other._handle = None
-        if other._idle is not NULL:
-            idle_timers_of(other.record).stop(other._idle)
-        if other._counted:
-            other._counted = False
-            other._server._connection_gone(other)
-        self._attach(handle)
+        self._handle = None
+        if self._idle is not NULL:
+            idle_timers_of(self.record).stop(self._idle)
+        if self._counted:
+            self._counted = False
+            self._server._connection_gone(self)
+        return handle
+
+    def _take_listening_socket(self):
+        # For server.listen(socket).  The handle closes the descriptor it has.
+        cdef Stream handle = self._give_away()
+        descriptor = os.dup(handle.fileno())
+        handle.owner = None
+        handle.close()
+        return descriptor, None, None
 
     cdef int _begin_life(self) except -1:
         """Rule 2.14.1: everything but listeners, encoding and flowing state is as new."""
