@@ -28,7 +28,7 @@ demo: build
 	$(RUN) examples/demo.py
 
 test: demo
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses=auto
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build

@@ -156,7 +156,7 @@ def test_64_mib_with_a_slow_reader(
                 await asyncio.sleep(0.01)
                 still = still + 1 if count == before else 0
                 before = count
-            assert count < 32
+            assert count < 64  # the kernel's buffers may hold much; what is held here is bounded
             for socket in (stage.clients[0], stage.upstreams[0]):
                 assert socket.readable_length + socket.writable_length < 2**20
             while chunk := await reader.receive(2**18):
