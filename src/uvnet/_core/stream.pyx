@@ -5,6 +5,7 @@ WriteRequest and go out in one system call when the dispatch ends, see tick.pyx.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, errno
@@ -53,6 +54,10 @@ cdef extern from *:
     }
     """
     void forget_hash "uvnet_forget_hash" (PyObject *chunk)
+    # As they are in C: the object cannot be one of Cython's before it has its size.
+    PyObject *allocate_bytes "PyBytes_FromStringAndSize" (const char *data, Py_ssize_t length)
+    int resize_bytes "_PyBytes_Resize" (PyObject **chunk, Py_ssize_t length)
+    void Py_XDECREF(PyObject *chunk)
     Py_ssize_t Py_REFCNT(PyObject *chunk)
     Py_ssize_t Py_SIZE(PyObject *chunk)
 
@@ -335,6 +340,10 @@ cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) 
 cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer) noexcept nogil:
     cdef HandleBlock *block = block_of(uv_stream)
     cdef int reads = 0
+    if block.read_size > FIRST_READ_SIZE and not block.own_buffer and not block.no_socket:
+        hold_gil(block.hold)
+        (<read_function>_read_large)(uv_stream)
+        return
     if not block.no_socket:
         nread = receive_now(block, block.read_buffer, block.read_size)
     elif nread > 0:
@@ -358,21 +367,62 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
 
 # The GIL is held already; taking it once more would cost as much as the listener.
 ctypedef void (*deliver_function)(uv_stream_t *, ssize_t) noexcept nogil
+ctypedef void (*read_function)(uv_stream_t *) noexcept nogil
 
 
 cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread) noexcept:
     cdef HandleBlock *block = block_of(uv_stream)
     cdef Stream self = <Stream>block.owner
+    cdef bytes chunk = None
+    try:
+        if nread > 0 and not block.own_buffer:
+            chunk = new_chunk(self.record, block.read_buffer, nread)
+    except MemoryError as error:
+        _tell_failed(self, error)
+        return
+    _tell_read(self, chunk, nread)
+
+
+cdef void _read_large(uv_stream_t *uv_stream) noexcept:
+    """Read straight into the object that is delivered: so much at once is not worth copying."""
+    cdef HandleBlock *block = block_of(uv_stream)
+    cdef Stream self = <Stream>block.owner
+    cdef PyObject *chunk = allocate_bytes(NULL, block.read_size)
+    cdef ssize_t nread
+    if chunk is NULL:
+        PyErr_Clear()
+        _tell_failed(self, MemoryError())
+        return
+    nread = receive_now(block, PyBytes_AS_STRING(<object>chunk), block.read_size)
+    if nread > 0 and resize_bytes(&chunk, nread) == 0:
+        _tell_read(self, <bytes>chunk, nread)
+    elif nread > 0:
+        PyErr_Clear()
+        _tell_failed(self, MemoryError())
+    elif nread != -EAGAIN:
+        block.reading = False
+        uv.read_stop(uv_stream)
+        _tell_read(self, None, nread)
+    Py_XDECREF(chunk)
+
+
+cdef void _tell_failed(Stream self, object error) noexcept:
+    cdef LoopRecord record = self.record
+    if record.closed or self.owner is None:
+        return
+    enter(record)
+    self.events.on_failed(self.owner, error)
+    leave(record)
+
+
+cdef void _tell_read(Stream self, bytes chunk, ssize_t nread) noexcept:
     cdef LoopRecord record = self.record
     cdef object owner = self.owner
     if record.closed or owner is None:
         return
     record.depth += 1
     try:
-        if nread > 0 and not block.own_buffer:
-            self.events.on_read(owner, new_chunk(record, block.read_buffer, nread), nread)
-        else:
-            self.events.on_read(owner, None, nread)
+        self.events.on_read(owner, chunk, nread)
         if record.first_gathering is <void *>self and record.depth == 1 and self.next_gathering is NULL:
             # An answer to what was read: the way through the loop's list would find just this.
             self.flush()
