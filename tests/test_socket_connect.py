@@ -332,3 +332,30 @@ def test_an_error_of_the_life_before(play: Player, transport: Transport) -> None
                     break
 
     play(scenario)
+
+
+def test_a_callback_of_the_old_life_connects(play: Player, transport: Transport) -> None:
+    """Rule 2.14.2: what the old life owes is paid inside connect(); the callback's connection is the one."""
+
+    async def scenario() -> None:
+        server = await listen(uvnet.create_server(lambda peer: peer.resume()), transport)
+        arguments = transport.connect_arguments(server)
+        socket = uvnet.Socket().connect(*arguments)
+        refused: list[str] = []
+
+        def connect() -> None:
+            try:
+                socket.connect(*arguments)
+            except OSError as error:
+                refused.append(error.code)
+
+        socket.write(b"never sent", lambda _error: connect())
+        socket.destroy()
+        connect()
+        await event(socket, "ready")
+        assert refused == ["EALREADY"]
+        socket.destroy()
+        await event(socket, "close")
+        await close(server)
+
+    play(scenario)

@@ -21,6 +21,7 @@ cdef class Socket(Relaying):
     cdef int _apply_options(self) except -1
     cdef int _begin_connect(self, object options) except -1
     cdef Stream _give_away(self)
+    cdef int _refuse_second_connect(self) except -1
     cdef int _begin_life(self) except -1
 
 cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,

@@ -137,12 +137,11 @@ cdef class Socket(Relaying):
             check_seconds(timeout, "options.timeout")
         delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
         check_block_list(options.get("block_list"))
-        if self._connecting:
-            raise system_error(-EALREADY, "connect")
-        if self._handle is not None:
-            raise system_error(-EISCONN, "connect")
+        self._refuse_second_connect()
         if self._destroyed:
             self._begin_life()
+            # A callback that the old life owed may have connected already.
+            self._refuse_second_connect()
         if timeout is not None:
             self.set_timeout(timeout)
         if options.get("no_delay") is not None:
@@ -479,6 +478,13 @@ cdef class Socket(Relaying):
         handle.owner = None
         handle.close()
         return descriptor, None, None
+
+    cdef int _refuse_second_connect(self) except -1:
+        if self._connecting:
+            raise system_error(-EALREADY, "connect")
+        if self._handle is not None:
+            raise system_error(-EISCONN, "connect")
+        return 0
 
     cdef int _begin_life(self) except -1:
         """Rule 2.14.1: everything but listeners, encoding and flowing state is as new."""
