@@ -29,9 +29,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from uvnet._core.loop import running_record
-
 import uvnet
+from uvnet._core.loop import running_record
 
 __all__ = ["Block", "blocks_of"]
 

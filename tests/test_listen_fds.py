@@ -163,9 +163,11 @@ def test_a_real_service_manager(tmp_path: Path) -> None:
     """systemd-socket-activate, which starts the program when the first client comes."""
     program = need("systemd-socket-activate", "systemd")
     path = str(tmp_path / "socket")
+    # It passes on only what it is told to; the last four are those of tests/run_sanitized.sh.
+    names = ("PYTHONPATH", "LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "PYTHONMALLOC")
+    variables = [f"--setenv={name}={value}" for name, value in environment().items() if name in names]
     process = subprocess.Popen(
-        [program, f"--listen={path}", f"--setenv=PYTHONPATH={environment()['PYTHONPATH']}",
-         sys.executable, "-c", SERVE],
+        [program, f"--listen={path}", *variables, sys.executable, "-c", SERVE],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
