@@ -32,7 +32,7 @@ test: demo
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build
-	PYTHONDEVMODE=1 .venv-debug/bin/python -m pytest
+	.venv-debug/bin/python -X dev -m pytest
 
 test-sanitized:
 	UVNET_SANITIZE=1 $(MAKE) VENV=.venv-sanitized build
