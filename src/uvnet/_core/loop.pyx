@@ -17,6 +17,7 @@ from uvnet._core.gil cimport open_check
 from uvnet._core.handle cimport close_handles
 from uvnet._core.idle cimport IdleTimers
 from uvnet._core.kernel_pipe cimport close_idle_pipes
+from uvnet._core.low_water cimport forget_low_water
 from uvnet._core.prepare cimport open_prepare
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport flush_streams
@@ -44,6 +45,7 @@ def _close_record(LoopRecord record not None):
     if record.idle_timers is not None:
         (<IdleTimers>record.idle_timers).forget_all()
     record.look_for_end = NULL
+    forget_low_water(record)
     close_idle_pipes(&record.pipe_pool)
 
 

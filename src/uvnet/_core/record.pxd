@@ -25,6 +25,11 @@ cdef class LoopRecord
 
 ctypedef void (*record_hook)(LoopRecord record) noexcept
 
+# See low_water.pyx.
+cdef struct LowWaterMarks:
+    void *first              # LowWaterMark list: the raised ones
+    void *timer              # the uv_timer_t that looks after them, or NULL
+
 # See gil.pyx.
 cdef struct GilHold:
     bint held
@@ -35,6 +40,7 @@ cdef struct GilHold:
     void **first_gathering
     void **first_handle
     record_hook *look_for_end
+    LowWaterMarks *low_water
 
 cdef class LoopRecord:
     cdef uv_loop_t *uv_loop
@@ -62,6 +68,7 @@ cdef class LoopRecord:
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
     cdef PipePool pipe_pool              # of relays, see relay.pyx
+    cdef LowWaterMarks low_water         # of relays, see low_water.pyx
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1

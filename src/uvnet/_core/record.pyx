@@ -23,6 +23,7 @@ cdef class LoopRecord:
         self.hold.first_gathering = &self.first_gathering
         self.hold.first_handle = &self.first_handle
         self.hold.look_for_end = &self.look_for_end
+        self.hold.low_water = &self.low_water
         self.read_buffer = <char *>malloc(READ_BUFFER_SIZE)
         if self.read_buffer is NULL:
             raise MemoryError

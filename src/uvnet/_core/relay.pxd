@@ -1,5 +1,6 @@
 from uvnet._core.handle cimport HandleBlock
 from uvnet._core.kernel_pipe cimport KernelPipe, PipePool
+from uvnet._core.low_water cimport LowWaterMark
 from uvnet._core.stream cimport Stream
 from uvnet._uv.table cimport uv_loop_t
 
@@ -13,6 +14,7 @@ cdef struct Relay:
     PipePool *pool
     RelayWrite *waiting      # what libuv has of it for the sink, or NULL; then the source is not read
     KernelPipe pipe          # reader -1 outside of callbacks, unless data waits in it
+    LowWaterMark low_water   # of the source
     bint splices             # data comes so fast that it goes through a kernel pipe
     int full_reads           # in a row: reads that filled the buffer
     int small_moves          # in a row: moves that would have been cheaper as copies

@@ -14,9 +14,11 @@ from libc.string cimport memcpy
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
 from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
+from uvnet._core.low_water cimport LOW_WATER, consider_mark, prepare_low_water, start_mark, stop_mark
 from uvnet._core.record cimport READ_BUFFER_SIZE, LoopRecord
-from uvnet._core.stream cimport READS_AT_ONCE, Stream, descriptor_of, receive_now, send_now
+from uvnet._core.stream cimport READS_AT_ONCE, Stream
 from uvnet._core.tick cimport enter, leave
+from uvnet._core.transfer cimport descriptor_of, receive_now, send_now
 from uvnet._core.write_request cimport WRITE_DONE, WRITE_FAILED, WRITE_WAITING, WriteRequest
 from uvnet._uv.table cimport (
     UVNET_UV_EOF,
@@ -61,6 +63,7 @@ cdef bint start_relay(Stream source, Stream sink) except -1:
             or source.block.relay_from is not NULL or sink.block.relay_to is not NULL
             or source.block.no_socket or sink.block.no_socket or sink.block.queued_bytes):
         return False
+    prepare_low_water(source.record)
     relay = <Relay *>calloc(1, sizeof(Relay))
     if relay is NULL:
         raise MemoryError
@@ -70,6 +73,7 @@ cdef bint start_relay(Stream source, Stream sink) except -1:
     relay.pool = &source.record.pipe_pool
     relay.pipe.reader = relay.pipe.writer = -1
     relay.copies_only = not can_splice()
+    start_mark(&relay.low_water, source.block)
     source.read_stop()
     source.block.relay_from = relay
     sink.block.relay_to = relay
@@ -119,6 +123,7 @@ cdef size_t relay_level(HandleBlock *sink) noexcept:
 
 
 cdef void _detach(Relay *relay) noexcept:
+    stop_mark(&relay.low_water)
     relay.source.relay_from = NULL
     relay.sink.relay_to = NULL
     give_pipe(relay.pool, &relay.pipe)
@@ -316,6 +321,10 @@ cdef void _splice(Relay *relay) noexcept nogil:
                 _copy_again(relay, False)
             return
         relay.small_moves = 0
+        if moved < LOW_WATER:
+            # The source is asked again when more has come, instead of being chased.
+            consider_mark(&relay.low_water)
+            return
 
 
 cdef bint _move_out(Relay *relay) noexcept nogil:

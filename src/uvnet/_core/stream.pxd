@@ -1,7 +1,7 @@
-from uvnet._core.handle cimport Handle, HandleBlock
+from uvnet._core.handle cimport Handle
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.write_request cimport WriteRequest
-from uvnet._uv.table cimport uv_buf_t, uv_connect_t, uv_stream_t
+from uvnet._uv.table cimport uv_connect_t, uv_stream_t
 
 cdef class Stream
 
@@ -53,9 +53,6 @@ cdef class Stream(Handle):
     cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
 
-cdef int descriptor_of(HandleBlock *block) noexcept nogil
-cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept nogil
-cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int count) noexcept nogil
 cdef void flush_streams(LoopRecord record) noexcept
 cdef uv_connect_t *begin_connect(Stream stream) except NULL
 cdef void abort_connect(uv_connect_t *request) noexcept

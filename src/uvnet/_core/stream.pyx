@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, errno
+from libc.errno cimport EAGAIN, EBADF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -17,6 +17,7 @@ from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
 from uvnet._core.tick cimport enter, leave, report
+from uvnet._core.transfer cimport receive_now, send_now
 from uvnet._core.write_request cimport (
     WRITE_DONE,
     WRITE_FAILED,
@@ -60,19 +61,6 @@ cdef extern from *:
     void Py_XDECREF(PyObject *chunk)
     Py_ssize_t Py_REFCNT(PyObject *chunk)
     Py_ssize_t Py_SIZE(PyObject *chunk)
-
-cdef extern from "<sys/socket.h>" nogil:
-    """
-    #ifdef MSG_NOSIGNAL
-    enum { UVNET_SEND_FLAGS = MSG_NOSIGNAL };
-    #else
-    enum { UVNET_SEND_FLAGS = 0 };     /* libuv sets SO_NOSIGPIPE */
-    #endif
-    """
-    enum:
-        SEND_FLAGS "UVNET_SEND_FLAGS"
-    ssize_t recv(int descriptor, void *buffer, size_t length, int flags)
-    ssize_t send(int descriptor, const void *buffer, size_t length, int flags)
 
 cdef enum:
     SMALLEST_SPARE = 480     # bytes; what obmalloc serves is no slower than the reuse
@@ -278,57 +266,7 @@ cdef void flush_streams(LoopRecord record) noexcept:
             report(record, error, "exception while sending gathered writes", stream.owner)
 
 
-cdef int descriptor_of(HandleBlock *block) noexcept nogil:
-    """The descriptor of an open stream's block, or a libuv error."""
-    cdef int status
-    if block.descriptor < 0:
-        status = uv.fileno(<uv_handle_t *>(block + 1), &block.descriptor)
-        if status < 0:
-            return status
-    return block.descriptor
-
-
-cdef ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) noexcept nogil:
-    """Bytes read into `buffer`, UV_EOF, or another libuv error."""
-    cdef int descriptor = descriptor_of(block)
-    cdef ssize_t received
-    if descriptor < 0:
-        return descriptor
-    if size == 0:
-        return -ENOBUFS
-    while True:
-        received = recv(descriptor, buffer, size, 0)
-        if received > 0:
-            block.bytes_read += received
-            return received
-        if received == 0:
-            return UVNET_UV_EOF
-        if errno != EINTR:
-            return -errno
-
-
-cdef ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsigned int count) noexcept nogil:
-    """Bytes of the buffers that the system took, or a libuv error; UV_EAGAIN where it takes none now."""
-    cdef int descriptor
-    cdef ssize_t sent
-    if count == 1 and not block.no_socket:
-        descriptor = descriptor_of(block)
-        if descriptor < 0:
-            return descriptor
-        while True:
-            sent = send(descriptor, buffers.base, buffers.len, SEND_FLAGS)
-            if sent >= 0:
-                return sent
-            if errno != EINTR:
-                break
-        if errno == ENOBUFS:
-            return -EAGAIN
-        return -errno
-    return uv.try_write(<uv_stream_t *>(block + 1), buffers, count)
-
-
-# Reading and writing do not go through libuv's read(2) and write(2): recv(2) and send(2) are a quicker way into
-# the kernel.  libuv: given an empty buffer it reads nothing and calls the read callback with UV_ENOBUFS.
+# libuv: given an empty buffer it reads nothing and calls the read callback with UV_ENOBUFS.
 
 cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) noexcept nogil:
     cdef HandleBlock *block = block_of(uv_handle)
