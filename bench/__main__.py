@@ -15,7 +15,7 @@ from bench.fan_out import fan_out_workload
 from bench.idle import idle_workload
 from bench.interrupt import exit_on_signals
 from bench.ip import IP
-from bench.proxy import bulk_workload, proxy_workload
+from bench.proxy import STEADY_RATE, bulk_workload, proxy_workload
 from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
 from bench.timings import SECONDS, Timing, run_timing
@@ -52,6 +52,7 @@ BENCHMARKS: dict[str, Run] = {
     "writes": _running(writes_workload),
     "proxy": _running(proxy_workload),
     "proxy-bulk": _running(bulk_workload),
+    "proxy-steady": _running(lambda: bulk_workload(rate=STEADY_RATE)),
     "proxy-thread": _running(thread_workload),
     "emitter": _timing(EMITTER),
     "blocklist": _timing(BLOCKLIST),

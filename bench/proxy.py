@@ -9,11 +9,14 @@ from bench.columns import RIVAL, STANDARD_RATIOS, Ratio
 from bench.interrupt import exit_on_signals
 from bench.peers import Peer
 from bench.traffic import Traffic, traffic_workload
-from bench.units import GIBIBYTE, ROUND_TRIP, size_text
+from bench.units import GIBIBYTE, MEBIBYTE, ROUND_TRIP, size_text
 from bench.workload import Workload, run_command_line
 
 SPLICE = "haproxy splice"
 HAPROXY = "servers/proxy_haproxy.py"
+
+# MiB/s; every proxy reaches it.
+STEADY_RATE = 512
 
 PEERS = (
     Peer("C reference", ("reference/proxy.c",)),
@@ -66,17 +69,27 @@ def proxy_workload(size: int = 1024, connections: int = 20) -> Workload:
     )
 
 
-def bulk_workload(size: int = 64 * 1024, connections: int = 4) -> Workload:
+def bulk_workload(
+    size: int = 64 * 1024, connections: int = 4, rate: int | None = None
+) -> Workload:
+    """`rate` is in MiB/s, on all connections together; None is as fast as it goes."""
+    pace: tuple[str, ...]
+    if rate is None:
+        suffix, text, pace = "", "", ()
+        work = "each connection is written to without pause"
+    else:
+        suffix, text, pace = f"-{rate}", f", {rate} MiB/s", ("--rate", str(rate * MEBIBYTE))
+        work = "the connections are written to at a steady rate, the same for every proxy"
     return traffic_workload(
-        name=f"proxy-bulk-{size}x{connections}",
-        title=f"proxy, one way: {connections:,} connections, written {size_text(size)} at a time",
+        name=f"proxy-bulk-{size}x{connections}{suffix}",
+        title=f"proxy, one way: {connections:,} connections, written {size_text(size)} at a time{text}",
         work=THROUGH.format(
             upstream="sink",
-            work="each connection is written to without pause, and at its end the sink's count of "
-            "bytes, which comes back through the proxy, must be right",
+            work=f"{work}, and at its end the sink's count of bytes, which comes back through the "
+            "proxy, must be right",
         ),
         traffic=Traffic(
-            load_arguments=("--mode", "send", "--size", str(size)),
+            load_arguments=("--mode", "send", "--size", str(size), *pace),
             connections=connections,
             unit=GIBIBYTE,
             upstream="sink_server",
@@ -94,11 +107,14 @@ def main() -> int:
     parser.add_argument("--bulk", action="store_true", help="one way, without pause")
     parser.add_argument("--size", type=int, help="bytes in a message, or in one write")
     parser.add_argument("--connections", type=int)
+    parser.add_argument("--rate", type=int, help="MiB/s that --bulk sends at most")
 
     def make(arguments: argparse.Namespace) -> Workload:
         given = {name: getattr(arguments, name) for name in ("size", "connections")}
         chosen = {name: value for name, value in given.items() if value is not None}
-        return bulk_workload(**chosen) if arguments.bulk else proxy_workload(**chosen)
+        if arguments.bulk:
+            return bulk_workload(**chosen, rate=arguments.rate)
+        return proxy_workload(**chosen)
 
     exit_on_signals()
     return run_command_line(parser, make)

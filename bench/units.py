@@ -26,7 +26,8 @@ CONNECTION = _each("connection", "connections", 1)
 REQUEST = _each("request", "requests")
 DELIVERY = _each("delivery", "deliveries")
 ROUND_TRIP = _each("round trip", "round trips")
-GIBIBYTE = Unit("bytes", "MiB/s", 1 / 2**20, "ms/GiB", 2**30 / 1e6, 0)
+MEBIBYTE = 2**20
+GIBIBYTE = Unit("bytes", "MiB/s", 1 / MEBIBYTE, "ms/GiB", 2**30 / 1e6, 0)
 
 
 def size_text(size: int) -> str:

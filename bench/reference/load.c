@@ -145,7 +145,8 @@ static void usage(void)
 {
     fputs("usage: load --mode echo|accept|send|ask|fan-out|idle --port PORT [--host ADDRESS]\n"
           "            [--connections N] [--size BYTES] [--answer BYTES] [--warm-up SECONDS]\n"
-          "            [--seconds SECONDS] [--patient] [--server-pid PID]\n"
+          "            [--seconds SECONDS] [--rate BYTES] [--patient] [--server-pid PID]\n"
+          "--rate is what 'send' sends in a second on all connections together, at most\n"
           "--patient accepts connections without progress in the measured window\n",
           stderr);
     exit(2);
@@ -169,7 +170,7 @@ static void parse_options(int count, char **arguments)
         {"size", required_argument, NULL, 'b'},    {"warm-up", required_argument, NULL, 'w'},
         {"seconds", required_argument, NULL, 's'}, {"server-pid", required_argument, NULL, 'i'},
         {"answer", required_argument, NULL, 'a'},  {"patient", no_argument, NULL, 'q'},
-        {NULL, 0, NULL, 0}};
+        {"rate", required_argument, NULL, 'r'},    {NULL, 0, NULL, 0}};
     const char *host = "127.0.0.1";
     int name;
     while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
@@ -185,6 +186,8 @@ static void parse_options(int count, char **arguments)
             options.size = (size_t)strtoul(optarg, NULL, 10);
         else if (name == 'a')
             options.answer = (size_t)strtoul(optarg, NULL, 10);
+        else if (name == 'r')
+            options.rate = atof(optarg);
         else if (name == 'q')
             options.is_patient = 1;
         else if (name == 'w')

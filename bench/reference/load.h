@@ -41,6 +41,7 @@ struct options {
     unsigned connections;
     size_t size;
     size_t answer; /* bytes; 0 where the answer is the message itself */
+    double rate;   /* bytes in a second that MODE_SEND sends at most; 0: as many as go */
     int is_patient;
     double warm_up;
     double seconds;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "readiness.h"
@@ -12,6 +13,7 @@
 #define READ_SIZE (256 * 1024)
 #define TEXT_PERIOD 251
 #define EDGE 8
+#define MOST_MISSED 10000000u /* nanoseconds */
 
 struct connection *connections;
 static char *text;
@@ -154,8 +156,25 @@ static void pull_message(struct connection *connection)
         complete_message(connection);
 }
 
+/* Waits until the next message is due at the given rate; what was missed lately is made up for. */
+static void keep_rate(void)
+{
+    static uint64_t due;
+    if (options.rate <= 0)
+        return;
+    uint64_t time = now();
+    if (due + MOST_MISSED < time)
+        due = time - MOST_MISSED;
+    if (due > time) {
+        struct timespec left = {(time_t)((due - time) / 1000000000u), (long)((due - time) % 1000000000u)};
+        nanosleep(&left, NULL);
+    }
+    due += (uint64_t)((double)options.size * 1e9 / options.rate);
+}
+
 static void push_stream(struct connection *connection)
 {
+    keep_rate();
     ssize_t sent = send(connection->descriptor, text, options.size, 0);
     if (sent < 0) {
         if (!would_block())

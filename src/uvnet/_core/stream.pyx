@@ -28,7 +28,6 @@ from uvnet._core.write_request cimport (
 )
 from uvnet._uv.table cimport (
     UVNET_UV_CONNECT,
-    UVNET_UV_EOF,
     UVNET_UV_SHUTDOWN,
     UVNET_UV_WRITE,
     uv,
