@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
+# Processes that run tests; two for each core, since tests wait for much of their time.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # What looks at the code is kept apart from what runs it.
 CHECK = $(VENV)-check
 
@@ -28,15 +30,15 @@ demo: build
 	$(RUN) examples/demo.py
 
 test: demo
-	$(RUN) -m pytest --numprocesses=auto
+	$(RUN) -m pytest --numprocesses=$(WORKERS)
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build
-	.venv-debug/bin/python -X dev -m pytest
+	.venv-debug/bin/python -X dev -m pytest --numprocesses=$(WORKERS)
 
 test-sanitized:
 	UVNET_SANITIZE=1 $(MAKE) VENV=.venv-sanitized build
-	tests/run_sanitized.sh .venv-sanitized/bin/python
+	tests/run_sanitized.sh .venv-sanitized/bin/python --numprocesses=$(WORKERS)
 
 $(CHECK)/.created: pyproject.toml
 	$(PYTHON) -m venv $(CHECK)
