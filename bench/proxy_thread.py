@@ -21,19 +21,24 @@ from bench.traffic import Traffic
 from bench.units import size_text
 from bench.workload import Settings, Workload, run_command_line
 
-PEERS = tuple(peer for peer in ALL_PEERS if peer.is_python and not peer.tools)
+CONTROL = "C reference"
+PEERS = tuple(
+    peer for peer in ALL_PEERS if peer.name == CONTROL or (peer.is_python and not peer.tools)
+)
 
 METHOD = (
     "As the proxy workload of {size}, with the proxies that run in Python. "
     "In each round each proxy runs twice, one run after the other in fresh processes: alone, and "
     "with a thread in its process that never stops computing in Python. {place} "
+    "The C reference has no Python to be held up: beside it a process of its own computes in the "
+    "same place, so it shows what that alone costs any program. "
     "Shown are medians over the rounds; 'kept' is the rate beside the thread by the rate without "
     "it, the median of the ratios within each round."
 )
 OWN_CORE = "The thread has a core of its own."
 SHARED_CORE = (
-    "There is no third core, so the thread runs on the core of the load, with the lowest priority: "
-    "it takes Python's lock as any thread does, but hardly any time from the load."
+    "There is no third core, so the thread runs on the core of the load, in the time that nobody else "
+    "wants there (SCHED_IDLE): it takes Python's lock as any thread does."
 )
 NOT_PINNED = "The thread runs where the system puts it."
 
@@ -47,6 +52,8 @@ def _place(cores: Cores) -> str:
 def _beside_thread(peer: Peer, cores: Cores) -> Peer:
     core = cores.load if cores.spare is None else cores.spare
     chosen = "any" if core is None else str(core)
+    if not peer.is_python:
+        return replace(peer, program=("servers/with_busy_process.py", chosen, *peer.command()))
     program = (str(BENCH / peer.program[0]), *peer.program[1:])
     return replace(peer, program=("servers/with_busy_thread.py", chosen, *program))
 
