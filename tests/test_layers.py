@@ -61,6 +61,7 @@ ORDER = """
     uvnet.scopes
     uvnet.awaiting
     uvnet.readable
+    uvnet.writable
     uvnet.duplex
     uvnet.reading
     uvnet.draining
