@@ -13,7 +13,8 @@ from uvnet._core.pipe cimport Pipe
 from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
 from uvnet._core.relay cimport relay_level
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
-from uvnet._core.stream cimport Stream, StreamEvents
+from uvnet._core.stream cimport Stream
+from uvnet._core.stream_events cimport StreamEvents
 from uvnet._core.tcp cimport TCP
 from uvnet._core.tick cimport later
 from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest
@@ -461,8 +462,8 @@ cdef int _on_shutdown(object owner, int status) except -1:
     return self._shutdown_done(status)
 
 
-cdef int _on_connected(object owner, Stream stream, int status) except -1:
-    return (<Connection>owner)._connect_done(stream, status)
+cdef int _on_connected(object owner, Handle stream, int status) except -1:
+    return (<Connection>owner)._connect_done(<Stream>stream, status)
 
 
 cdef int _on_relay_ended(object owner, ssize_t nread) except -1:

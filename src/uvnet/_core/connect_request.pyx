@@ -1,0 +1,45 @@
+"""Connect requests, for TCP and Unix sockets alike."""
+
+from libc.stdlib cimport free, malloc
+
+from uvnet._core.counters cimport counters
+from uvnet._core.record cimport LoopRecord
+from uvnet._core.stream cimport Stream
+from uvnet._core.tick cimport enter, leave
+from uvnet._uv.table cimport UVNET_UV_CONNECT, uv, uv_connect_t
+
+
+cdef uv_connect_t *begin_connect(Stream stream) except NULL:
+    """A connect request for the stream; give it to uv_*_connect with on_connect, or to abort_connect()."""
+    cdef uv_connect_t *request = <uv_connect_t *>malloc(uv.req_size(UVNET_UV_CONNECT))
+    if request is NULL:
+        raise MemoryError
+    request.data = <void *>stream
+    counters.requests += 1
+    return request
+
+
+cdef void abort_connect(uv_connect_t *request) noexcept:
+    """Take back a request that libuv refused."""
+    counters.requests -= 1
+    free(request)
+
+
+cdef void on_connect(uv_connect_t *request, int status) noexcept nogil:
+    """The callback for the requests of begin_connect()."""
+    _connected(request, status)
+
+
+cdef void _connected(uv_connect_t *request, int status) noexcept with gil:
+    cdef Stream self = <Stream>request.data
+    cdef LoopRecord record = self.record
+    cdef object owner = self.owner
+    abort_connect(request)
+    if owner is None or record.closed:
+        return
+    enter(record)
+    try:
+        self.events.on_connected(owner, self, status)
+    except BaseException as error:
+        self.events.on_failed(owner, error)
+    leave(record)
