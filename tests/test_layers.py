@@ -73,6 +73,7 @@ ORDER = """
     uvnet.connecting
     uvnet.connection
     uvnet.relaying
+    uvnet.tunable
     uvnet.socket
     uvnet.arrivals
     uvnet.drops

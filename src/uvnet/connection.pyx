@@ -28,7 +28,7 @@ from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.address import Address, PeerCredentials
 from uvnet.deadline import close_socket
 from uvnet.draining import drain
-from uvnet.errors import ended_by_other_party, socket_closed
+from uvnet.errors import ended_by_other_party, invalid_handle_type, socket_closed
 from uvnet.reading import read_exactly, read_until
 from uvnet.scopes import enter_socket, leave_socket
 
@@ -73,6 +73,26 @@ cdef class Connection(Duplex):
             self.record.check()
             self._start_reading()
         return Duplex.resume(self)
+
+    def reset_and_destroy(self):
+        """Close a TCP connection with RST; returns the socket.  Before 'connect' it waits for that.
+
+        Raises TypeError (ERR_INVALID_HANDLE_TYPE) on a Unix socket; a socket without a connection is
+        destroyed with ERR_SOCKET_CLOSED.  Node: "socket.resetAndDestroy()".
+        """
+        self.record.check()
+        if self._handle is None:
+            self._destroy_stream(socket_closed())
+        elif not isinstance(self._handle, TCP):
+            raise invalid_handle_type()
+        elif self._connecting:
+            self.once("connect", self.reset_and_destroy)
+        else:
+            self._flush()
+            if self._handle is not None:
+                self._resetting = True
+                self._destroy_stream(None)
+        return self
 
     def address(self):
         """The Address (address, family, port) of this end, or None without a TCP connection.

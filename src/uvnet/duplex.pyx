@@ -2,7 +2,7 @@
 
 Owns the callbacks of end(), each called exactly once, and says when one half's end is the other's.  How a
 half is shut down, and the whole closed, is the business of subclasses.
-Node: "Class: stream.Duplex"; rules 2.9, 2.11 and 3.2.
+Node: "Class: stream.Duplex"; rules 2.9 to 2.11 and 3.2.
 """
 
 from uvnet._core.tick cimport later, report_unheard
@@ -94,6 +94,17 @@ cdef class Duplex(Writable):
         if error is not None and not isinstance(error, BaseException):
             raise invalid_type("error", "an exception", error)
         self._destroy_stream(error)
+        return self
+
+    def destroy_soon(self):
+        """Send what is written, then destroy(); returns the socket.  Node: "socket.destroySoon()"."""
+        self.record.check()
+        if self.writable:
+            self.end()
+        if self._finished:
+            self._destroy_stream(None)
+        elif not self._destroyed:
+            self.once("finish", self.destroy)
         return self
 
     @property

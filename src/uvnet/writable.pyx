@@ -2,7 +2,7 @@
 
 Owns what has been written and not completed, and the callbacks of write(): each is called exactly once.  Where
 data goes, and how the stream ends, is the business of subclasses.
-Node: "Class: stream.Writable"; rules 2.7 and 2.8.
+Node: "Class: stream.Writable"; rules 2.6 to 2.8 and 3.2.
 """
 
 from cpython.bytes cimport PyBytes_CheckExact
