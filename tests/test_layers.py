@@ -71,7 +71,9 @@ ORDER = """
     uvnet.iteration
     uvnet.onread
     uvnet.connecting
+    uvnet.socket_parent
     uvnet.connection
+    uvnet.connection_events
     uvnet.relaying
     uvnet.tunable
     uvnet.socket

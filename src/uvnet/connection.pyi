@@ -7,11 +7,8 @@ from typing_extensions import Buffer, Self, disjoint_base
 
 from uvnet.address import Address, PeerCredentials
 from uvnet.duplex import Duplex
-from uvnet.emitter import EventEmitter
 from uvnet.iteration import ChunkIterator
 from uvnet.server import Server
-
-class SocketParent(EventEmitter): ...
 
 @disjoint_base
 class Connection(Duplex):

@@ -1,7 +1,7 @@
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet._core.stream cimport Stream
-from uvnet.connection cimport SocketParent
+from uvnet.socket_parent cimport SocketParent
 from uvnet.tunable cimport Tunable
 
 cdef class Socket(Tunable):

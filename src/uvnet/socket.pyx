@@ -19,6 +19,7 @@ from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
+from uvnet.connection_events cimport attach
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.tunable cimport Tunable
@@ -191,7 +192,7 @@ cdef class Socket(Tunable):
     def _renew_handle(self):
         # Every attempt has a handle of its own (rule 8.1.3).
         cdef Stream old = self._handle
-        self._attach(open_tcp(self.record))
+        attach(self, open_tcp(self.record))
         old.owner = None
         old.close()
 
@@ -243,7 +244,7 @@ cdef class Socket(Tunable):
         if isinstance(given, Socket):
             if (<Socket>given).record is not self.record:
                 raise socket_closed()
-            self._attach((<Socket>given)._give_away())
+            attach(self, (<Socket>given)._give_away())
             return self._adopted(options)
         if isinstance(given, _socket_module.socket):
             descriptor = given.fileno()
@@ -260,7 +261,7 @@ cdef class Socket(Tunable):
             raise system_error(status, "open")
         if isinstance(given, _socket_module.socket):
             given.detach()
-        self._attach(handle)
+        attach(self, handle)
         self._adopted(options)
 
     def _adopted(self, options):
@@ -285,7 +286,7 @@ cdef class Socket(Tunable):
             idle_timers_of(self.record).stop(self._idle)
         if self._counted:
             self._counted = False
-            self._server._connection_gone(self)
+            self._server._connection_gone()
         return handle
 
     def _take_listening_socket(self):
@@ -320,12 +321,12 @@ cdef class Socket(Tunable):
         self._connecting = True
         self._resume_timeout()
         if options.path is None:
-            self._attach(open_tcp(self.record))
+            attach(self, open_tcp(self.record))
             self._touch()
             self._connector = Connector(self, options)
             self._connector.start()
             return 0
-        self._attach(open_pipe(self.record))
+        attach(self, open_pipe(self.record))
         self._touch()
         self._connector = options
         path = os.fsencode(options.path)
@@ -373,6 +374,6 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
     forget_dict(self)
     self.record = record
     self._server = server
-    self._attach(handle)
+    attach(self, handle)
     copy_name(remote, &self._remote_name)
     return self
