@@ -64,6 +64,7 @@ ORDER = """
     uvnet.scopes
     uvnet.awaiting
     uvnet.readable
+    uvnet.flowing
     uvnet.writable
     uvnet.duplex
     uvnet.reading

@@ -117,6 +117,21 @@ cdef class Duplex(Writable):
         """True from just before 'finish'.  Node: "writable.writableFinished"."""
         return bool(self._finished)
 
+    @property
+    def destroyed(self):
+        """True once destroy() was called, by whomever.  Node: "readable.destroyed"."""
+        return bool(self._destroyed)
+
+    @property
+    def errored(self):
+        """The exception the stream was destroyed with, or None.  Node: "readable.errored"."""
+        return self._errored
+
+    @property
+    def closed(self):
+        """True once 'close' has been emitted.  Node: "readable.closed"."""
+        return bool(self._close_emitted)
+
     # === For subclasses ===
 
     cdef int _final(self) except -1:

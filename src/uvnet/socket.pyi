@@ -4,8 +4,8 @@ from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
+from uvnet.duplex import Duplex
 from uvnet.keywords import ConnectKeywords, SocketKeywords
-from uvnet.readable import Readable
 from uvnet.tunable import Tunable
 
 # Known events say what their listeners are called with.  The overload for events of the user's own would take
@@ -43,7 +43,7 @@ _Error = Callable[[Any], object]
 _ErrorL = TypeVar("_ErrorL", bound=_Error)
 
 _PipeEvent = Literal["pipe", "unpipe"]
-_Pipe = Callable[[Readable], object]
+_Pipe = Callable[[Duplex], object]
 _PipeL = TypeVar("_PipeL", bound=_Pipe)
 
 # error, address, family, host.

@@ -1,8 +1,9 @@
 from uvnet._core.stream cimport Stream
 from uvnet._core.write_request cimport WriteRequest
-from uvnet.readable cimport Readable, flag
+from uvnet.flowing cimport Flowing
+from uvnet.readable cimport flag
 
-cdef class Writable(Readable):
+cdef class Writable(Flowing):
     cdef list _buffered                  # (chunk, callback) of writes that wait here; None until first used
     cdef list _drainers                  # of coroutines in drain(); None until first used
     cdef WriteRequest _in_flight         # the write that libuv, or the connection to come, has; or None

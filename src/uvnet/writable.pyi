@@ -3,12 +3,12 @@ from typing import Any, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from uvnet.readable import Readable
+from uvnet.flowing import Flowing
 
 _Done = Callable[[Any], object]
 
 @disjoint_base
-class Writable(Readable):
+class Writable(Flowing):
     @overload
     def write(
         self, chunk: str | Buffer, encoding: str | None = None, callback: _Done | None = None

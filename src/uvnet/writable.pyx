@@ -20,7 +20,8 @@ from uvnet._core.write_request cimport (
     chunk_length,
 )
 from uvnet.awaiting cimport Awaitable
-from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_TO, Readable
+from uvnet.flowing cimport Flowing
+from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_TO
 
 from uvnet.encoding import canonical_encoding, encode
 from uvnet.errors import (
@@ -55,7 +56,7 @@ cdef int _run_callback(object target, object argument, int step) except -1:
     return 0
 
 
-cdef class Writable(Readable):
+cdef class Writable(Flowing):
     """The sending half of a Socket; not made by users."""
 
     def __cinit__(self, *args, **kwargs):
