@@ -3,9 +3,8 @@
 from libc.stdlib cimport free, malloc
 
 from uvnet._core.counters cimport counters
-from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
-from uvnet._core.tick cimport enter, leave
+from uvnet._core.writer cimport Writer, tell_owner
 from uvnet._uv.table cimport UVNET_UV_CONNECT, uv, uv_connect_t
 
 
@@ -32,14 +31,9 @@ cdef void on_connect(uv_connect_t *request, int status) noexcept nogil:
 
 cdef void _connected(uv_connect_t *request, int status) noexcept with gil:
     cdef Stream self = <Stream>request.data
-    cdef LoopRecord record = self.record
-    cdef object owner = self.owner
     abort_connect(request)
-    if owner is None or record.closed:
-        return
-    enter(record)
-    try:
-        self.events.on_connected(owner, self, status)
-    except BaseException as error:
-        self.events.on_failed(owner, error)
-    leave(record)
+    tell_owner(self, _tell_connected, NULL, status)
+
+
+cdef int _tell_connected(Writer self, object owner, void *what, ssize_t status) except -1:
+    return self.events.on_connected(owner, self, <int>status)

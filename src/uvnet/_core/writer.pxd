@@ -4,6 +4,11 @@ from uvnet._core.stream_events cimport StreamEvents
 from uvnet._core.write_request cimport WriteRequest
 from uvnet._uv.table cimport uv_stream_t
 
+cdef class Writer
+
+# What tell_owner() calls; an exception goes to the owner's on_failed.
+ctypedef int (*stream_event)(Writer stream, object owner, void *what, ssize_t number) except -1
+
 cdef class Writer(Handle):
     cdef const StreamEvents *events
     # What writes of this dispatch have gathered: one chunk, and only if there is more, a request.
@@ -27,4 +32,5 @@ cdef class Writer(Handle):
     cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
 
+cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept
 cdef void flush_streams(LoopRecord record) noexcept

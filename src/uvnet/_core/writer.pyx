@@ -197,38 +197,43 @@ cdef void flush_streams(LoopRecord record) noexcept:
             report(record, error, "exception while sending gathered writes", stream.owner)
 
 
+cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept:
+    """Call event(stream, owner, what, number) where there is still an owner to hear of it.  Needs the GIL."""
+    cdef LoopRecord record = stream.record
+    cdef object owner = stream.owner
+    if owner is None or record.closed:
+        return
+    enter(record)
+    try:
+        event(stream, owner, what, number)
+    except BaseException as error:
+        stream.events.on_failed(owner, error)
+    leave(record)
+
+
 cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
     cdef WriteRequest request = <WriteRequest>uv_write.data
     cdef Writer self = <Writer>request.stream
-    cdef LoopRecord record = self.record
-    cdef object owner = self.owner
     self.block.queued_bytes -= request.length
     counters.requests -= 1
     request.stream = None
     request.release()
     request.state = WRITE_DONE if status == 0 else WRITE_FAILED
     request.status = status
-    if owner is not None and not record.closed:
-        enter(record)
-        try:
-            self.events.on_written(owner, request)
-        except BaseException as error:
-            self.events.on_failed(owner, error)
-        leave(record)
+    tell_owner(self, _tell_written, <void *>request, 0)
     Py_DECREF(request)
+
+
+cdef int _tell_written(Writer self, object owner, void *request, ssize_t number) except -1:
+    return self.events.on_written(owner, <WriteRequest>request)
 
 
 cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil:
     cdef Writer self = <Writer>uv_shutdown.data
-    cdef LoopRecord record = self.record
-    cdef object owner = self.owner
     free(uv_shutdown)
     counters.requests -= 1
-    if owner is None or record.closed:
-        return
-    enter(record)
-    try:
-        self.events.on_shutdown(owner, status)
-    except BaseException as error:
-        self.events.on_failed(owner, error)
-    leave(record)
+    tell_owner(self, _tell_shutdown, NULL, status)
+
+
+cdef int _tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
+    return self.events.on_shutdown(owner, <int>status)
