@@ -33,7 +33,10 @@ ORDER = """
     uvnet._core.timer
     uvnet._core.idle
     uvnet._core.write_request
+    uvnet._core.stream_events
+    uvnet._core.writer
     uvnet._core.stream
+    uvnet._core.connect_request
     uvnet._core.low_water
     uvnet._core.relay
     uvnet._core.tcp
@@ -61,14 +64,19 @@ ORDER = """
     uvnet.scopes
     uvnet.awaiting
     uvnet.readable
+    uvnet.flowing
+    uvnet.writable
     uvnet.duplex
     uvnet.reading
     uvnet.draining
     uvnet.iteration
     uvnet.onread
     uvnet.connecting
+    uvnet.socket_parent
     uvnet.connection
+    uvnet.connection_events
     uvnet.relaying
+    uvnet.tunable
     uvnet.socket
     uvnet.arrivals
     uvnet.drops
@@ -179,7 +187,7 @@ def late():
         (r"\.state = HANDLE_", {"_core/handle.pyx"}),
         (r"\buv\.try_write\s*\(", {"_core/transfer.pxd"}),
         # For Python objects, and for a relay, which has none.
-        (r"\buv\.write\s*\(", {"_core/stream.pyx", "_core/relay.pyx"}),
+        (r"\buv\.write\s*\(", {"_core/writer.pyx", "_core/relay.pyx"}),
         (r"\blibuv_get_loop_t_ptr\s*\(", {"_uv/table.pyx"}),
     ],
     ids=["close", "state", "try_write", "write", "loop"],

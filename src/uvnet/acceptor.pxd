@@ -3,9 +3,9 @@ from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet.arrivals cimport Arrivals
 from uvnet.blocklist cimport BlockList
-from uvnet.connection cimport SocketParent
 from uvnet.readable cimport flag
 from uvnet.socket cimport Socket
+from uvnet.socket_parent cimport SocketParent
 
 cdef class Acceptor(SocketParent):
     cdef LoopRecord record

@@ -26,9 +26,10 @@ from uvnet._core.tcp cimport TCP, open_tcp
 from uvnet._core.tick cimport later, report, report_unheard
 from uvnet._uv.table cimport sockaddr
 from uvnet.blocklist cimport BlockList
-from uvnet.connection cimport Connection, SocketParent
+from uvnet.connection cimport Connection
 from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
+from uvnet.socket_parent cimport SocketParent
 
 from uvnet._core.tick import next_tick_on
 from uvnet.drops import OutOfDescriptors, describe_drop
@@ -238,7 +239,7 @@ cdef class Acceptor(SocketParent):
             ))
         return 0
 
-    cdef int _connection_gone(self, Connection connection) except -1:
+    cdef int _connection_gone(self) except -1:
         self._filter.connections -= 1
         return self._emit_close_if_drained()
 

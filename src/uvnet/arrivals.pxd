@@ -1,6 +1,6 @@
 from uvnet.awaiting cimport Awaitable
-from uvnet.connection cimport SocketParent
 from uvnet.socket cimport Socket
+from uvnet.socket_parent cimport SocketParent
 
 cdef class Arrivals:
     cdef SocketParent server

@@ -4,8 +4,8 @@ from typing import Any, final
 from typing_extensions import Self, disjoint_base
 
 from uvnet.awaiting import Awaitable
-from uvnet.connection import SocketParent
 from uvnet.socket import Socket
+from uvnet.socket_parent import SocketParent
 
 @disjoint_base
 class Arrivals:

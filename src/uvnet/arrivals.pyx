@@ -10,8 +10,8 @@ cimport cython
 
 from uvnet._core.tick cimport later
 from uvnet.awaiting cimport Awaitable
-from uvnet.connection cimport SocketParent
 from uvnet.socket cimport Socket
+from uvnet.socket_parent cimport SocketParent
 
 cdef enum:
     ACCEPTED_AHEAD = 16      # connections

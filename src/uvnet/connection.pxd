@@ -1,21 +1,10 @@
 from uvnet._core.idle cimport IdleEntry
-from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport ip_name
 from uvnet._core.stream cimport Stream
 from uvnet.duplex cimport Duplex
-from uvnet.emitter cimport EventEmitter
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport flag
-
-cdef class Connection
-
-cdef class SocketParent(EventEmitter):
-    # What a socket tells the server that accepted it: it is destroyed.
-    cdef int _connection_gone(self, Connection connection) except -1
-    # What who takes its sockets asks: is it open to connections, what loop is it on; and tells: there is room.
-    cpdef bint _is_open(self)
-    cdef LoopRecord _usable_record(self)
-    cdef int _go_on_accepting(self) except -1
+from uvnet.socket_parent cimport SocketParent
 
 cdef class Connection(Duplex):
     cdef Stream _handle                  # None while there is no connection, nor one to come
@@ -38,7 +27,7 @@ cdef class Connection(Duplex):
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _stop_connecting(self) except -1
 
-    cdef int _attach(self, Stream handle) except -1
+    cdef int _emit_close(self, bint had_error) except -1
     cdef int _let_go(self) except -1
     cdef int _shutdown_done(self, int status) except -1
     cdef int _capture_names(self) except -1

@@ -7,14 +7,12 @@ from typing_extensions import Buffer, Self, disjoint_base
 
 from uvnet.address import Address, PeerCredentials
 from uvnet.duplex import Duplex
-from uvnet.emitter import EventEmitter
 from uvnet.iteration import ChunkIterator
 from uvnet.server import Server
 
-class SocketParent(EventEmitter): ...
-
 @disjoint_base
 class Connection(Duplex):
+    def reset_and_destroy(self) -> Self: ...
     def address(self) -> Address | None: ...
     @property
     def local_address(self) -> str | None: ...

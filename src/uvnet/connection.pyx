@@ -1,33 +1,31 @@
 """Connection: a duplex stream on a stream handle, its addresses, its counters, its end.
 
-Joins the duplex surface above it to the handle below it; how a connection comes about is the business of Socket.
+Joins the duplex surface above it to the handle below it, whose events come by way of connection_events.pyx; how a
+connection comes about is the business of Socket.
 Node: "Class: net.Socket"; rules 2.5 and 2.11.
 """
 
 from libc.errno cimport ENOTCONN, ENOTSOCK
 
 from uvnet._core.errors cimport system_error
-from uvnet._core.handle cimport Handle
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.pipe cimport Pipe
-from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
+from uvnet._core.record cimport FIRST_READ_SIZE
 from uvnet._core.relay cimport relay_level
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
-from uvnet._core.stream cimport Stream, StreamEvents
+from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP
 from uvnet._core.tick cimport later
 from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest
 from uvnet._uv.table cimport UVNET_UV_EOF, uv
 from uvnet.duplex cimport Duplex
-from uvnet.emitter cimport EventEmitter
 from uvnet.iteration cimport ChunkIterator
 from uvnet.onread cimport BufferReader
-from uvnet.readable cimport RELAY_FROM, RELAY_TO
 
 from uvnet.address import Address, PeerCredentials
 from uvnet.deadline import close_socket
 from uvnet.draining import drain
-from uvnet.errors import ended_by_other_party, socket_closed
+from uvnet.errors import ended_by_other_party, invalid_handle_type, socket_closed
 from uvnet.reading import read_exactly, read_until
 from uvnet.scopes import enter_socket, leave_socket
 
@@ -36,20 +34,8 @@ cdef enum:
     STEP_CLOSE_WITH_ERROR
 
 
-cdef class SocketParent(EventEmitter):
-    """What accepts sockets."""
-
-    cdef int _connection_gone(self, Connection connection) except -1:
-        return 0
-
-    cpdef bint _is_open(self):
-        return False
-
-    cdef LoopRecord _usable_record(self):
-        return None
-
-    cdef int _go_on_accepting(self) except -1:
-        return 0
+cdef int _run_close(object target, object argument, int step) except -1:
+    return (<Connection>target)._emit_close(step == STEP_CLOSE_WITH_ERROR)
 
 
 cdef class Connection(Duplex):
@@ -72,6 +58,26 @@ cdef class Connection(Duplex):
             self.record.check()
             self._start_reading()
         return Duplex.resume(self)
+
+    def reset_and_destroy(self):
+        """Close a TCP connection with RST; returns the socket.  Before 'connect' it waits for that.
+
+        Raises TypeError (ERR_INVALID_HANDLE_TYPE) on a Unix socket; a socket without a connection is
+        destroyed with ERR_SOCKET_CLOSED.  Node: "socket.resetAndDestroy()".
+        """
+        self.record.check()
+        if self._handle is None:
+            self._destroy_stream(socket_closed())
+        elif not isinstance(self._handle, TCP):
+            raise invalid_handle_type()
+        elif self._connecting:
+            self.once("connect", self.reset_and_destroy)
+        else:
+            self._flush()
+            if self._handle is not None:
+                self._resetting = True
+                self._destroy_stream(None)
+        return self
 
     def address(self):
         """The Address (address, family, port) of this end, or None without a TCP connection.
@@ -362,21 +368,15 @@ cdef class Connection(Duplex):
             handle.close(reset)
         if self._counted:
             self._counted = False
-            self._server._connection_gone(self)
+            self._server._connection_gone()
         return 0
 
     # === Private ===
 
-    cdef int _attach(self, Stream handle) except -1:
-        handle.owner = self
-        handle.events = &_events
-        handle.on_closed = _on_closed
-        handle.on_abandoned = _on_abandoned
-        handle.block.referenced = not self._unreferenced
-        handle.block.activity = &self._idle.last if self._idle is not NULL else NULL
-        self._handle = handle
-        if self._reader is not None:
-            handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
+    cdef int _emit_close(self, bint had_error) except -1:
+        if self._destroyed:
+            self._close_emitted = True
+        self.emit1("close", had_error)
         return 0
 
     cdef int _let_go(self) except -1:
@@ -433,89 +433,3 @@ cdef class Connection(Duplex):
         else:
             self._destroy_stream(system_error(<int>nread, "read"))
         return 0
-
-
-# Events of the handle.  `owner` is the Connection; the handle may be of an earlier life of it.
-
-cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
-    cdef Connection self = <Connection>owner
-    if self._handle is not None:
-        self._received(chunk, nread)
-    return 0
-
-
-cdef int _on_sent(object owner, WriteRequest request) except -1:
-    return (<Connection>owner)._gathered_sent(request)
-
-
-cdef int _on_written(object owner, WriteRequest request) except -1:
-    cdef Connection self = <Connection>owner
-    self._touch()
-    return self._written(request, False)
-
-
-cdef int _on_shutdown(object owner, int status) except -1:
-    cdef Connection self = <Connection>owner
-    if self._handle is None:
-        return 0
-    return self._shutdown_done(status)
-
-
-cdef int _on_connected(object owner, Stream stream, int status) except -1:
-    return (<Connection>owner)._connect_done(stream, status)
-
-
-cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
-    return (<Connection>owner)._relay_ended(nread)
-
-
-cdef int _on_relay_lost(object owner) except -1:
-    return (<Connection>owner)._leave_relays(RELAY_TO)
-
-
-cdef int _on_failed(object owner, object error) except -1:
-    return (<Connection>owner)._failed(error)
-
-
-cdef int _on_closed(object owner, Handle handle) except -1:
-    return _emit_close(<Connection>owner, (<Stream>handle).had_error)
-
-
-cdef int _run_close(object target, object argument, int step) except -1:
-    return _emit_close(<Connection>target, step == STEP_CLOSE_WITH_ERROR)
-
-
-cdef int _emit_close(Connection self, bint had_error) except -1:
-    if self._destroyed:
-        self._close_emitted = True
-    self.emit1("close", had_error)
-    return 0
-
-
-cdef int _on_abandoned(object owner) except -1:
-    # The loop is gone: no event will come, and nothing may be used any more.
-    cdef Connection self = <Connection>owner
-    if self._relaying:
-        self._leave_relays(RELAY_FROM | RELAY_TO)
-    self._destroyed = True
-    self._connecting = False
-    if self._handle is not None:
-        self._let_go()
-    self._stop_connecting()
-    self._buffered = None
-    self._buffer = None
-    self._finish_callbacks = None
-    self._in_flight = None
-    self._server = None
-    return 0
-
-
-cdef StreamEvents _events
-_events.on_read = _on_read
-_events.on_sent = _on_sent
-_events.on_written = _on_written
-_events.on_shutdown = _on_shutdown
-_events.on_connected = _on_connected
-_events.on_relay_ended = _on_relay_ended
-_events.on_relay_lost = _on_relay_lost
-_events.on_failed = _on_failed

@@ -12,7 +12,8 @@ cdef enum:
     RELAY_FROM = 1
     RELAY_TO = 2
 
-cdef enum Flowing:
+# Whether data is given out unasked, see flowing.pyx.
+cdef enum:
     NOBODY_ASKED = 0                     # Node's null
     NOT_FLOWING = 1
     FLOWING = 2
@@ -28,12 +29,10 @@ cdef class Readable(EventEmitter):
     cdef object _decoder
     cdef str _encoding
     cdef object _errored                 # the error that ended the stream
-    cdef public list _pipings            # Piping objects from here, see piping.py; None until first used
-    cdef Flowing _flowing
+    cdef flag _flowing                   # NOBODY_ASKED, NOT_FLOWING or FLOWING
     cdef flag _relaying                  # RELAY_FROM, RELAY_TO: C code moves the data, and Python must ask first
     cdef flag _awaited                   # coroutines hear of errors
     cdef flag _error_heard              # one has, or a listener
-    cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _readable_side             # False: this side does not exist
     cdef flag _reading_begun             # _start_reading() was called once
     cdef flag _readable_ended            # no more data will come from below
@@ -42,7 +41,6 @@ cdef class Readable(EventEmitter):
     cdef flag _need_readable             # 'readable' is owed when data comes
     cdef flag _emitted_readable
     cdef flag _readable_listening
-    cdef flag _resume_scheduled
     cdef flag _destroyed
     cdef flag _close_emitted
 
@@ -50,6 +48,8 @@ cdef class Readable(EventEmitter):
     cdef int _start_reading(self) except -1          # make data come, or do nothing where it comes already
     cdef int _stop_reading(self) except -1
     cdef int _read_less(self) except -1
+    cdef int _emit_readable_later(self) except -1    # 'readable' is due, for who listens
+    cdef int _emit_readable(self) except -1
     cdef int _after_end(self) except -1              # 'end' has been emitted
     cdef int _destroy_stream(self, object error) except -1
     cdef int _failed(self, object error) except -1   # a listener of ours raised
@@ -67,22 +67,15 @@ cdef class Readable(EventEmitter):
             self._leave_relays(RELAY_TO)
         return 0
 
-    cdef int _later(self, int step) except -1
     cdef int _push(self, bytes chunk) except -1
     cdef int _push_to_reader(self, object data) except -1
     cdef int _push_end(self) except -1
     cdef int _add_chunk(self, object chunk, bint in_front) except -1
-    cdef int _resume_flow(self) except -1
     cdef int _wake_reader(self) except -1
-    cdef int _choose_data_listener(self) except -1
     cdef object _read(self, Py_ssize_t count, bint everything)
     cdef object _take(self, Py_ssize_t count)
     cdef Py_ssize_t _how_much(self, Py_ssize_t count, bint everything) noexcept
-    cdef int _flow(self) except -1
-    cdef int _emit_readable_later(self) except -1
-    cdef int _emit_readable(self) except -1
     cdef int _end_readable(self) except -1
+    cdef int _emit_end(self) except -1
     cdef int _append(self, object chunk) except -1
-    cdef int _update_listening(self) except -1
     cdef int _reset_readable(self) except -1
-    cdef int _step(self, int step) except -1

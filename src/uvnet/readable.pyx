@@ -1,23 +1,19 @@
-"""The readable side of a stream: flowing, paused and 'readable' modes, buffering, decoding, the end.
+"""The readable side of a stream: what has been received and not yet taken, read by hand, decoded, ended.
 
-Owns what has been received and not yet taken.  Where data comes from is the business of subclasses.
+Where data comes from, and when it is given out unasked, is the business of subclasses.
 Node: "Class: stream.Readable"; rules 2.15 and 3.1.
 """
 
 from collections import deque
-from collections.abc import Mapping
-
-from uvnet._core.tick import next_tick_on
-
 
 from uvnet._core.tick cimport later, report
 from uvnet._core.write_request cimport as_chunk
 from uvnet.awaiting cimport Reader
 from uvnet.emitter cimport EventEmitter
 
+from uvnet._core.tick import next_tick_on
 from uvnet.encoding import canonical_encoding, encode, new_decoder
 from uvnet.errors import being_read, invalid_type, out_of_range, unshift_after_end
-from uvnet.piping import start_piping, stop_piping
 
 cdef extern from "Python.h":
     object PyObject_CallOneArg(object callable, object argument)
@@ -25,18 +21,11 @@ cdef extern from "Python.h":
 cdef enum:
     MAX_HIGH_WATER_MARK = 0x40000000     # read(n) raises the mark up to 1 GiB (rule 3.1.3)
 
-cdef enum:
-    STEP_RESUME
-    STEP_READABLE
-    STEP_END
-    STEP_READ_MORE
-    STEP_UPDATE_LISTENING
 
-
-cdef int _run_step(object target, object argument, int step) except -1:
+cdef int _run_end(object target, object argument, int step) except -1:
     cdef Readable self = <Readable>target
     try:
-        self._step(step)
+        self._emit_end()
     except BaseException as error:
         self._failed(error)
     return 0
@@ -50,37 +39,6 @@ cdef class Readable(EventEmitter):
         self._readable_side = True
 
     # === Public API ===
-
-    def pause(self):
-        """Stop emitting 'data'; returns the socket.  Data is buffered up to the high-water mark meanwhile.
-
-        Emits 'pause'.  Node: "readable.pause()".
-        """
-        self.record.check()
-        self._own_reading()
-        self._read_less()
-        self._paused = True
-        if self._flowing != NOT_FLOWING:
-            self._flowing = NOT_FLOWING
-            self.emit0("pause")
-        return self
-
-    def resume(self):
-        """Start or go on emitting 'data'; returns the socket.  Without a 'data' listener data is lost.
-
-        Emits 'resume' on a tick, then what is buffered.  Has no effect on flowing while there is a
-        'readable' listener.  Node: "readable.resume()".
-        """
-        self.record.check()
-        self._own_reading()
-        self._resume_flow()
-        self._paused = False
-        return self
-
-    def is_paused(self):
-        """True after pause(), or whenever the stream is told not to flow.  Node: "readable.isPaused()"."""
-        self._own_reading()
-        return bool(self._paused) or self._flowing == NOT_FLOWING
 
     def read(self, size=None):
         """Take data out of the buffer: bytes (str after set_encoding()), or None where there is not enough.
@@ -160,44 +118,10 @@ cdef class Readable(EventEmitter):
         self._wake_reader()
         return self
 
-    def pipe(self, destination, end=True):
-        """Send everything that is received to `destination`, at the pace it takes; returns it.
-
-        `destination` is a Socket, anything with write() and end() (and on("drain") where write() may return
-        False), or a binary file.  Unless `end` is false it is ended after 'end' (a file is flushed instead).
-        A mapping {"end": ...} may stand in the place of `end`.  Emits 'pipe' on the destination.
-        Raises TypeError for a destination without write().
-        Node: "readable.pipe(destination[, options])".
-        """
-        self.record.check()
-        self._own_reading()
-        if isinstance(end, Mapping):
-            end = end.get("end", True)
-        return start_piping(self, destination, end)
-
-    def unpipe(self, destination=None):
-        """Undo pipe(destination), or every pipe() from here; returns the socket.
-
-        The stream is paused when no pipe is left.  Emits 'unpipe' on the destination.
-        Node: "readable.unpipe([destination])".
-        """
-        self.record.check()
-        stop_piping(self, destination)
-        return self
-
     @property
     def readable(self):
         """True while 'end' is still to come and the stream is not destroyed.  Node: "readable.readable"."""
         return bool(self._readable_side and not self._destroyed and not self._end_emitted)
-
-    @property
-    def readable_flowing(self):
-        """None: nobody has asked for data; True: flowing; False: paused or read by hand.
-
-        Node: "readable.readableFlowing".
-        """
-        self._own_reading()
-        return None if self._flowing == NOBODY_ASKED else self._flowing == FLOWING
 
     @property
     def readable_length(self):
@@ -218,25 +142,6 @@ cdef class Readable(EventEmitter):
     def readable_ended(self):
         """True once 'end' has been emitted.  Node: "readable.readableEnded"."""
         return bool(self._end_emitted)
-
-    @property
-    def destroyed(self):
-        """True once destroy() was called, by whomever.  Node: "readable.destroyed"."""
-        return bool(self._destroyed)
-
-    @property
-    def errored(self):
-        """The exception the stream was destroyed with, or None.  Node: "readable.errored"."""
-        return self._errored
-
-    @property
-    def closed(self):
-        """True once 'close' has been emitted.  Node: "readable.closed"."""
-        return bool(self._close_emitted)
-
-    def _relay(self, piping):
-        # For piping.py: a chunk has gone the way through Python.
-        self._try_relay(piping)
 
     def _next_tick(self, callback, *arguments):
         # For policy in plain Python: on this stream's loop, whichever runs now.
@@ -262,6 +167,12 @@ cdef class Readable(EventEmitter):
         return 0
 
     cdef int _destroy_stream(self, object error) except -1:
+        return 0
+
+    cdef int _emit_readable_later(self) except -1:
+        return 0
+
+    cdef int _emit_readable(self) except -1:
         return 0
 
     cdef int _try_relay(self, object piping) except -1:
@@ -353,92 +264,9 @@ cdef class Readable(EventEmitter):
 
     # === Private ===
 
-    cdef int _later(self, int step) except -1:
-        return later(self.record, _run_step, self, None, step)
-
-    cdef int _step(self, int step) except -1:
-        if step == STEP_RESUME:
-            self._resume_scheduled = False
-            self._read(0, False)
-            self.emit0("resume")
-            self._flow()
-            if self._pipings:
-                self._try_relay(self._pipings[0])
-        elif step == STEP_READABLE:
-            self._emit_readable()
-        elif step == STEP_READ_MORE:
-            self._read(0, False)
-        elif step == STEP_UPDATE_LISTENING:
-            self._update_listening()
-        elif step == STEP_END:
-            self._end_scheduled = False
-            if (self._readable_ended and not self._end_emitted and self._readable_length == 0
-                    and self._errored is None and not self._destroyed):
-                self._end_emitted = True
-                self.emit0("end")
-                self._after_end()
-        return 0
-
-    cdef int _listener_coming(self, object event) except -1:
-        # These two start to read.
-        if event == "data" or event == "readable":
-            self.record.check()
-            self._own_reading()
-        elif event == "pause" or event == "resume":
-            self._own_reading()
-        elif event == "drain" or event == "newListener" or event == "removeListener":
-            self._own_writing()
-        return 0
-
-    cdef int _listeners_wanted(self, object event) except -1:
-        # pipe() listens for 'drain' while it waits, and a relay that waits does not.
-        if event is None or event == "drain":
-            self._own_writing()
-        return 0
-
-    cdef int _listener_added(self, object event) except -1:
-        if event == "data":
-            self._choose_data_listener()
-            self._readable_listening = self.has_listeners("readable")
-            if self._flowing != NOT_FLOWING:
-                self._resume_flow()
-                self._paused = False
-        elif event == "readable" and not self._end_emitted and not self._readable_listening:
-            self._readable_listening = True
-            self._need_readable = True
-            self._emitted_readable = False
-            self._flowing = NOT_FLOWING
-            if self._readable_length:
-                self._emit_readable_later()
-            else:
-                self._later(STEP_READ_MORE)
-        return 0
-
-    cdef int _listener_removed(self, object event) except -1:
-        if event == "readable":
-            self._later(STEP_UPDATE_LISTENING)
-        elif event == "data":
-            self._own_reading()
-            self._choose_data_listener()
-        return 0
-
     cdef int _wake_reader(self) except -1:
         """Let the coroutine that waits for data look again."""
         return 0 if self._reading is None else self._reading.wake()
-
-    cdef int _choose_data_listener(self) except -1:
-        found = self._events.get("data")
-        self._data_listener = None if isinstance(found, tuple) else found
-        return 0
-
-    cdef int _resume_flow(self) except -1:
-        if self._flowing != FLOWING:
-            # With a 'readable' listener the stream stays in the hands of read().
-            self._flowing = NOT_FLOWING if self._readable_listening else FLOWING
-            if not self._resume_scheduled:
-                self._resume_scheduled = True
-                self._later(STEP_RESUME)
-        return 0
 
     cdef int _append(self, object chunk) except -1:
         if self._buffer is None:
@@ -544,45 +372,19 @@ cdef class Readable(EventEmitter):
             count -= len(first)
         return ("" if isinstance(parts[0], str) else b"").join(parts)
 
-    cdef int _flow(self) except -1:
-        while self._flowing == FLOWING and not self._destroyed:
-            if self._read(0, True) is None:
-                break
-        return 0
-
-    cdef int _emit_readable_later(self) except -1:
-        self._need_readable = False
-        if not self._emitted_readable:
-            self._emitted_readable = True
-            self._later(STEP_READABLE)
-        return 0
-
-    cdef int _emit_readable(self) except -1:
-        if not self._destroyed and self._errored is None and (self._readable_length or self._readable_ended):
-            self.emit0("readable")
-            self._emitted_readable = False
-        self._need_readable = (
-            self._flowing != FLOWING and not self._readable_ended
-            and self._readable_length <= self._readable_high_water_mark
-        )
-        self._flow()
-        return 0
-
-    cdef int _update_listening(self) except -1:
-        self._readable_listening = self.has_listeners("readable")
-        if self._resume_scheduled and not self._paused:
-            self._flowing = FLOWING
-        elif self.has_listeners("data"):
-            self._resume_flow()
-            self._paused = False
-        elif not self._readable_listening:
-            self._flowing = NOBODY_ASKED
-        return 0
-
     cdef int _end_readable(self) except -1:
         if not self._end_emitted and not self._end_scheduled:
             self._end_scheduled = True
-            self._later(STEP_END)
+            later(self.record, _run_end, self, None, 0)
+        return 0
+
+    cdef int _emit_end(self) except -1:
+        self._end_scheduled = False
+        if (self._readable_ended and not self._end_emitted and self._readable_length == 0
+                and self._errored is None and not self._destroyed):
+            self._end_emitted = True
+            self.emit0("end")
+            self._after_end()
         return 0
 
 

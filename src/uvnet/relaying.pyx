@@ -19,9 +19,9 @@ import os
 from uvnet._core.relay cimport relay_is_waiting, start_relay, stop_relay
 from uvnet._core.write_request cimport WriteRequest
 from uvnet.connection cimport Connection
-from uvnet.duplex cimport Duplex
 from uvnet.emitter cimport EventEmitter
 from uvnet.readable cimport FLOWING, RELAY_FROM, RELAY_TO
+from uvnet.writable cimport Writable
 
 cdef extern from "Python.h":
     int PyObject_GenericSetAttr(object owner, object name, object value) except -1
@@ -91,7 +91,7 @@ cdef class Relaying(Connection):
             and self._corked == 0 and not self._need_drain and not self._relaying & RELAY_TO
             and not self.has_listeners("drain") and not self.has_listeners("newListener")
             and not self.has_listeners("removeListener")
-            and not _replaces(self, "write", Duplex.write)
+            and not _replaces(self, "write", Writable.write)
             and not _replaces(self, "on", EventEmitter.on)
             and not _replaces(self, "off", EventEmitter.off)
         )

@@ -1,24 +1,14 @@
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet._core.stream cimport Stream
-from uvnet.connection cimport SocketParent
-from uvnet.readable cimport flag
-from uvnet.relaying cimport Relaying
+from uvnet.socket_parent cimport SocketParent
+from uvnet.tunable cimport Tunable
 
-cdef class Socket(Relaying):
+cdef class Socket(Tunable):
     cdef object _block_list              # a BlockList, or None
     cdef object _connector               # while connecting: a Connector, or the options of a path
-    cdef readonly object timeout         # seconds as given to set_timeout(), or None
     cdef public object auto_select_family_attempted_addresses
-    cdef unsigned int _keep_alive_delay
-    cdef unsigned int _keep_alive_interval
-    cdef unsigned int _keep_alive_count
-    cdef flag _no_delay
-    cdef flag _keep_alive
-    cdef flag _type_of_service_set
-    cdef flag _type_of_service
 
-    cdef int _apply_options(self) except -1
     cdef int _begin_connect(self, object options) except -1
     cdef Stream _give_away(self)
     cdef int _refuse_second_connect(self) except -1

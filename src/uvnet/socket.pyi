@@ -4,9 +4,9 @@ from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
+from uvnet.duplex import Duplex
 from uvnet.keywords import ConnectKeywords, SocketKeywords
-from uvnet.readable import Readable
-from uvnet.relaying import Relaying
+from uvnet.tunable import Tunable
 
 # Known events say what their listeners are called with.  The overload for events of the user's own would take
 # any listener of theirs all the same; the one before it, marked as deprecated, tells of a listener that does
@@ -43,7 +43,7 @@ _Error = Callable[[Any], object]
 _ErrorL = TypeVar("_ErrorL", bound=_Error)
 
 _PipeEvent = Literal["pipe", "unpipe"]
-_Pipe = Callable[[Readable], object]
+_Pipe = Callable[[Duplex], object]
 _PipeL = TypeVar("_PipeL", bound=_Pipe)
 
 # error, address, family, host.
@@ -73,7 +73,7 @@ _KnownEvent = Literal[
 _Path = str | bytes | os.PathLike[str]
 
 @disjoint_base
-class Socket(Relaying):
+class Socket(Tunable):
     auto_select_family_attempted_addresses: list[str] | None
     @overload
     def __init__(
@@ -115,19 +115,6 @@ class Socket(Relaying):
     def pending(self) -> bool: ...
     @property
     def ready_state(self) -> Literal["opening", "open", "readOnly", "writeOnly", "closed"]: ...
-    def destroy_soon(self) -> Self: ...
-    def reset_and_destroy(self) -> Self: ...
-    def set_no_delay(self, no_delay: bool = True) -> Self: ...
-    def set_keep_alive(
-        self, enable: bool = False, initial_delay: float = 0, interval: float = 1, count: int = 10
-    ) -> Self: ...
-    def set_type_of_service(self, type_of_service: int) -> Self: ...
-    def get_type_of_service(self) -> int: ...
-    @property
-    def timeout(self) -> float | None: ...
-    def set_timeout(self, timeout: float, callback: _Plain | None = None) -> Self: ...
-    def ref(self) -> Self: ...
-    def unref(self) -> Self: ...
     @overload  # type: ignore[override]
     def on(self, event: _PlainEvent, listener: _Plain) -> Self: ...
     @overload

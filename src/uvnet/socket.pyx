@@ -1,39 +1,32 @@
-"""Socket: a TCP connection or a Unix-socket connection as a duplex stream with Node's events.
+"""Socket: how a TCP connection or a Unix-socket connection comes about, is taken over, and is given away.
 
-Joins the duplex surface above it to the stream handle below it.  Node: "Class: net.Socket"; rule 2.
+The top of the stack of classes that a connection is made of; what it does once it is there is theirs.
+Node: "new net.Socket()", "socket.connect()"; rules 2.1 to 2.4 and 2.14.
 """
 
 import os
 import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
-from libc.stdint cimport uint64_t
-from libc.stdlib cimport calloc, free
 
 from uvnet._core.adopt cimport adopt
 from uvnet._core.errors cimport system_error
-from uvnet._core.idle cimport IdleEntry, idle_timers_of
+from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uvnet_uv_write_queue_size
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
+from uvnet.connection_events cimport attach
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
-from uvnet.relaying cimport Relaying
+from uvnet.tunable cimport Tunable
 
 from uvnet.blocklist import check_block_list
 from uvnet.connecting import Connector, defaults
-from uvnet.errors import (
-    invalid_callback,
-    invalid_fd_type,
-    invalid_handle_type,
-    invalid_type,
-    out_of_range,
-    socket_closed,
-)
+from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed
 from uvnet.ip import is_ip
 from uvnet.options import (
     CONNECT_OPTIONS,
@@ -51,7 +44,8 @@ from uvnet.options import (
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 
-cdef class Socket(Relaying):
+
+cdef class Socket(Tunable):
     """A connection.  Options, as one mapping or as keywords:
 
     fd or handle: an open descriptor (int), a socket.socket or another Socket, taken over;
@@ -97,8 +91,6 @@ cdef class Socket(Relaying):
         self._keep_alive_delay = check_delay(
             options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
         )
-        self._keep_alive_interval = 1
-        self._keep_alive_count = 10
         if options.get("encoding") is not None:
             self.set_encoding(options["encoding"])
         if options.get("type_of_service") is not None:
@@ -110,11 +102,7 @@ cdef class Socket(Relaying):
         if "fd" in options or given is not None:
             self._adopt(given, options)
 
-    def __dealloc__(self):
-        # Never in the heap of idle entries here: that holds a reference.
-        free(self._idle)
-
-    # === Public API: connecting ===
+    # === Public API ===
 
     def connect(self, *arguments, **keywords):
         """Connect; returns the socket.  Forms: connect(port[, host][, listener]), connect(path[, listener]),
@@ -175,154 +163,6 @@ cdef class Socket(Relaying):
             return "open" if self.writable else "readOnly"
         return "writeOnly" if self.writable else "closed"
 
-    # === Public API: ending ===
-
-    def destroy_soon(self):
-        """Send what is written, then destroy(); returns the socket.  Node: "socket.destroySoon()"."""
-        self.record.check()
-        if self.writable:
-            self.end()
-        if self._finished:
-            self._destroy_stream(None)
-        elif not self._destroyed:
-            self.once("finish", self.destroy)
-        return self
-
-    def reset_and_destroy(self):
-        """Close a TCP connection with RST; returns the socket.  Before 'connect' it waits for that.
-
-        Raises TypeError (ERR_INVALID_HANDLE_TYPE) on a Unix socket; a socket without a connection is
-        destroyed with ERR_SOCKET_CLOSED.  Node: "socket.resetAndDestroy()".
-        """
-        self.record.check()
-        if self._handle is None:
-            self._destroy_stream(socket_closed())
-        elif not isinstance(self._handle, TCP):
-            raise invalid_handle_type()
-        elif self._connecting:
-            self.once("connect", self.reset_and_destroy)
-        else:
-            self._flush()
-            if self._handle is not None:
-                self._resetting = True
-                self._destroy_stream(None)
-        return self
-
-    # === Public API: options of the connection ===
-
-    def set_no_delay(self, no_delay=True):
-        """Switch Nagle's algorithm off (True) or on; returns the socket.  Remembered before connect().
-
-        Without effect on Unix sockets.  Node: "socket.setNoDelay([noDelay])".
-        """
-        self.record.check()
-        cdef bint wanted = bool(no_delay)
-        if wanted != self._no_delay:
-            self._no_delay = wanted
-            if isinstance(self._handle, TCP):
-                (<TCP>self._handle).set_no_delay(wanted)
-        return self
-
-    def set_keep_alive(self, enable=False, initial_delay=0, interval=1, count=10):
-        """Switch keep-alive probes on or off; returns the socket.  Remembered before connect().
-
-        `initial_delay` is the idle time before the first probe (0 leaves the system's), `interval` that
-        between probes, both in seconds, rounded down to whole ones; `count` probes may go unanswered.
-        Without effect on Unix sockets.  Raises TypeError or ValueError for bad numbers.
-        Node: "socket.setKeepAlive([enable][, initialDelay])".
-        """
-        self.record.check()
-        delay = check_delay(initial_delay, "initial_delay")
-        between = check_delay(interval, "interval")
-        if isinstance(count, bool) or not isinstance(count, int):
-            raise invalid_type("count", "of type int", count)
-        if not 1 <= count <= 127:
-            raise out_of_range("count", ">= 1 and <= 127", count)
-        self._keep_alive = bool(enable)
-        self._keep_alive_delay = delay
-        self._keep_alive_interval = max(between, 1)
-        self._keep_alive_count = count
-        if isinstance(self._handle, TCP) and not self._connecting:
-            self._set_keep_alive()
-        return self
-
-    def set_type_of_service(self, type_of_service):
-        """Set IP_TOS or IPV6_TCLASS (0 to 255); returns the socket.  Remembered before connect().
-
-        Without effect on Unix sockets.  Raises TypeError or ValueError for a bad value, OSError where the
-        system refuses.  Node: "socket.setTypeOfService(tos)".
-        """
-        self.record.check()
-        if isinstance(type_of_service, bool) or not isinstance(type_of_service, int):
-            raise invalid_type("type_of_service", "of type int", type_of_service)
-        if not 0 <= type_of_service <= 255:
-            raise out_of_range("type_of_service", ">= 0 and <= 255", type_of_service)
-        self._type_of_service = type_of_service
-        self._type_of_service_set = True
-        if isinstance(self._handle, TCP) and not self._connecting:
-            status = (<TCP>self._handle).set_type_of_service(type_of_service)
-            if status < 0:
-                raise system_error(status, "setTypeOfService")
-        return self
-
-    def get_type_of_service(self):
-        """What the system says, or before connect() what was set (default 0).
-
-        Node: "socket.getTypeOfService()".
-        """
-        self.record.check()
-        cdef int value = self._type_of_service
-        if isinstance(self._handle, TCP) and not self._connecting:
-            value = (<TCP>self._handle).get_type_of_service()
-            if value < 0:
-                raise system_error(value, "getTypeOfService")
-        return value
-
-    def set_timeout(self, timeout, callback=None):
-        """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
-
-        Nothing else happens to the socket.  What is read, written and sent counts as activity, so a write that
-        gets on slowly does too; one that is stuck is noticed in the second period.
-        `callback` is added as a listener for one 'timeout'; with 0 it is removed.  Raises TypeError or
-        ValueError for a bad time, TypeError for a bad callback.
-        Node: "socket.setTimeout(timeout[, callback])".
-        """
-        self.record.check()
-        if self._destroyed:
-            return self
-        milliseconds = check_seconds(timeout, "timeout")
-        if callback is not None and not callable(callback):
-            raise invalid_callback(callback)
-        self.timeout = timeout
-        self._parked_timeout = 0
-        if milliseconds == 0:
-            if self._idle is not NULL:
-                idle_timers_of(self.record).stop(self._idle)
-            if callback is not None:
-                self.off("timeout", callback)
-            return self
-        if self._idle is NULL:
-            self._idle = <IdleEntry *>calloc(1, sizeof(IdleEntry))
-            if self._idle is NULL:
-                raise MemoryError
-            if self._handle is not None:
-                self._handle.block.activity = &self._idle.last
-        idle_timers_of(self.record).start(self._idle, self, milliseconds, _on_idle)
-        if callback is not None:
-            self.once("timeout", callback)
-        return self
-
-    def ref(self):
-        """Let the open connection keep uvnet.run() going again (the default); returns the socket.
-
-        Node: "socket.ref()".
-        """
-        return self._set_referenced(True)
-
-    def unref(self):
-        """Do not let the connection keep uvnet.run() going; returns the socket.  Node: "socket.unref()"."""
-        return self._set_referenced(False)
-
     def __repr__(self):
         name = type(self).__name__
         if self.remote_address is not None:
@@ -352,7 +192,7 @@ cdef class Socket(Relaying):
     def _renew_handle(self):
         # Every attempt has a handle of its own (rule 8.1.3).
         cdef Stream old = self._handle
-        self._attach(open_tcp(self.record))
+        attach(self, open_tcp(self.record))
         old.owner = None
         old.close()
 
@@ -395,28 +235,6 @@ cdef class Socket(Relaying):
 
     # === Private ===
 
-    cdef int _apply_options(self) except -1:
-        if isinstance(self._handle, TCP):
-            if self._no_delay:
-                (<TCP>self._handle).set_no_delay(True)
-            if self._keep_alive:
-                self._set_keep_alive()
-            if self._type_of_service_set:
-                (<TCP>self._handle).set_type_of_service(self._type_of_service)
-        return 0
-
-    def _set_keep_alive(self):
-        (<TCP>self._handle).set_keep_alive(
-            self._keep_alive, self._keep_alive_delay, self._keep_alive_interval, self._keep_alive_count
-        )
-
-    def _set_referenced(self, bint referenced):
-        self.record.check()
-        self._unreferenced = not referenced
-        if self._handle is not None:
-            self._handle.block.referenced = referenced
-        return self
-
     def _adopt(self, given, options):
         """Take over an open descriptor."""
         cdef int descriptor
@@ -426,7 +244,7 @@ cdef class Socket(Relaying):
         if isinstance(given, Socket):
             if (<Socket>given).record is not self.record:
                 raise socket_closed()
-            self._attach((<Socket>given)._give_away())
+            attach(self, (<Socket>given)._give_away())
             return self._adopted(options)
         if isinstance(given, _socket_module.socket):
             descriptor = given.fileno()
@@ -443,7 +261,7 @@ cdef class Socket(Relaying):
             raise system_error(status, "open")
         if isinstance(given, _socket_module.socket):
             given.detach()
-        self._attach(handle)
+        attach(self, handle)
         self._adopted(options)
 
     def _adopted(self, options):
@@ -468,7 +286,7 @@ cdef class Socket(Relaying):
             idle_timers_of(self.record).stop(self._idle)
         if self._counted:
             self._counted = False
-            self._server._connection_gone(self)
+            self._server._connection_gone()
         return handle
 
     def _take_listening_socket(self):
@@ -501,16 +319,14 @@ cdef class Socket(Relaying):
         cdef bytes path
         cdef int status
         self._connecting = True
-        if self._parked_timeout:
-            idle_timers_of(self.record).start(self._idle, self, self._parked_timeout, _on_idle)
-            self._parked_timeout = 0
+        self._resume_timeout()
         if options.path is None:
-            self._attach(open_tcp(self.record))
+            attach(self, open_tcp(self.record))
             self._touch()
             self._connector = Connector(self, options)
             self._connector.start()
             return 0
-        self._attach(open_pipe(self.record))
+        attach(self, open_pipe(self.record))
         self._touch()
         self._connector = options
         path = os.fsencode(options.path)
@@ -558,30 +374,6 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
     forget_dict(self)
     self.record = record
     self._server = server
-    self._keep_alive_interval = 1
-    self._keep_alive_count = 10
-    self._attach(handle)
+    attach(self, handle)
     copy_name(remote, &self._remote_name)
     return self
-
-
-cdef int _on_idle(object owner) except -1:
-    cdef Socket self = <Socket>owner
-    cdef uint64_t sent
-    if self._handle is not None and self._handle.block.queued_bytes:
-        # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
-        # libuv calls back when all of it is out, so how far it is must be asked for.
-        sent = self._handle.block.bytes_written - uvnet_uv_write_queue_size(self._handle.uv_stream())
-        if sent != self._idle.sent:
-            self._idle.sent = sent
-            self._touch()
-            return 1
-    try:
-        self.emit0("timeout")
-    except BaseException as error:
-        self._failed(error)
-    # Without a handle nothing could arm the entry again.
-    if self._handle is None and self._idle.period:
-        self._parked_timeout = <unsigned int>self._idle.period
-        return 0
-    return 1

@@ -20,8 +20,8 @@ from uvnet._core.kernel_pipe cimport close_idle_pipes
 from uvnet._core.low_water cimport forget_low_water
 from uvnet._core.prepare cimport open_prepare
 from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport flush_streams
 from uvnet._core.tick cimport drop_ticks
+from uvnet._core.writer cimport flush_streams
 
 _pending = threading.local()
 cdef object _running_loop = _get_running_loop

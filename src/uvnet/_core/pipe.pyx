@@ -5,9 +5,10 @@ A path that starts with a NUL byte is an abstract name (Linux), of exactly the l
 
 from libc.errno cimport EAFNOSUPPORT, EINVAL
 
+from uvnet._core.connect_request cimport abort_connect, begin_connect, on_connect
 from uvnet._core.errors cimport system_error
 from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream, abort_connect, begin_connect, on_connect
+from uvnet._core.stream cimport Stream
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t
 
 cdef extern from "<sys/socket.h>" nogil:

@@ -15,11 +15,11 @@ from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
 from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
 from uvnet._core.low_water cimport LOW_WATER, consider_mark, prepare_low_water, start_mark, stop_mark
-from uvnet._core.record cimport READ_BUFFER_SIZE, LoopRecord
+from uvnet._core.record cimport READ_BUFFER_SIZE
 from uvnet._core.stream cimport READS_AT_ONCE, Stream
-from uvnet._core.tick cimport enter, leave
 from uvnet._core.transfer cimport descriptor_of, receive_now, send_now
 from uvnet._core.write_request cimport WRITE_DONE, WRITE_FAILED, WRITE_WAITING, WriteRequest
+from uvnet._core.writer cimport Writer, tell_owner
 from uvnet._uv.table cimport (
     UVNET_UV_EOF,
     UVNET_UV_WRITE,
@@ -169,14 +169,11 @@ cdef void _on_readable(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *bu
 
 
 cdef void _flush_sink(Relay *relay) noexcept with gil:
-    cdef Stream sink = <Stream>relay.sink.owner
-    cdef LoopRecord record = sink.record
-    enter(record)
-    try:
-        sink.flush()
-    except BaseException as error:
-        sink.events.on_failed(sink.owner, error)
-    leave(record)
+    tell_owner(<Stream>relay.sink.owner, _flush, NULL, 0)
+
+
+cdef int _flush(Writer sink, object owner, void *what, ssize_t number) except -1:
+    return sink.flush()
 
 
 # === Copying ===
@@ -271,24 +268,20 @@ cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
 
 cdef void _tell_written(RelayWrite *write, int status) noexcept with gil:
     """The write is Python's business: the relay was stopped, or it has failed."""
-    cdef Stream sink = <Stream>write.sink.owner
-    cdef LoopRecord record = sink.record
-    cdef object owner = sink.owner
-    cdef WriteRequest request
-    if owner is not None and not record.closed:
-        enter(record)
-        try:
-            if write.relay is not NULL:
-                sink.events.on_relay_lost(owner)
-            request = <WriteRequest>write.request
-            request.state = WRITE_DONE if status == 0 else WRITE_FAILED
-            request.status = status
-            sink.events.on_written(owner, request)
-        except BaseException as error:
-            sink.events.on_failed(owner, error)
-        leave(record)
+    tell_owner(<Stream>write.sink.owner, _tell_sink, <void *>write, status)
     if write.request is not NULL:
         Py_DECREF(<object>write.request)
+
+
+cdef int _tell_sink(Writer sink, object owner, void *what, ssize_t status) except -1:
+    cdef RelayWrite *write = <RelayWrite *>what
+    cdef WriteRequest request
+    if write.relay is not NULL:
+        sink.events.on_relay_lost(owner)
+    request = <WriteRequest>write.request
+    request.state = WRITE_DONE if status == 0 else WRITE_FAILED
+    request.status = <int>status
+    return sink.events.on_written(owner, request)
 
 
 # === Splicing ===
@@ -366,36 +359,24 @@ cdef void _copy_again(Relay *relay, bint for_good) noexcept nogil:
 # === What Python has to hear of ===
 
 cdef void _source_ended(Relay *relay, ssize_t nread) noexcept with gil:
-    cdef Stream source = <Stream>relay.source.owner
-    cdef LoopRecord record = source.record
-    cdef object owner = source.owner
     _stop_source(relay)
-    if owner is None or record.closed:
-        return
-    enter(record)
-    try:
-        source.events.on_relay_ended(owner, nread)
-    except BaseException as error:
-        source.events.on_failed(owner, error)
-    leave(record)
+    tell_owner(<Stream>relay.source.owner, _tell_ended, NULL, nread)
+
+
+cdef int _tell_ended(Writer source, object owner, void *what, ssize_t nread) except -1:
+    return source.events.on_relay_ended(owner, nread)
 
 
 cdef void _sink_failed(Relay *relay, ssize_t status, size_t length) noexcept with gil:
-    cdef Stream sink = <Stream>relay.sink.owner
-    cdef LoopRecord record = sink.record
-    cdef object owner = sink.owner
-    cdef WriteRequest request
     _stop_source(relay)
-    if owner is None or record.closed:
-        return
-    enter(record)
-    try:
-        sink.events.on_relay_lost(owner)
-        request = WriteRequest.__new__(WriteRequest)
-        request.total = length
-        request.state = WRITE_FAILED
-        request.status = <int>status
-        sink.events.on_sent(owner, request)
-    except BaseException as error:
-        sink.events.on_failed(owner, error)
-    leave(record)
+    tell_owner(<Stream>relay.sink.owner, _tell_failed, &length, status)
+
+
+cdef int _tell_failed(Writer sink, object owner, void *length, ssize_t status) except -1:
+    cdef WriteRequest request
+    sink.events.on_relay_lost(owner)
+    request = WriteRequest.__new__(WriteRequest)
+    request.total = (<size_t *>length)[0]
+    request.state = WRITE_FAILED
+    request.status = <int>status
+    return sink.events.on_sent(owner, request)

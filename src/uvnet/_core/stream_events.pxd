@@ -1,0 +1,20 @@
+# What a stream tells its owner.
+
+from uvnet._core.handle cimport Handle
+from uvnet._core.write_request cimport WriteRequest
+
+# Called with the GIL between enter() and leave(); an exception is reported.
+cdef struct StreamEvents:
+    # nread > 0: so many bytes, in `chunk` (None with own_buffer).  nread < 0: UV_EOF or an error.
+    int (*on_read)(object owner, bytes chunk, ssize_t nread) except -1
+    # What was gathered has been handed over; request.state says how far it got.
+    int (*on_sent)(object owner, WriteRequest request) except -1
+    # A request that had to wait is done.
+    int (*on_written)(object owner, WriteRequest request) except -1
+    int (*on_shutdown)(object owner, int status) except -1
+    int (*on_connected)(object owner, Handle stream, int status) except -1
+    # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.
+    int (*on_relay_ended)(object owner, ssize_t nread) except -1
+    int (*on_relay_lost)(object owner) except -1
+    # One of the above raised: user code did.
+    int (*on_failed)(object owner, object error) except -1

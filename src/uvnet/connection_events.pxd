@@ -1,0 +1,4 @@
+from uvnet._core.stream cimport Stream
+from uvnet.connection cimport Connection
+
+cdef int attach(Connection self, Stream handle) except -1

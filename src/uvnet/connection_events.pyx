@@ -1,0 +1,98 @@
+"""What a stream handle tells the Connection that owns it: the functions behind StreamEvents.
+
+The handle may be of an earlier life of the Connection.
+"""
+
+from uvnet._core.handle cimport Handle
+from uvnet._core.stream cimport Stream
+from uvnet._core.stream_events cimport StreamEvents
+from uvnet._core.write_request cimport WriteRequest
+from uvnet.connection cimport Connection
+from uvnet.readable cimport RELAY_FROM, RELAY_TO
+
+
+cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
+    cdef Connection self = <Connection>owner
+    if self._handle is not None:
+        self._received(chunk, nread)
+    return 0
+
+
+cdef int _on_sent(object owner, WriteRequest request) except -1:
+    return (<Connection>owner)._gathered_sent(request)
+
+
+cdef int _on_written(object owner, WriteRequest request) except -1:
+    cdef Connection self = <Connection>owner
+    self._touch()
+    return self._written(request, False)
+
+
+cdef int _on_shutdown(object owner, int status) except -1:
+    cdef Connection self = <Connection>owner
+    if self._handle is None:
+        return 0
+    return self._shutdown_done(status)
+
+
+cdef int _on_connected(object owner, Handle stream, int status) except -1:
+    return (<Connection>owner)._connect_done(<Stream>stream, status)
+
+
+cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
+    return (<Connection>owner)._relay_ended(nread)
+
+
+cdef int _on_relay_lost(object owner) except -1:
+    return (<Connection>owner)._leave_relays(RELAY_TO)
+
+
+cdef int _on_failed(object owner, object error) except -1:
+    return (<Connection>owner)._failed(error)
+
+
+cdef int _on_closed(object owner, Handle handle) except -1:
+    return (<Connection>owner)._emit_close((<Stream>handle).had_error)
+
+
+cdef int _on_abandoned(object owner) except -1:
+    # The loop is gone: no event will come, and nothing may be used any more.
+    cdef Connection self = <Connection>owner
+    if self._relaying:
+        self._leave_relays(RELAY_FROM | RELAY_TO)
+    self._destroyed = True
+    self._connecting = False
+    if self._handle is not None:
+        self._let_go()
+    self._stop_connecting()
+    self._buffered = None
+    self._buffer = None
+    self._finish_callbacks = None
+    self._in_flight = None
+    self._server = None
+    return 0
+
+
+cdef StreamEvents _events
+_events.on_read = _on_read
+_events.on_sent = _on_sent
+_events.on_written = _on_written
+_events.on_shutdown = _on_shutdown
+_events.on_connected = _on_connected
+_events.on_relay_ended = _on_relay_ended
+_events.on_relay_lost = _on_relay_lost
+_events.on_failed = _on_failed
+
+
+cdef int attach(Connection self, Stream handle) except -1:
+    """Give a Connection the handle that it is on from now on."""
+    handle.owner = self
+    handle.events = &_events
+    handle.on_closed = _on_closed
+    handle.on_abandoned = _on_abandoned
+    handle.block.referenced = not self._unreferenced
+    handle.block.activity = &self._idle.last if self._idle is not NULL else NULL
+    self._handle = handle
+    if self._reader is not None:
+        handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)
+    return 0

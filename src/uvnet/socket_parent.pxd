@@ -1,0 +1,10 @@
+from uvnet._core.record cimport LoopRecord
+from uvnet.emitter cimport EventEmitter
+
+cdef class SocketParent(EventEmitter):
+    # What a socket tells the server that accepted it: it is destroyed.
+    cdef int _connection_gone(self) except -1
+    # What who takes its sockets asks: is it open to connections, what loop is it on; and tells: there is room.
+    cpdef bint _is_open(self)
+    cdef LoopRecord _usable_record(self)
+    cdef int _go_on_accepting(self) except -1

@@ -1,0 +1,3 @@
+from uvnet.emitter import EventEmitter
+
+class SocketParent(EventEmitter): ...

@@ -1,0 +1,20 @@
+"""SocketParent: what a socket knows of the server that accepted it."""
+
+from uvnet._core.record cimport LoopRecord
+from uvnet.emitter cimport EventEmitter
+
+
+cdef class SocketParent(EventEmitter):
+    """What accepts sockets; not made by users."""
+
+    cdef int _connection_gone(self) except -1:
+        return 0
+
+    cpdef bint _is_open(self):
+        return False
+
+    cdef LoopRecord _usable_record(self):
+        return None
+
+    cdef int _go_on_accepting(self) except -1:
+        return 0

@@ -1,0 +1,15 @@
+from uvnet.readable cimport flag
+from uvnet.relaying cimport Relaying
+
+cdef class Tunable(Relaying):
+    cdef readonly object timeout         # seconds as given to set_timeout(), or None
+    cdef unsigned int _keep_alive_delay
+    cdef unsigned int _keep_alive_interval
+    cdef unsigned int _keep_alive_count
+    cdef flag _no_delay
+    cdef flag _keep_alive
+    cdef flag _type_of_service_set
+    cdef flag _type_of_service
+
+    cdef int _resume_timeout(self) except -1
+    cdef int _apply_options(self) except -1

@@ -1,0 +1,197 @@
+"""What can be set on a connection, before or while it is there: options, the idle timeout, ref().
+
+Remembers what was set and gives it to the handle; how a connection comes about is the business of Socket.
+Node: "Class: net.Socket"; rules 2.12 and 2.13.
+"""
+
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport calloc, free
+
+from uvnet._core.errors cimport system_error
+from uvnet._core.idle cimport IdleEntry, idle_timers_of
+from uvnet._core.tcp cimport TCP
+from uvnet._uv.table cimport uvnet_uv_write_queue_size
+from uvnet.relaying cimport Relaying
+
+from uvnet.errors import invalid_callback, invalid_type, out_of_range
+from uvnet.options import check_delay, check_seconds
+
+
+cdef class Tunable(Relaying):
+    """A connection with its settings; not made by users."""
+
+    def __cinit__(self, *args, **kwargs):
+        self._keep_alive_interval = 1
+        self._keep_alive_count = 10
+
+    def __dealloc__(self):
+        # Never in the heap of idle entries here: that holds a reference.
+        free(self._idle)
+
+    # === Public API ===
+
+    def set_no_delay(self, no_delay=True):
+        """Switch Nagle's algorithm off (True) or on; returns the socket.  Remembered before connect().
+
+        Without effect on Unix sockets.  Node: "socket.setNoDelay([noDelay])".
+        """
+        self.record.check()
+        cdef bint wanted = bool(no_delay)
+        if wanted != self._no_delay:
+            self._no_delay = wanted
+            if isinstance(self._handle, TCP):
+                (<TCP>self._handle).set_no_delay(wanted)
+        return self
+
+    def set_keep_alive(self, enable=False, initial_delay=0, interval=1, count=10):
+        """Switch keep-alive probes on or off; returns the socket.  Remembered before connect().
+
+        `initial_delay` is the idle time before the first probe (0 leaves the system's), `interval` that
+        between probes, both in seconds, rounded down to whole ones; `count` probes may go unanswered.
+        Without effect on Unix sockets.  Raises TypeError or ValueError for bad numbers.
+        Node: "socket.setKeepAlive([enable][, initialDelay])".
+        """
+        self.record.check()
+        delay = check_delay(initial_delay, "initial_delay")
+        between = check_delay(interval, "interval")
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise invalid_type("count", "of type int", count)
+        if not 1 <= count <= 127:
+            raise out_of_range("count", ">= 1 and <= 127", count)
+        self._keep_alive = bool(enable)
+        self._keep_alive_delay = delay
+        self._keep_alive_interval = max(between, 1)
+        self._keep_alive_count = count
+        if isinstance(self._handle, TCP) and not self._connecting:
+            self._set_keep_alive()
+        return self
+
+    def set_type_of_service(self, type_of_service):
+        """Set IP_TOS or IPV6_TCLASS (0 to 255); returns the socket.  Remembered before connect().
+
+        Without effect on Unix sockets.  Raises TypeError or ValueError for a bad value, OSError where the
+        system refuses.  Node: "socket.setTypeOfService(tos)".
+        """
+        self.record.check()
+        if isinstance(type_of_service, bool) or not isinstance(type_of_service, int):
+            raise invalid_type("type_of_service", "of type int", type_of_service)
+        if not 0 <= type_of_service <= 255:
+            raise out_of_range("type_of_service", ">= 0 and <= 255", type_of_service)
+        self._type_of_service = type_of_service
+        self._type_of_service_set = True
+        if isinstance(self._handle, TCP) and not self._connecting:
+            status = (<TCP>self._handle).set_type_of_service(type_of_service)
+            if status < 0:
+                raise system_error(status, "setTypeOfService")
+        return self
+
+    def get_type_of_service(self):
+        """What the system says, or before connect() what was set (default 0).
+
+        Node: "socket.getTypeOfService()".
+        """
+        self.record.check()
+        cdef int value = self._type_of_service
+        if isinstance(self._handle, TCP) and not self._connecting:
+            value = (<TCP>self._handle).get_type_of_service()
+            if value < 0:
+                raise system_error(value, "getTypeOfService")
+        return value
+
+    def set_timeout(self, timeout, callback=None):
+        """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
+
+        Nothing else happens to the socket.  What is read, written and sent counts as activity, so a write that
+        gets on slowly does too; one that is stuck is noticed in the second period.
+        `callback` is added as a listener for one 'timeout'; with 0 it is removed.  Raises TypeError or
+        ValueError for a bad time, TypeError for a bad callback.
+        Node: "socket.setTimeout(timeout[, callback])".
+        """
+        self.record.check()
+        if self._destroyed:
+            return self
+        milliseconds = check_seconds(timeout, "timeout")
+        if callback is not None and not callable(callback):
+            raise invalid_callback(callback)
+        self.timeout = timeout
+        self._parked_timeout = 0
+        if milliseconds == 0:
+            if self._idle is not NULL:
+                idle_timers_of(self.record).stop(self._idle)
+            if callback is not None:
+                self.off("timeout", callback)
+            return self
+        if self._idle is NULL:
+            self._idle = <IdleEntry *>calloc(1, sizeof(IdleEntry))
+            if self._idle is NULL:
+                raise MemoryError
+            if self._handle is not None:
+                self._handle.block.activity = &self._idle.last
+        idle_timers_of(self.record).start(self._idle, self, milliseconds, _on_idle)
+        if callback is not None:
+            self.once("timeout", callback)
+        return self
+
+    def ref(self):
+        """Let the open connection keep uvnet.run() going again (the default); returns the socket.
+
+        Node: "socket.ref()".
+        """
+        return self._set_referenced(True)
+
+    def unref(self):
+        """Do not let the connection keep uvnet.run() going; returns the socket.  Node: "socket.unref()"."""
+        return self._set_referenced(False)
+
+    # === For Socket ===
+
+    cdef int _resume_timeout(self) except -1:
+        """Watch anew, on the way to a connection, what has fired without one."""
+        if self._parked_timeout:
+            idle_timers_of(self.record).start(self._idle, self, self._parked_timeout, _on_idle)
+            self._parked_timeout = 0
+        return 0
+
+    cdef int _apply_options(self) except -1:
+        if isinstance(self._handle, TCP):
+            if self._no_delay:
+                (<TCP>self._handle).set_no_delay(True)
+            if self._keep_alive:
+                self._set_keep_alive()
+            if self._type_of_service_set:
+                (<TCP>self._handle).set_type_of_service(self._type_of_service)
+        return 0
+
+    def _set_keep_alive(self):
+        (<TCP>self._handle).set_keep_alive(
+            self._keep_alive, self._keep_alive_delay, self._keep_alive_interval, self._keep_alive_count
+        )
+
+    def _set_referenced(self, bint referenced):
+        self.record.check()
+        self._unreferenced = not referenced
+        if self._handle is not None:
+            self._handle.block.referenced = referenced
+        return self
+
+
+cdef int _on_idle(object owner) except -1:
+    cdef Tunable self = <Tunable>owner
+    cdef uint64_t sent
+    if self._handle is not None and self._handle.block.queued_bytes:
+        # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
+        # libuv calls back when all of it is out, so how far it is must be asked for.
+        sent = self._handle.block.bytes_written - uvnet_uv_write_queue_size(self._handle.uv_stream())
+        if sent != self._idle.sent:
+            self._idle.sent = sent
+            self._touch()
+            return 1
+    try:
+        self.emit0("timeout")
+    except BaseException as error:
+        self._failed(error)
+    # Without a handle nothing could arm the entry again.
+    if self._handle is None and self._idle.period:
+        self._parked_timeout = <unsigned int>self._idle.period
+        return 0
+    return 1
