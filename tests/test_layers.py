@@ -77,6 +77,7 @@ ORDER = """
     uvnet.proxying
     uvnet.ticks
     uvnet.run
+    uvnet.events
     uvnet.aio
     uvnet
     uvnet._cli
