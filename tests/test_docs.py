@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import zlib
@@ -93,6 +95,20 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 def test_readme_shows_the_chart_where_there_is_one() -> None:
     shown = re.sub(r"<!--[\s\S]*?-->", "", (ROOT / "README.md").read_text())
     assert ("(docs/benchmarks.svg)" in shown) == (DOCS / "benchmarks.svg").exists()
+
+
+def test_the_command_that_drew_the_chart(tmp_path: Path) -> None:
+    """As the README prints it, with its braces and stars, for a shell that knows them."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("bash is not installed")
+    (command,) = re.findall(r"`(python -m bench\.chart .*)`", (ROOT / "README.md").read_text())
+    assert command.endswith(" -o docs/benchmarks.svg")
+    chart = tmp_path / "chart.svg"
+    command = command.replace("python", shlex.quote(sys.executable), 1)
+    command = command.replace("docs/benchmarks.svg", shlex.quote(str(chart)))
+    subprocess.run([bash, "-c", command], cwd=ROOT, check=True, timeout=LIMIT)
+    assert chart.read_text() == (DOCS / "benchmarks.svg").read_text()
 
 
 def test_readme_is_short() -> None:
