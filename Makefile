@@ -51,6 +51,7 @@ lint: $(CHECK)/.created
 	PATH=$(CURDIR)/$(CHECK)/bin:$$PATH cython-lint src
 	$(CHECK)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(CHECK)/bin/zizmor --offline --no-progress --quiet .github
+	.github/actionlint.sh $(CHECK)/actionlint
 
 types: $(CHECK)/.created build
 	$(CHECK)/bin/mypy --python-executable $(RUN) --package uvnet
