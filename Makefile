@@ -55,7 +55,7 @@ lint: $(CHECK)/.created
 
 types: $(CHECK)/.created build
 	$(CHECK)/bin/mypy --python-executable $(RUN) --package uvnet
-	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing
+	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing examples
 	$(CHECK)/bin/basedpyright --pythonpath $(RUN)
 	PYTHONPATH=$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("platlib"))') $(CHECK)/bin/stubtest \
 		--mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowed.txt uvnet
