@@ -13,7 +13,7 @@ author = "The uvnet authors"
 copyright = f"{author}, MIT licence"
 version = release = uvnet.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "stubs"]
 exclude_patterns = ["__pycache__"]
 
 html_theme = "furo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from document_block import Block, blocks_of
@@ -165,6 +167,30 @@ def test_docstrings_tell_what_of_node_it_is(name: str) -> None:
     assert re.search(r"Node: |asyncio: |This\s+is\s+not\s+in\s+Node", found.__doc__ or "")
 
 
+def _stubs() -> Any:
+    """The extension of Sphinx that reads types from stubs; it needs no Sphinx itself."""
+    specification = importlib.util.spec_from_file_location("stubs", DOCS / "stubs.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_has_types() -> None:
+    stubs = _stubs()
+    for name in _public_names():
+        if name.count(".") < 2:
+            continue
+        _, owner, member = name.split(".")
+        if callable(getattr(getattr(uvnet, owner), member)):
+            assert stubs.signatures_of(name), name
+        else:
+            assert stubs.type_of(name), name
+    assert stubs.type_of("uvnet.Socket.local_port") == "int | None"
+    assert stubs.signatures_of("uvnet.SocketAddress.parse") == ["(text: str) -> SocketAddress | None"]
+    assert stubs.signatures_of("uvnet.Socket.end")[-1] == "(chunk: Callable[[Any], object]) -> Socket"
+
+
 def test_documentation_builds_without_warnings(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="Sphinx is not installed; `make docs` installs it")
     pytest.importorskip("furo", reason="furo is not installed; `make docs` installs it")
@@ -184,6 +210,8 @@ def test_documentation_builds_without_warnings(tmp_path: Path) -> None:
     inventory = (tmp_path / "html" / "objects.inv").read_bytes().split(b"\n", 4)[4]
     listed = {line.split(" ")[0] for line in zlib.decompress(inventory).decode().splitlines()}
     assert set(_public_names()) - listed == set()
+    reference = re.sub(r"<[^>]+>", "", (tmp_path / "html" / "reference.html").read_text())
+    assert "read_exactly(count: int)" in reference
 
 
 def _shown_commands() -> list[str]:

@@ -123,11 +123,11 @@ class _Once(Coroutine[Any, Any, _Arguments]):
 def once(emitter: EventEmitter, event: Any) -> Coroutine[Any, Any, _Arguments]:
     """Wait for the next `event` after this call; returns its arguments.
 
-    It listens from the call on: ``opened = once(socket, "connect")`` may be awaited later.
-    Raises the argument of an 'error' that comes first, unless 'error' is what is waited for.  Nothing else
-    ends it: an event that the emitter will never emit again is waited for as long as in Node, so wait by
-    drain(), closed() or finished() where the end of a socket or server must count.
-    Cancelling it takes its listeners away.  Node: "events.once(emitter, name)".
+    It listens from the call on, so the result may be awaited later.  Cancelling it takes its listeners away.
+    Nothing but the event and an 'error' ends it: for an event that never comes again it waits for ever, as in
+    Node.  Where the end of a socket or server must count, await drain(), closed() or finished().
+    Raises the argument of an 'error' that comes first, unless 'error' is what is waited for.
+    Node: "events.once(emitter, name)".
     """
     return _Once(_Inbox(emitter, event, only_one=True))
 
@@ -157,9 +157,9 @@ class EventIterator:
 def on(emitter: EventEmitter, event: Any) -> EventIterator:
     """The arguments of every `event` after this call, as an async iterator; none is missed in between.
 
-    What nobody has taken yet is kept, without a limit.  Raises the argument of an 'error' after the events
-    before it, and ends then.  A cancelled wait for the next event loses none, and a second one at the same
-    time raises RuntimeError.  Leaving the loop takes the listeners away, as soon as nobody holds the iterator;
-    ``await iterator.aclose()`` does so at once.  Node: "events.on(emitter, eventName)".
+    What nobody has taken yet is kept, without a limit, and a cancelled wait loses none of it.  The listeners go
+    as soon as nobody holds the iterator, and at once with `await iterator.aclose()`.
+    Raises the argument of an 'error', after the events before it, and then ends; and RuntimeError in a coroutine
+    that waits while another one does.  Node: "events.on(emitter, eventName)".
     """
     return EventIterator(_Inbox(emitter, event, only_one=False))
