@@ -1,6 +1,7 @@
 """A Sphinx extension: the types of compiled modules, which stand in their stubs alone.
 
-Methods get the signatures of the stub, one line for each overload; properties and attributes a field "Type".
+Methods get the signature of the stub, and a field "Other forms" for further overloads; properties and attributes a
+field "Type".
 """
 
 from __future__ import annotations
@@ -95,21 +96,22 @@ def signatures_of(name: str) -> list[str]:
     return signatures
 
 
-def _sign(app: Any, what: str, name: str, object_: Any, *_rest: Any) -> tuple[str, str] | None:
+def _sign(app: Any, what: str, name: str, *_rest: Any) -> tuple[str, str] | None:
     if what != "method" or not (signatures := signatures_of(name)):
         return None
-    # One line for each; what follows the last arrow is asked for apart.
-    arguments, _, returned = "\n".join(signatures).rpartition(" -> ")
+    arguments, _, returned = signatures[0].rpartition(" -> ")
     return arguments, returned
 
 
-def _tell_type(app: Any, what: str, name: str, object_: Any, options: Any, lines: list[str]) -> None:
+def _describe(app: Any, what: str, name: str, object_: Any, options: Any, lines: list[str]) -> None:
     if what in ("attribute", "property") and (found := type_of(name)):
         lines += [f":Type: ``{found}``", ""]
+    elif what == "method" and (others := signatures_of(name)[1:]):
+        lines += [":Other forms:", *(f"   * ``{other}``" for other in others), ""]
 
 
 def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-signature", _sign)
     # After what makes reStructuredText of the docstring.
-    app.connect("autodoc-process-docstring", _tell_type, priority=900)
+    app.connect("autodoc-process-docstring", _describe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
