@@ -53,10 +53,11 @@ lint: $(CHECK)/.created
 	PATH=$(CURDIR)/$(CHECK)/bin:$$PATH cython-lint src
 	$(CHECK)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(CHECK)/bin/zizmor --offline --no-progress --quiet .github
+	.github/actionlint.sh $(CHECK)/actionlint
 
 types: $(CHECK)/.created build
 	$(CHECK)/bin/mypy --python-executable $(RUN) --package uvnet
-	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing
+	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing examples
 	$(CHECK)/bin/basedpyright --pythonpath $(RUN)
 	PYTHONPATH=$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("platlib"))') $(CHECK)/bin/stubtest \
 		--mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowed.txt uvnet

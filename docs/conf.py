@@ -10,13 +10,18 @@ sys.path.insert(0, str(HERE))
 
 project = "uvnet"
 author = "The uvnet authors"
+copyright = f"{author}, MIT licence"
 version = release = uvnet.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "stubs"]
 exclude_patterns = ["__pycache__"]
 
 html_theme = "furo"
 html_title = f"uvnet {release}"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
+# A block without a language is for a shell, with words beside it.
+highlight_language = "none"
 # What is written is what is meant: no curved quotes around names of events, no dash for two hyphens.
 smartquotes = False
 

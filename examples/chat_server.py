@@ -76,7 +76,7 @@ def on_error(error: OSError) -> None:
 
 def on_listening() -> None:
     address = server.address()
-    if not isinstance(address, str):
+    if isinstance(address, uvnet.Address):
         address = f"{address.address}:{address.port}"
     print(f"listening on {address}", flush=True)
 

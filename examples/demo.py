@@ -8,9 +8,8 @@ import platform
 import socket
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
-
-import uvloop
 
 import uvnet
 
@@ -22,14 +21,16 @@ LIMIT = 4.5  # seconds after which the demonstration counts as hung
 
 async def main() -> None:
     print(
-        f"uvnet {uvnet.__version__}, uvloop {uvloop.__version__}, "
+        f"uvnet {uvnet.__version__}, uvloop {version('uvloop')}, "
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     )
     with tempfile.TemporaryDirectory(prefix="uvnet-") as directory:
         path = str(Path(directory, "echo.sock"))
         tcp = await listening(0, "127.0.0.1")
         unix = await listening(path)
-        port = tcp.address().port
+        address = tcp.address()
+        assert isinstance(address, uvnet.Address)
+        port = address.port
         print(f"echo servers listen on 127.0.0.1:{port} and {unix.address()}")
 
         await talk("uvnet client over TCP", port, "127.0.0.1")

@@ -5,7 +5,6 @@ python examples/echo_client.py PATH     connects to a Unix socket
 """
 
 import sys
-from typing import Any
 
 import uvnet
 
@@ -20,8 +19,7 @@ def on_data(data: bytes) -> None:
     client.end()
 
 
-where: dict[str, Any] = {"path": sys.argv[1]} if len(sys.argv) > 1 else {"port": 8124}
-client = uvnet.create_connection(where, on_connect)
+client = uvnet.create_connection(sys.argv[1] if len(sys.argv) > 1 else 8124, on_connect)
 client.on("data", on_data)
 client.on("end", lambda: print("disconnected from server"))
 

@@ -84,7 +84,7 @@ async def main(where: str) -> None:
     server.listen({"path": where} if "/" in where else {"port": where, "host": "127.0.0.1"})
     await uvnet.once(server, "listening")
     address = server.address()
-    if not isinstance(address, str):
+    if isinstance(address, uvnet.Address):
         address = f"{address.address}:{address.port}"
     print(f"listening on {address}", flush=True)
     stopped = asyncio.Event()

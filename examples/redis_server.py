@@ -109,8 +109,8 @@ async def main(where: str) -> None:
     server = uvnet.create_server(on_connection, no_delay=True)
     server.listen({"path": where} if "/" in where else {"port": where, "host": "127.0.0.1"})
     await uvnet.once(server, "listening")
-    name = where if "/" in where else f"127.0.0.1:{server.address().port}"
-    print("listening on", name, flush=True)
+    at = server.address()
+    print("listening on", f"127.0.0.1:{at.port}" if isinstance(at, uvnet.Address) else at, flush=True)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
     await stopped.wait()

@@ -293,6 +293,52 @@ def test_a_reset(play: Player) -> None:
     play(scenario)
 
 
+def test_a_reset_after_the_wait_was_cancelled(play: Player) -> None:
+    """Nobody waits when it comes: the next who does hears of it, after what has arrived before."""
+
+    async def scenario() -> None:
+        async with uvnet.create_server().listen(0, "127.0.0.1") as server:
+            peer = plain.create_connection(("127.0.0.1", server.address().port))
+            async for socket in server:
+                waiting = asyncio.create_task(socket.read_exactly(5))
+                await turns()
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+                closed = upcoming(socket, "close")
+                peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
+                peer.close()
+                assert await closed == (True,)
+                for again in (socket.read_exactly(5), socket.drain()):
+                    with pytest.raises(ConnectionResetError):
+                        await again
+                break
+
+    play(scenario)
+
+
+def test_a_cancelled_drain_of_a_peer_that_never_reads(play: Player, transport: Transport) -> None:
+    """What waits goes on waiting, and arrives once the peer reads after all."""
+
+    async def scenario() -> None:
+        async with pair(transport) as (client, socket):
+            socket.pause()
+            assert client.write(b"x" * 16 * MEBIBYTE) is False
+            waiting = asyncio.create_task(client.drain())
+            await turns()
+            left = client.writable_length
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert client.writable_length == left > 0
+            assert not client.destroyed
+            reading = asyncio.create_task(socket.read_exactly(16 * MEBIBYTE))
+            await client.drain()
+            assert await reading == b"x" * 16 * MEBIBYTE
+
+    play(scenario)
+
+
 def test_destroyed_while_it_waits(play: Player, transport: Transport) -> None:
     async def scenario() -> None:
         async with pair(transport) as (client, socket):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from document_block import Block, blocks_of
@@ -95,6 +99,20 @@ def test_readme_shows_the_chart_where_there_is_one() -> None:
     assert ("(docs/benchmarks.svg)" in shown) == (DOCS / "benchmarks.svg").exists()
 
 
+def test_the_command_that_drew_the_chart(tmp_path: Path) -> None:
+    """As the README prints it, with its braces and stars, for a shell that knows them."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("bash is not installed")
+    (command,) = re.findall(r"`(python -m bench\.chart .*)`", (ROOT / "README.md").read_text())
+    assert command.endswith(" -o docs/benchmarks.svg")
+    chart = tmp_path / "chart.svg"
+    command = command.replace("python", shlex.quote(sys.executable), 1)
+    command = command.replace("docs/benchmarks.svg", shlex.quote(str(chart)))
+    subprocess.run([bash, "-c", command], cwd=ROOT, check=True, timeout=LIMIT)
+    assert chart.read_text() == (DOCS / "benchmarks.svg").read_text()
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
@@ -149,6 +167,30 @@ def test_docstrings_tell_what_of_node_it_is(name: str) -> None:
     assert re.search(r"Node: |asyncio: |This\s+is\s+not\s+in\s+Node", found.__doc__ or "")
 
 
+def _stubs() -> Any:
+    """The extension of Sphinx that reads types from stubs; it needs no Sphinx itself."""
+    specification = importlib.util.spec_from_file_location("stubs", DOCS / "stubs.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_has_types() -> None:
+    stubs = _stubs()
+    for name in _public_names():
+        if name.count(".") < 2:
+            continue
+        _, owner, member = name.split(".")
+        if callable(getattr(getattr(uvnet, owner), member)):
+            assert stubs.signatures_of(name), name
+        else:
+            assert stubs.type_of(name), name
+    assert stubs.type_of("uvnet.Socket.local_port") == "int | None"
+    assert stubs.signatures_of("uvnet.SocketAddress.parse") == ["(text: str) -> SocketAddress | None"]
+    assert stubs.signatures_of("uvnet.Socket.end")[-1] == "(chunk: Callable[[Any], object]) -> Socket"
+
+
 def test_documentation_builds_without_warnings(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="Sphinx is not installed; `make docs` installs it")
     pytest.importorskip("furo", reason="furo is not installed; `make docs` installs it")
@@ -168,6 +210,8 @@ def test_documentation_builds_without_warnings(tmp_path: Path) -> None:
     inventory = (tmp_path / "html" / "objects.inv").read_bytes().split(b"\n", 4)[4]
     listed = {line.split(" ")[0] for line in zlib.decompress(inventory).decode().splitlines()}
     assert set(_public_names()) - listed == set()
+    reference = re.sub(r"<[^>]+>", "", (tmp_path / "html" / "reference.html").read_text())
+    assert "read_exactly(count: int)" in reference
 
 
 def _shown_commands() -> list[str]:

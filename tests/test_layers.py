@@ -87,6 +87,7 @@ ORDER = """
     uvnet.proxying
     uvnet.ticks
     uvnet.run
+    uvnet.events
     uvnet.aio
     uvnet
     uvnet._cli

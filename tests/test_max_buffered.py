@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket as plain
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -154,6 +157,46 @@ def test_before_the_connection(play: Player, transport: Transport) -> None:
         assert socket.write(b"0") is False
         assert (await failed)[0].code == "ERR_SOCKET_BUFFER_FULL"
         await end(server, socket)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("resets", [True, False])
+def test_peers_that_do_nothing_else(play: Player, resets: bool) -> None:
+    """Who never closes keeps no descriptor; who resets ends the write that waits."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server(max_buffered=LIMIT).listen(0, "127.0.0.1")
+        await event(server, "listening")
+        accepted = upcoming(server, "connection")
+        peer = plain.create_connection(("127.0.0.1", server.address().port))
+        (writer,) = await accepted
+        before = len(os.listdir("/dev/fd"))
+        failed, closed = upcoming(writer, "error"), upcoming(writer, "close")
+        results: list[BaseException | None] = []
+        if resets:
+            count = 1
+            while writer.write(CHUNK, results.append):
+                count += 1
+                await asyncio.sleep(0)
+            peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+        else:
+            count = fill(writer, results.append) // len(CHUNK)
+        (error,) = await failed
+        assert await closed == (True,)
+        if resets:
+            assert isinstance(error, ConnectionError)
+            assert len(results) == count
+            assert isinstance(results[-1], OSError)
+            assert set(results[:-1]) <= {None}
+        else:
+            assert error.code == "ERR_SOCKET_BUFFER_FULL"
+            assert len(results) == count + 1
+            assert len(os.listdir("/dev/fd")) == before - 1
+        assert writer.writable_length == 0
+        peer.close()
+        await end(server, writer)
 
     play(scenario)
 

@@ -64,7 +64,13 @@ def test_bad_arguments(
     play(scenario)
 
 
-@pytest.mark.parametrize("name", ["encoding", "fd", "handle", "onread", "readable", "writable", "hots"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "allow_half_open", "callback", "encoding", "fd", "handle", "onread", "readable", "timeout", "writable",
+        "hots",
+    ],
+)  # fmt: skip
 def test_options_of_upstream_that_make_no_sense(play: Player, name: str) -> None:
     async def scenario() -> None:
         with pytest.raises(TypeError, match=name):

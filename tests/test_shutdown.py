@@ -245,6 +245,27 @@ def test_shutdown_cuts_what_is_left(play: Player, transport: Transport, timeout:
     play(scenario)
 
 
+def test_shutdown_with_a_peer_that_resets(play: Player) -> None:
+    """A connection that fails meanwhile has not been cut, and holds nothing up."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server().listen(0)
+        accepted = upcoming(server, "connection")
+        peer = plain.create_connection(("127.0.0.1", server.address().port))
+        (socket,) = await accepted
+        failed = upcoming(socket, "error")
+        socket.write(BULK)
+        down = server.shutdown(20)
+        await turns()
+        assert not down.done()
+        peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        assert await down == 0
+        assert isinstance((await failed)[0], ConnectionError)
+
+    play(scenario)
+
+
 def test_shutdown_goes_on_when_the_waiting_is_cancelled(play: Player, transport: Transport) -> None:
     async def scenario() -> None:
         server, socket, peer = await accept(transport)
@@ -282,6 +303,25 @@ def test_leaving_a_server(play: Player, transport: Transport) -> None:
         peer.close()
         async with uvnet.create_server() as server:
             assert not server.listening
+
+    play(scenario)
+
+
+def test_a_server_that_is_not_entered(play: Player) -> None:
+    """Cancelled while a name is looked up: nobody would leave it, so it does not listen later."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server().listen(0, "localhost")
+        closed = upcoming(server, "close")
+
+        # By hand: a turn of the loop may already bring the answer of the look-up.
+        entering = server.__aenter__()
+        entering.send(None)
+        with pytest.raises(asyncio.CancelledError):
+            entering.throw(asyncio.CancelledError())
+        await closed
+        assert not server.listening
+        assert uvnet.active_handles() == []
 
     play(scenario)
 

@@ -104,7 +104,9 @@ def test_closed_already(play: Player, transport: Transport) -> None:
             assert answers == []
             await until(lambda: answers)
             assert answers == [None]
-            await uvnet.finished(clean)
+            # Awaited, it does not suspend.
+            with pytest.raises(StopIteration):
+                next(uvnet.finished(clean).__await__())
         async with connected(transport) as (early, _peer):
             early.destroy()
             await until(lambda: early.closed)
@@ -224,3 +226,35 @@ def test_an_error_in_a_pipeline(play: Player, transport: Transport) -> None:
             ]
 
     play(scenario)
+
+
+def test_a_cancelled_pipeline(play: Player, transport: Transport) -> None:
+    """The streams are apart again, open, and nothing is lost."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport) as (source, sender),
+            connected(transport) as (sink, receiver),
+        ):
+            before = source.event_names(), sink.event_names()
+            waiting = asyncio.ensure_future(uvnet.pipeline(source, sink))
+            await asyncio.sleep(0)
+            sender.send(b"passed on")
+            assert await read_some(receiver) == b"passed on"
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert (source.event_names(), sink.event_names()) == before
+            sender.send(b"kept")
+            assert await source.read_exactly(4) == b"kept"
+            sink.write(b"alone")
+            assert await read_some(receiver) == b"alone"
+            assert not source.destroyed and not sink.destroyed
+
+    play(scenario)
+
+
+async def read_some(peer: plain.socket) -> bytes:
+    while (chunk := read_now(peer)) is None:
+        await asyncio.sleep(0.001)
+    return chunk

@@ -2,7 +2,7 @@
 
 from uvnet.activation import listen_fds
 from uvnet.address import Address, PeerCredentials
-from uvnet.aio import finished, on, once, pipeline
+from uvnet.aio import finished, pipeline
 from uvnet.blocklist import BlockList
 from uvnet.connect import (
     connect,
@@ -16,6 +16,7 @@ from uvnet.connect import (
 )
 from uvnet.emitter import EventEmitter, MaxListenersExceededWarning
 from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
+from uvnet.events import on, once
 from uvnet.ip import is_ip, is_ipv4, is_ipv6
 from uvnet.proxying import create_proxy
 from uvnet.run import active_handles, run

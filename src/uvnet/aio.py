@@ -1,19 +1,17 @@
-"""Awaiting events and streams: once(), on(), finished(), pipeline().
+"""Awaiting the end of streams: finished(), pipeline().
 
-Node: "events.once()", "events.on()", "stream.finished()", "stream.pipeline()"; rule 3.4.
+Node: "stream.finished()", "stream.pipeline()"; rule 3.4.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
-from uvnet.emitter import EventEmitter
 from uvnet.errors import invalid_callback, invalid_type, premature_close
 
-__all__ = ["finished", "on", "once", "pipeline"]
+__all__ = ["finished", "pipeline"]
 
 # Called with the error, or None.
 Done = Callable[[Any], object]
@@ -27,67 +25,6 @@ class Stream(Protocol):
 
 
 _S = TypeVar("_S", bound=Stream)
-
-
-async def once(emitter: EventEmitter, event: Any) -> tuple[Any, ...]:
-    """Wait for the next `event`; returns its arguments.
-
-    Raises the argument of an 'error' that comes first, unless 'error' is what is waited for.  Cancelling it
-    takes its listeners away.  Node: "events.once(emitter, name)".
-    """
-    future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
-
-    def happened(*arguments: Any) -> None:
-        if not future.done():
-            future.set_result(arguments)
-
-    def failed(error: BaseException) -> None:
-        if not future.done():
-            future.set_exception(error)
-
-    emitter.on(event, happened)
-    if event != "error":
-        emitter.on("error", failed)
-    try:
-        return await future
-    finally:
-        emitter.off(event, happened)
-        if event != "error":
-            emitter.off("error", failed)
-
-
-async def on(emitter: EventEmitter, event: Any) -> AsyncIterator[tuple[Any, ...]]:
-    """The arguments of every `event` from now on, as an async iterator; none is missed in between.
-
-    Raises the argument of an 'error'.  Node: "events.on(emitter, eventName)".
-    """
-    events: deque[tuple[Any, ...]] = deque()
-    errors: list[BaseException] = []
-    ready = asyncio.Event()
-
-    def happened(*arguments: Any) -> None:
-        events.append(arguments)
-        ready.set()
-
-    def failed(error: BaseException) -> None:
-        errors.append(error)
-        ready.set()
-
-    emitter.on(event, happened)
-    if event != "error":
-        emitter.on("error", failed)
-    try:
-        while True:
-            await ready.wait()
-            ready.clear()
-            while events:
-                yield events.popleft()
-            if errors:
-                raise errors[0]
-    finally:
-        emitter.off(event, happened)
-        if event != "error":
-            emitter.off("error", failed)
 
 
 class _Watch:
@@ -108,11 +45,13 @@ class _Watch:
     def start(self) -> None:
         for event, listener in self.listeners.items():
             self.stream.on(event, listener)
+
+    def look(self) -> None:
+        """See what is over already: the stream, or one side of it while the other goes on."""
         if self.stream.closed:
-            self.stream._next_tick(self.closed)
-        elif not (self.readable and self.writable):
-            # One side may be over already while the other goes on.
-            self.stream._next_tick(self.check)
+            self.closed()
+        else:
+            self.check()
 
     def stop(self) -> None:
         self.done = None
@@ -167,8 +106,9 @@ def finished(
             raise invalid_callback(callback)
         watch = _Watch(stream, _caller(stream, callback), readable, writable)
         watch.start()
+        stream._next_tick(watch.look)
         return watch.stop
-    return _wait(lambda done: [_started(_Watch(stream, done, readable, writable))])
+    return _finish(stream, readable, writable)
 
 
 def _caller(stream: Any, callback: Done) -> Done:
@@ -176,12 +116,8 @@ def _caller(stream: Any, callback: Done) -> Done:
     return lambda error: stream._see_to_result(callback(error))
 
 
-def _started(watch: _Watch) -> _Watch:
-    watch.start()
-    return watch
-
-
-async def _wait(start: Callable[[Done], list[_Watch]]) -> None:
+def _outcome() -> tuple[asyncio.Future[None], Done]:
+    """A future, and the function that completes it."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def done(error: BaseException | None) -> None:
@@ -192,12 +128,19 @@ async def _wait(start: Callable[[Done], list[_Watch]]) -> None:
         else:
             future.set_exception(error)
 
-    watches = start(done)
+    return future, done
+
+
+async def _finish(stream: Any, readable: bool, writable: bool) -> None:
+    future, done = _outcome()
+    watch = _Watch(stream, done, readable, writable)
+    watch.start()
     try:
+        # Not on a tick: what is over is no reason to suspend.
+        watch.look()
         await future
     finally:
-        for watch in watches:
-            watch.stop()
+        watch.stop()
 
 
 @overload
@@ -215,7 +158,8 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
 
     The first error destroys every stream that is not over.  The last argument may be callback(error), called
     once, with None when all went well; then the last stream is returned.  Without a callback the result is
-    to be awaited and raises the error.
+    to be awaited and raises the error; it begins then.  Cancelled, it takes the streams apart again: they stay
+    open, the sources paused with what has not been passed on.
     Raises TypeError for fewer than two streams.  Node: "stream.pipeline(source, ...transforms,
     destination, callback)".
     """
@@ -232,7 +176,21 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
             raise invalid_callback(callback)
         _start_pipeline(chain, _caller(chain[-1], callback))
         return chain[-1]
-    return _wait(lambda done: _start_pipeline(chain, done))
+    return _run_pipeline(chain)
+
+
+async def _run_pipeline(chain: list[Any]) -> None:
+    future, done = _outcome()
+    watches = _start_pipeline(chain, done)
+    try:
+        await future
+    except asyncio.CancelledError:
+        for source, destination in zip(chain, chain[1:], strict=False):
+            source.unpipe(destination)
+        raise
+    finally:
+        for watch in watches:
+            watch.stop()
 
 
 def _start_pipeline(chain: list[Any], done: Done) -> list[_Watch]:
@@ -256,6 +214,7 @@ def _start_pipeline(chain: list[Any], done: Done) -> list[_Watch]:
     ]
     for watch in watches:
         watch.start()
+        watch.stream._next_tick(watch.look)
     for source, destination in zip(chain, chain[1:], strict=False):
         source.pipe(destination)
     return watches

@@ -27,6 +27,7 @@ __all__ = [
     "OnRead",
     "ServerKeywords",
     "SocketKeywords",
+    "UpstreamKeywords",
 ]
 
 
@@ -41,34 +42,39 @@ class OnRead(TypedDict):
     callback: Callable[[int, Any], object]
 
 
-class SocketKeywords(TypedDict, total=False):
-    """Options of Socket()."""
-
-    allow_half_open: bool
+class _ConnectionKeywords(TypedDict, total=False):
     block_list: BlockList | None
-    encoding: str | None
-    fd: int
-    handle: int | socket.socket | Socket
     high_water_mark: int | None
     keep_alive: bool
     keep_alive_initial_delay: float
     max_buffered: int | None
     no_delay: bool
     on_max_buffered: Literal["destroy", "raise"]
-    onread: OnRead | None
-    readable: bool
     readable_high_water_mark: int | None
     type_of_service: int | None
-    writable: bool
     writable_high_water_mark: int | None
 
 
-class ConnectKeywords(SocketKeywords, total=False):
-    """Options of connect(), those of Socket() among them."""
+class SocketKeywords(_ConnectionKeywords, total=False):
+    """Options of Socket()."""
+
+    allow_half_open: bool
+    encoding: str | None
+    fd: int
+    handle: int | socket.socket | Socket
+    onread: OnRead | None
+    readable: bool
+    writable: bool
+
+
+class UpstreamKeywords(_ConnectionKeywords, total=False):
+    """Options of the connections that create_proxy() makes.
+
+    Those of connect() that change neither the data nor which connection it is.
+    """
 
     auto_select_family: bool | None
     auto_select_family_attempt_timeout: float | None
-    callback: Callable[[], object] | None
     family: Literal[0, 4, 6, "IPv4", "IPv6"] | None
     hints: int | None
     host: str | None
@@ -77,6 +83,12 @@ class ConnectKeywords(SocketKeywords, total=False):
     lookup: Callable[..., Any] | None
     path: str | bytes | os.PathLike[str] | None
     port: int | str
+
+
+class ConnectKeywords(SocketKeywords, UpstreamKeywords, total=False):
+    """Options of connect(), those of Socket() among them."""
+
+    callback: Callable[[], object] | None
     timeout: float | None
 
 

@@ -18,13 +18,8 @@ from uvnet.connecting import defaults
 from uvnet.drops import describe_drop
 from uvnet.errors import invalid_type, invalid_value, out_of_range
 from uvnet.ip import is_ip
-from uvnet.options import (
-    CONNECT_OPTIONS,
-    SOCKET_OPTIONS,
-    check_seconds,
-    parse_connect_options,
-    reject_unknown,
-)
+from uvnet.keywords import UpstreamKeywords
+from uvnet.options import SOCKET_OPTIONS, check_seconds, parse_connect_options, reject_unknown
 from uvnet.proxy_protocol import (
     ProxyHeader,
     ProxyProtocolError,
@@ -39,20 +34,17 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from uvnet.keywords import ConnectKeywords, ServerKeywords
+    from uvnet.keywords import ServerKeywords
 
 __all__ = ["create_proxy"]
 
 _log = logging.getLogger("uvnet")
 
-# Those that would change the data, or which connection it is, are not among them.
-_UPSTREAM_OPTIONS = CONNECT_OPTIONS - {
-    "allow_half_open", "callback", "encoding", "fd", "handle", "onread", "readable", "timeout", "writable",
-}  # fmt: skip
+_UPSTREAM_OPTIONS = frozenset(UpstreamKeywords.__annotations__)
 
 
 def create_proxy(
-    upstream: int | str | os.PathLike[str] | tuple[str, int | str] | ConnectKeywords,
+    upstream: int | str | os.PathLike[str] | tuple[str, int | str] | UpstreamKeywords,
     *,
     connect_timeout: float = 10,
     idle_timeout: float | None = None,
@@ -64,7 +56,7 @@ def create_proxy(
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
     `upstream` is a port, "host:port" ("[::1]:port"), (host, port), the path of a Unix socket, or a mapping of
-    connect() options.
+    options of connect(), without those that would change the data or which connection it is.
     Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
 
     connect_timeout: seconds, more than 0, to reach `upstream` and, with accept_proxy_protocol, for the header to

@@ -81,12 +81,17 @@ async def leave_socket(socket: Any, failed: bool) -> None:
 
 
 async def enter_server(server: Any) -> Any:
-    """The body of server.__aenter__(): wait until a listen() under way is over."""
+    """The body of server.__aenter__(): wait until a listen() under way is over; cancelled, close the server."""
     if not server.listening:
         # Without a look-up the 'error' of a listen() that failed is due on a tick.
         if not server._is_open():
             server._next_tick(server.emit, _LOOKED)
-        await _first(server, {"listening": _nothing, "error": lambda error: error, _LOOKED: _nothing})
+        try:
+            await _first(server, {"listening": _nothing, "error": lambda error: error, _LOOKED: _nothing})
+        except asyncio.CancelledError:
+            # Nobody will leave what was not entered.
+            server.shutdown(0)
+            raise
     return server
 
 

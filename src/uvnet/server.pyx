@@ -179,7 +179,7 @@ cdef class Server(Acceptor):
         return self._arrivals
 
     def __aenter__(self):
-        """Wait until a listen() under way is over; raises its error.
+        """Wait until a listen() under way is over; raises its error.  Cancelled, it closes the server.
 
         Without a 'connection' listener, what is accepted waits for an `async for` from now on.
         This is not in Node.

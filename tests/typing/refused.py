@@ -37,6 +37,8 @@ def arguments(server: uvnet.Server, socket: uvnet.Socket) -> None:
     uvnet.connect(prot=80)  # type: ignore[call-overload]
     uvnet.create_server(on_max_buffered="drop")  # type: ignore[call-overload]
     uvnet.create_proxy(80, send_proxy_protocol=3)  # type: ignore[arg-type]
+    uvnet.create_proxy({"port": 80, "onread": None})  # type: ignore[arg-type]
+    uvnet.create_proxy({"prot": 80})  # type: ignore[arg-type]
     uvnet.create_proxy(80, no_dealy=True)  # type: ignore[call-arg]
     uvnet.Socket(high_water_mark="64k")  # type: ignore[call-overload]
     server.listen(1.5)  # type: ignore[call-overload]

@@ -7,6 +7,7 @@ interface; assert_type() says what a checker must find.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import ipaddress
 import pathlib
@@ -25,6 +26,7 @@ from uvnet.keywords import (
     OnRead,
     ServerKeywords,
     SocketKeywords,
+    UpstreamKeywords,
 )
 
 
@@ -402,6 +404,8 @@ def proxies() -> None:
     uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
     uvnet.create_proxy(pathlib.Path("/tmp/echo.sock"), high_water_mark=1024, idle_timeout=None)
     uvnet.create_proxy({"port": 8124}, max_connections=100)
+    options: UpstreamKeywords = {"host": "localhost", "port": 8124, "local_address": "127.0.0.1", "no_delay": False}
+    uvnet.create_proxy(options)
 
     @proxy.once("upstream")
     def upstream(client: uvnet.Socket, socket: uvnet.Socket) -> None: ...
@@ -503,8 +507,11 @@ def errors() -> None:
 
 async def awaiting(server: uvnet.Server, socket: uvnet.Socket) -> None:
     assert_type(await uvnet.once(server, "listening"), tuple[Any, ...])
-    async for arguments in uvnet.on(server, "connection"):
-        assert_type(arguments, tuple[Any, ...])
+    closing = uvnet.once(server, "close")
+    assert_type(await asyncio.create_task(closing), tuple[Any, ...])
+    async with contextlib.aclosing(uvnet.on(server, "connection")) as events:
+        async for arguments in events:
+            assert_type(arguments, tuple[Any, ...])
     async for chunk in socket:
         piece: bytes = chunk
         print(piece)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import uvnet
 from uvnet._cli.echo_servers import HOST, NAMES
-from uvnet._cli.program import add_parser
+from uvnet._cli.program import add_parser, number_type
 
 __all__ = ["add_bench"]
 
@@ -39,28 +39,12 @@ def add_bench(subcommands: Any) -> None:
         "Measure an echo server of uvnet beside a Protocol on uvloop and on asyncio, on this machine, for a few "
         "seconds.",
         _start,
+        takes_addresses=False,
     )
-    parser.add_argument("--size", type=_count(2**20), default=1024, metavar="BYTES", help="of one message (%(default)s)")  # fmt: skip
-    parser.add_argument("--connections", type=_count(1000), default=10, metavar="N", help="at the same time (%(default)s)")  # fmt: skip
-    parser.add_argument("--rounds", type=_count(100), default=3, metavar="N", help="for each server (%(default)s)")  # fmt: skip
-    parser.add_argument("--seconds", type=_seconds, default=0.6, metavar="S", help="of one round (%(default)s)")  # fmt: skip
-
-
-def _count(most: int) -> Any:
-    def count(text: str) -> int:
-        value = int(text)
-        if not 1 <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text} is not between 1 and {most}")
-        return value
-
-    return count
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.01 <= value <= 60:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0.01 and 60")
-    return value
+    parser.add_argument("--size", type=number_type(int, 1, 2**20), default=1024, metavar="BYTES", help="of one message (%(default)s)")  # fmt: skip
+    parser.add_argument("--connections", type=number_type(int, 1, 1000), default=10, metavar="N", help="at the same time (%(default)s)")  # fmt: skip
+    parser.add_argument("--rounds", type=number_type(int, 1, 100), default=3, metavar="N", help="for each server (%(default)s)")  # fmt: skip
+    parser.add_argument("--seconds", type=number_type(float, 0.01, 60), default=0.6, metavar="S", help="of one round (%(default)s)")  # fmt: skip
 
 
 class _Sample(NamedTuple):

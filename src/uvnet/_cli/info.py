@@ -29,6 +29,7 @@ def add_info(subcommands: Any) -> None:
         "versions, limits and what is available here",
         "Print the versions in use, the limits of this process and system, and what is available.",
         _start,
+        takes_addresses=False,
     )
 
 

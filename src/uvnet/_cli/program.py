@@ -13,23 +13,31 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import uvnet
 from uvnet._cli.endpoint import GRAMMAR, Endpoint, describe
 
-__all__ = ["add_parser", "explain", "guarded", "peer_of", "run", "say", "serve"]
+__all__ = ["add_parser", "explain", "guarded", "number_type", "peer_of", "run", "say", "serve"]
 
 INTERRUPTED = 130
 TERMINATED = 143
 
+_N = TypeVar("_N", int, float)
+
 
 def add_parser(
-    subcommands: Any, name: str, summary: str, description: str, start: Callable[[Any], int]
+    subcommands: Any,
+    name: str,
+    summary: str,
+    description: str,
+    start: Callable[[Any], int],
+    *,
+    takes_addresses: bool = True,
 ) -> argparse.ArgumentParser:
     """A parser for the subcommand `name`, which start(arguments) runs and gives an exit code."""
     parser: argparse.ArgumentParser = subcommands.add_parser(
-        name, help=summary, description=description, epilog=GRAMMAR
+        name, help=summary, description=description, epilog=GRAMMAR if takes_addresses else None
     )
     add_version(parser)
     parser.set_defaults(start=start)
@@ -38,6 +46,23 @@ def add_parser(
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"uvnet {uvnet.__version__}")
+
+
+def number_type(kind: type[_N], least: _N, most: _N) -> Callable[[str], _N]:
+    """The type of an argument that is a number within limits; what is not raises argparse.ArgumentTypeError."""
+
+    def number(text: str) -> _N:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        # Not the other way round: NaN is not within anything.
+        if value is None or not least <= value <= most:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} between {least} and {most}")
+        return value
+
+    return number
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvnet
 from uvnet._cli.endpoint import endpoint_type
-from uvnet._cli.program import add_parser, explain, run, say, serve
+from uvnet._cli.program import add_parser, explain, number_type, run, say, serve
 
 __all__ = ["add_proxy"]
 
@@ -35,14 +35,14 @@ def add_proxy(subcommands: Any) -> None:
     )
     parser.add_argument(
         "--connect-timeout",
-        type=float,
+        type=number_type(float, 0.001, 86_400),
         default=10,
         metavar="S",
         help="seconds that TARGET has to accept (default: %(default)s)",
     )
     parser.add_argument(
         "--max-connections",
-        type=int,
+        type=number_type(int, 0, 2**31 - 1),
         metavar="N",
         help="clients at the same time; those beyond are closed at once (default: no limit)",
     )
