@@ -55,10 +55,10 @@ cdef class LoopRecord:
 
     cdef void *first_handle              # HandleBlock list, see handle.pyx
     cdef Py_ssize_t pending_requests     # look-ups under way: they keep run() going, like handles
-    cdef void *first_gathering           # Stream list, see stream.pyx
+    cdef void *first_gathering           # Writer list, see writer.pyx
 
     cdef record_hook wake                # makes the loop drain before it next blocks, see prepare.pyx
-    cdef record_hook flush               # sends what streams have gathered, see stream.pyx
+    cdef record_hook flush               # sends what streams have gathered, see writer.pyx
 
     cdef GilHold hold                    # the GIL over a whole batch of I/O callbacks
     cdef object done_future              # of the loop, made when first needed, see awaiting.pyx
