@@ -1,4 +1,4 @@
-"""Relays need no GIL: a thread that computes in Python does not hold them up."""
+"""Relays need no GIL: a thread that keeps it does not hold them up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("relays_on")
 
 CLIENT = Path(__file__).parent / "isolated" / "round_trips.py"
 MESSAGE = 64                    # bytes of a round trip
-WORK = 20_000_000               # turns of a loop
-SLICE = 0.1                     # seconds that a thread may keep the GIL
+WORK = 30_000_000               # additions that sum() makes in one go, with the GIL
+SLICE = 60                      # seconds that a thread may keep the GIL from another
 ENOUGH = 100
 
 
@@ -46,7 +47,7 @@ async def listening(server: uvnet.Server) -> uvnet.Server:
 
 
 def trips_beside_work(play: Player, proxied: bool) -> int:
-    """The round trips of a client in another process while a thread of this one does a fixed piece of work."""
+    """The round trips of a client in another process while a thread of this one keeps the GIL."""
     counted: list[int] = []
 
     async def scenario() -> None:
@@ -73,8 +74,7 @@ def trips_beside_work(play: Player, proxied: bool) -> int:
 
         def work() -> None:
             before = sockets[0].bytes_written
-            for _ in range(WORK):
-                pass
+            sum(repeat(0, WORK))
             counted.append((sockets[0].bytes_written - before) // MESSAGE)
             loop.call_soon_threadsafe(done.set_result, None)
 
@@ -96,8 +96,7 @@ def trips_beside_work(play: Player, proxied: bool) -> int:
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["echo", "proxy"])
 def test_a_busy_thread_does_not_hold_up_a_relay(play: Player, proxied: bool) -> None:
-    trips = trips_beside_work(play, proxied)
+    assert trips_beside_work(play, proxied) > ENOUGH
     with relays_off():
-        slow = trips_beside_work(play, proxied)
-    assert trips > ENOUGH
-    assert trips > 5 * slow
+        # A write that had begun without the GIL may end.
+        assert trips_beside_work(play, proxied) <= 1
