@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
@@ -73,6 +74,10 @@ def trips_beside_work(play: Player, proxied: bool) -> int:
         done = loop.create_future()
 
         def work() -> None:
+            # The loop is entered, and out of Python, when trips have been made meanwhile.
+            before = sockets[0].bytes_written
+            while sockets[0].bytes_written < before + 10 * MESSAGE:
+                time.sleep(0.001)
             before = sockets[0].bytes_written
             sum(repeat(0, WORK))
             counted.append((sockets[0].bytes_written - before) // MESSAGE)
