@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket as plain
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvnet
 
-__all__ = ["Listening", "connected_pair", "read_now", "take_over", "until"]
+__all__ = ["Listening", "connected_pair", "read_now", "reset", "take_over", "until"]
 
 SMALL = 65_536  # bytes, of kernel buffers that a test wants to fill
 
@@ -34,6 +35,13 @@ def connected_pair(kind: str) -> tuple[plain.socket, plain.socket]:
     ours.setsockopt(plain.SOL_SOCKET, plain.SO_SNDBUF, SMALL)
     theirs.setblocking(False)
     return ours, theirs
+
+
+def reset(connection: plain.socket) -> None:
+    """Close a connection so that it is broken, not ended: on TCP with RST instead of FIN."""
+    if connection.family != plain.AF_UNIX:
+        connection.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def take_over(kind: str, **options: Any) -> tuple[uvnet.Socket, plain.socket]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket as plain
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pairs import reset
 from waiting import upcoming
 
 import uvnet
@@ -87,8 +87,7 @@ class End:
         self.socket.shutdown(plain.SHUT_WR)
 
     def reset(self) -> None:
-        self.socket.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
+        reset(self.socket)
 
     def close(self) -> None:
         self.socket.close()

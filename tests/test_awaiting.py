@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import contextvars
 import socket as plain
-import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import uvloop
 from conftest import Player, Transport, event, listen
+from pairs import reset
 from waiting import upcoming
 
 import uvnet
@@ -284,8 +284,7 @@ def test_a_reset(play: Player) -> None:
             async for socket in server:
                 waiting = asyncio.create_task(socket.read_exactly(5))
                 await turns()
-                peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-                peer.close()
+                reset(peer)
                 with pytest.raises(ConnectionResetError):
                     await waiting
                 break
@@ -306,8 +305,7 @@ def test_a_reset_after_the_wait_was_cancelled(play: Player) -> None:
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
                 closed = upcoming(socket, "close")
-                peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-                peer.close()
+                reset(peer)
                 assert await closed == (True,)
                 for again in (socket.read_exactly(5), socket.drain()):
                     with pytest.raises(ConnectionResetError):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as plain
-import struct
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event, listen
+from pairs import reset
 from waiting import upcoming
 
 import uvnet
@@ -179,8 +179,7 @@ def test_peers_that_do_nothing_else(play: Player, resets: bool) -> None:
             while writer.write(CHUNK, results.append):
                 count += 1
                 await asyncio.sleep(0)
-            peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-            peer.close()
+            reset(peer)
         else:
             count = fill(writer, results.append) // len(CHUNK)
         (error,) = await failed

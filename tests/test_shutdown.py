@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as plain
-import struct
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event, listen
+from pairs import reset
 from waiting import upcoming
 
 import uvnet
@@ -138,8 +138,7 @@ def test_close_of_a_peer_that_resets(play: Player) -> None:
         socket.write(BULK)
         closing = socket.close()
         await turns()
-        peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.close()
+        reset(peer)
         assert await closing is False
         assert isinstance((await failed)[0], ConnectionError)
         await server.shutdown()
@@ -258,8 +257,7 @@ def test_shutdown_with_a_peer_that_resets(play: Player) -> None:
         down = server.shutdown(20)
         await turns()
         assert not down.done()
-        peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.close()
+        reset(peer)
         assert await down == 0
         assert isinstance((await failed)[0], ConnectionError)
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import socket as plain
-import struct
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event
-from pairs import take_over, until
+from pairs import reset, take_over, until
 from waiting import upcoming
 
 import uvnet
@@ -111,8 +110,7 @@ def test_a_broken_connection_drops_what_nobody_took(play: Player) -> None:
         peer.send(b"unread")
         await arrived(socket, 6)
         assert socket.readable_length == 6
-        peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.close()
+        reset(peer)
         closed = upcoming(socket, "close")
         (error,) = await event(socket, "error")
         assert isinstance(error, ConnectionResetError)

@@ -6,19 +6,16 @@ Rules 0.4, 2.6 to 2.9 and 3.2.
 from __future__ import annotations
 
 import asyncio
-import socket as plain
-import struct
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event
-from pairs import read_now, take_over, until
+from pairs import read_now, reset, take_over, until
 from waiting import upcoming
 
 import uvnet
 
 BIG = 4 * 2**20  # bytes, more than the kernel takes at once
-LINGER = struct.pack("ii", 1, 0)
 
 
 class Watched:
@@ -40,13 +37,6 @@ class Watched:
         self.socket.destroy()
         await until(lambda: self.socket.closed)
         self.peer.close()
-
-
-def reset(peer: plain.socket) -> None:
-    """Close a peer so that the connection is broken, not ended."""
-    if peer.family != plain.AF_UNIX:
-        peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, LINGER)
-    peer.close()
 
 
 def test_forms_of_write(play: Player, transport: Transport) -> None:
