@@ -70,7 +70,7 @@ $(VENV)/.documenting: $(VENV)/.created pyproject.toml
 	touch $@
 
 docs: build $(VENV)/.documenting
-	$(RUN) -m sphinx -q -W --keep-going docs build/docs
+	$(RUN) -m sphinx -q -W --keep-going --fresh-env docs build/docs
 	@echo "the documentation is in build/docs/index.html"
 
 bench: build

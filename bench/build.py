@@ -70,11 +70,14 @@ def build(name: str) -> Path:
         return program
     BUILD.mkdir(exist_ok=True)
     sources = [str(REFERENCE / source) for source in PROGRAMS[name]]
-    command = [*compiler(), *FLAGS, "-o", str(program), *sources, *LIBRARIES.get(name, ())]
+    # Another process may run the program, or build it too: it sees the old one or a whole new one.
+    unfinished = program.with_name(f"{name}.{os.getpid()}")
+    command = [*compiler(), *FLAGS, "-o", str(unfinished), *sources, *LIBRARIES.get(name, ())]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise BuildError(f"no C compiler: {error}") from error
     if answer.returncode != 0:
         raise BuildError(f"{shlex.join(command)} failed:\n{answer.stderr}")
+    unfinished.replace(program)
     return program

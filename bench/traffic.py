@@ -25,9 +25,10 @@ METHOD = (
     "medians over the rounds, lowest..highest, and as ratios the medians of the ratios within each "
     "round. "
     "CPU is the exact time of the whole server process over exactly the measured window. User time is "
-    "sampled, 5,000 times in a second of CPU where the kernel allows it and else with its timer "
-    "ticks, so it is shown as the mean over the rounds and its ratios are ratios of means. Where the "
-    "load is busy near 100%, it bounds the rate, and only the CPU columns compare servers."
+    "sampled, 5,000 times in a second of CPU in a window of its own where the kernel allows it and else "
+    "with its timer ticks, so it is shown as the mean over the rounds and its ratios are ratios of "
+    "means. Where the load is busy near 100%, it bounds the rate, and only the CPU columns compare "
+    "servers."
 )
 
 

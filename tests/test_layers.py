@@ -63,6 +63,7 @@ ORDER = """
     uvnet.deadline
     uvnet.scopes
     uvnet.awaiting
+    uvnet.steps
     uvnet.readable
     uvnet.flowing
     uvnet.writable

@@ -19,7 +19,7 @@
 #include "user_sampler.h"
 
 enum mode { MODE_ECHO, MODE_ACCEPT, MODE_SEND, MODE_ASK, MODE_FAN_OUT, MODE_IDLE };
-enum phase { OPENING, WARMING_UP, MEASURING, DRAINING, FINISHED };
+enum phase { OPENING, WARMING_UP, MEASURING, SAMPLING, DRAINING, FINISHED };
 
 struct connection {
     int descriptor;
@@ -59,7 +59,8 @@ struct run {
     uint64_t begin, end;
     struct process_time server_begin, server_end, own_begin, own_end;
     struct user_sampler sampler;
-    uint64_t server_user_begin, server_user_end; /* sampled */
+    uint64_t sampled_user; /* nanoseconds, while SAMPLING */
+    uint64_t sampled_bytes;
     struct process_memory memory_begin, memory_end;
     unsigned arrived; /* deliveries of the fan-out in flight */
     uint64_t fan_out_started;

@@ -15,12 +15,12 @@ from uvnet._core.relay cimport relay_level
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP
-from uvnet._core.tick cimport later
 from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest
 from uvnet._uv.table cimport UVNET_UV_EOF, uv
 from uvnet.duplex cimport Duplex
 from uvnet.iteration cimport ChunkIterator
 from uvnet.onread cimport BufferReader
+from uvnet.steps cimport STEP_CLOSE, STEP_CLOSE_WITH_ERROR
 
 from uvnet.address import Address, PeerCredentials
 from uvnet.deadline import close_socket
@@ -28,14 +28,6 @@ from uvnet.draining import drain
 from uvnet.errors import ended_by_other_party, invalid_handle_type, socket_closed
 from uvnet.reading import read_exactly, read_until
 from uvnet.scopes import enter_socket, leave_socket
-
-cdef enum:
-    STEP_CLOSE
-    STEP_CLOSE_WITH_ERROR
-
-
-cdef int _run_close(object target, object argument, int step) except -1:
-    return (<Connection>target)._emit_close(step == STEP_CLOSE_WITH_ERROR)
 
 
 cdef class Connection(Duplex):
@@ -360,7 +352,7 @@ cdef class Connection(Duplex):
         if self._idle is not NULL:
             idle_timers_of(self.record).stop(self._idle)
         if handle is None:
-            later(self.record, _run_close, self, None, STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR)
+            self._later(STEP_CLOSE if error is None else STEP_CLOSE_WITH_ERROR, None)
         else:
             self._let_go()
             handle.had_error = error is not None
@@ -372,6 +364,13 @@ cdef class Connection(Duplex):
         return 0
 
     # === Private ===
+
+    cdef int _step(self, int step, object argument) except -1:
+        if step == STEP_CLOSE or step == STEP_CLOSE_WITH_ERROR:
+            self._emit_close(step == STEP_CLOSE_WITH_ERROR)
+        else:
+            Duplex._step(self, step, argument)
+        return 0
 
     cdef int _emit_close(self, bint had_error) except -1:
         if self._destroyed:

@@ -20,5 +20,3 @@ cdef class Duplex(Writable):
     cdef int _call_finish_callbacks(self, object error) except -1
     cdef bint _may_finish(self) noexcept
     cdef int _finish(self) except -1
-    cdef int _end_later(self, object argument, int step) except -1
-    cdef int _end_step(self, object argument, int step) except -1

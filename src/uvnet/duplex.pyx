@@ -5,9 +5,16 @@ half is shut down, and the whole closed, is the business of subclasses.
 Node: "Class: stream.Duplex"; rules 2.9 to 2.11 and 3.2.
 """
 
-from uvnet._core.tick cimport later, report_unheard
+from uvnet._core.tick cimport report_unheard
 from uvnet._core.write_request cimport WRITE_GATHERING, WRITE_WAITING, WriteRequest, chunk_length
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
+from uvnet.steps cimport (
+    STEP_END_AFTER_PEER,
+    STEP_ERROR,
+    STEP_FAIL_BUFFERED,
+    STEP_FINISH,
+    STEP_FINISH_IF_POSSIBLE,
+)
 from uvnet.writable cimport Writable
 
 from uvnet.errors import (
@@ -17,23 +24,6 @@ from uvnet.errors import (
     invalid_type,
     stream_destroyed,
 )
-
-cdef enum:
-    STEP_FAIL_BUFFERED
-    STEP_FINISH
-    STEP_FINISH_IF_POSSIBLE
-    STEP_ERROR
-    STEP_END_AFTER_PEER
-
-
-cdef int _run_end_step(object target, object argument, int step) except -1:
-    cdef Duplex self = <Duplex>target
-    try:
-        self._end_step(argument, step)
-    except BaseException as error:
-        self._failed(error)
-    return 0
-
 
 cdef class Duplex(Writable):
     """Both halves of a Socket; not made by users."""
@@ -153,12 +143,12 @@ cdef class Duplex(Writable):
             self._prefinished = True
             self.emit0("prefinish")
             self._pending_steps += 1
-            self._end_later(None, STEP_FINISH)
+            self._later(STEP_FINISH, None)
         return 0
 
     cdef int _after_end(self) except -1:
         if self._writable_side and not self._ending and not self._destroyed and not self.allow_half_open:
-            self._end_later(None, STEP_END_AFTER_PEER)
+            self._later(STEP_END_AFTER_PEER, None)
         elif self._finished or not self._writable_side:
             self._destroy_stream(None)
         return 0
@@ -173,9 +163,9 @@ cdef class Duplex(Writable):
             self._errored = error
         self._destroyed = True
         if self._buffered or self._finish_callbacks or self._in_flight is not None:
-            self._end_later(None, STEP_FAIL_BUFFERED)
+            self._later(STEP_FAIL_BUFFERED, None)
         if error is not None:
-            self._end_later(error, STEP_ERROR)
+            self._later(STEP_ERROR, error)
         self._destroy_handle(error)
         self._wake_reader()
         return self._wake_drainers()
@@ -197,10 +187,7 @@ cdef class Duplex(Writable):
 
     # === Private ===
 
-    cdef int _end_later(self, object argument, int step) except -1:
-        return later(self.record, _run_end_step, self, argument, step)
-
-    cdef int _end_step(self, object argument, int step) except -1:
+    cdef int _step(self, int step, object argument) except -1:
         if step == STEP_FAIL_BUFFERED:
             if self._destroyed:
                 self._fail_buffered()
@@ -221,6 +208,8 @@ cdef class Duplex(Writable):
         elif step == STEP_END_AFTER_PEER:
             if self._writable_side and not self._ending and not self._destroyed:
                 self.end()
+        else:
+            Writable._step(self, step, argument)
         return 0
 
     cdef int _fail_buffered(self) except -1:
@@ -270,7 +259,7 @@ cdef class Duplex(Writable):
         if self._pending_steps == 0 and self._may_finish():
             self._pending_steps += 1
             if in_call:
-                self._end_later(None, STEP_FINISH_IF_POSSIBLE)
+                self._later(STEP_FINISH_IF_POSSIBLE, None)
             else:
                 self._finish()
         return 0

@@ -5,8 +5,6 @@ cdef class Flowing(Readable):
     cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _resume_scheduled
 
-    cdef int _flow_later(self, int step) except -1
-    cdef int _flow_step(self, int step) except -1
     cdef int _choose_data_listener(self) except -1
     cdef int _resume_flow(self) except -1
     cdef int _flow(self) except -1

@@ -6,26 +6,10 @@ Node: "Two reading modes", "Three states"; rules 2.15, 3.1 and 3.3.
 
 from collections.abc import Mapping
 
-from uvnet._core.tick cimport later
 from uvnet.readable cimport FLOWING, NOBODY_ASKED, NOT_FLOWING, Readable
+from uvnet.steps cimport STEP_READ_MORE, STEP_READABLE, STEP_RESUME, STEP_UPDATE_LISTENING
 
 from uvnet.piping import start_piping, stop_piping
-
-cdef enum:
-    STEP_RESUME
-    STEP_READABLE
-    STEP_READ_MORE
-    STEP_UPDATE_LISTENING
-
-
-cdef int _run_flow_step(object target, object argument, int step) except -1:
-    cdef Flowing self = <Flowing>target
-    try:
-        self._flow_step(step)
-    except BaseException as error:
-        self._failed(error)
-    return 0
-
 
 cdef class Flowing(Readable):
     """The receiving half of a Socket, and when it gives out; not made by users."""
@@ -103,10 +87,7 @@ cdef class Flowing(Readable):
 
     # === Private ===
 
-    cdef int _flow_later(self, int step) except -1:
-        return later(self.record, _run_flow_step, self, None, step)
-
-    cdef int _flow_step(self, int step) except -1:
+    cdef int _step(self, int step, object argument) except -1:
         if step == STEP_RESUME:
             self._resume_scheduled = False
             self._read(0, False)
@@ -120,6 +101,8 @@ cdef class Flowing(Readable):
             self._read(0, False)
         elif step == STEP_UPDATE_LISTENING:
             self._update_listening()
+        else:
+            Readable._step(self, step, argument)
         return 0
 
     cdef int _listener_coming(self, object event) except -1:
@@ -154,12 +137,12 @@ cdef class Flowing(Readable):
             if self._readable_length:
                 self._emit_readable_later()
             else:
-                self._flow_later(STEP_READ_MORE)
+                self._later(STEP_READ_MORE, None)
         return 0
 
     cdef int _listener_removed(self, object event) except -1:
         if event == "readable":
-            self._flow_later(STEP_UPDATE_LISTENING)
+            self._later(STEP_UPDATE_LISTENING, None)
         elif event == "data":
             self._own_reading()
             self._choose_data_listener()
@@ -176,7 +159,7 @@ cdef class Flowing(Readable):
             self._flowing = NOT_FLOWING if self._readable_listening else FLOWING
             if not self._resume_scheduled:
                 self._resume_scheduled = True
-                self._flow_later(STEP_RESUME)
+                self._later(STEP_RESUME, None)
         return 0
 
     cdef int _flow(self) except -1:
@@ -189,7 +172,7 @@ cdef class Flowing(Readable):
         self._need_readable = False
         if not self._emitted_readable:
             self._emitted_readable = True
-            self._flow_later(STEP_READABLE)
+            self._later(STEP_READABLE, None)
         return 0
 
     cdef int _emit_readable(self) except -1:

@@ -67,6 +67,11 @@ cdef class Readable(EventEmitter):
             self._leave_relays(RELAY_TO)
         return 0
 
+    # Have _step(step, argument) called on the next tick.  A class does its own steps and leaves the others to
+    # the class below.
+    cdef int _later(self, int step, object argument) except -1
+    cdef int _step(self, int step, object argument) except -1
+
     cdef int _push(self, bytes chunk) except -1
     cdef int _push_to_reader(self, object data) except -1
     cdef int _push_end(self) except -1

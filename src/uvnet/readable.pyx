@@ -10,6 +10,7 @@ from uvnet._core.tick cimport later, report
 from uvnet._core.write_request cimport as_chunk
 from uvnet.awaiting cimport Reader
 from uvnet.emitter cimport EventEmitter
+from uvnet.steps cimport STEP_END
 
 from uvnet._core.tick import next_tick_on
 from uvnet.encoding import canonical_encoding, encode, new_decoder
@@ -22,10 +23,10 @@ cdef enum:
     MAX_HIGH_WATER_MARK = 0x40000000     # read(n) raises the mark up to 1 GiB (rule 3.1.3)
 
 
-cdef int _run_end(object target, object argument, int step) except -1:
+cdef int _run_step(object target, object argument, int step) except -1:
     cdef Readable self = <Readable>target
     try:
-        self._emit_end()
+        self._step(step, argument)
     except BaseException as error:
         self._failed(error)
     return 0
@@ -219,6 +220,14 @@ cdef class Readable(EventEmitter):
             self._stop_reading()
         return 0
 
+    cdef int _later(self, int step, object argument) except -1:
+        return later(self.record, _run_step, self, argument, step)
+
+    cdef int _step(self, int step, object argument) except -1:
+        if step == STEP_END:
+            self._emit_end()
+        return 0
+
     cdef int _push_to_reader(self, object data) except -1:
         """Data has come that a coroutine waits for."""
         cdef Reader reading = self._reading
@@ -375,7 +384,7 @@ cdef class Readable(EventEmitter):
     cdef int _end_readable(self) except -1:
         if not self._end_emitted and not self._end_scheduled:
             self._end_scheduled = True
-            later(self.record, _run_end, self, None, 0)
+            self._later(STEP_END, None)
         return 0
 
     cdef int _emit_end(self) except -1:

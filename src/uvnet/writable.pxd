@@ -40,5 +40,3 @@ cdef class Writable(Flowing):
     cdef int _call_all(self, WriteRequest request) except -1
     cdef int _after_write(self, WriteRequest request) except -1
     cdef int _write_failed(self, WriteRequest request) except -1
-    cdef int _writable_step(self, object argument, int step) except -1
-    cdef int _schedule(self, object argument, int step) except -1

@@ -9,7 +9,6 @@ from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._core.errors cimport system_error
 from uvnet._core.stream cimport Stream
-from uvnet._core.tick cimport later
 from uvnet._core.write_request cimport (
     WRITE_DONE,
     WRITE_FAILED,
@@ -22,6 +21,7 @@ from uvnet._core.write_request cimport (
 from uvnet.awaiting cimport Awaitable
 from uvnet.flowing cimport Flowing
 from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_TO
+from uvnet.steps cimport STEP_AFTER_WRITE, STEP_CALL_BACK, STEP_WRITE_FAILED, STEP_WRITTEN
 
 from uvnet.encoding import canonical_encoding, encode
 from uvnet.errors import (
@@ -33,28 +33,6 @@ from uvnet.errors import (
     write_after_end,
 )
 from uvnet.options import check_max_buffered
-
-cdef enum:
-    STEP_WRITTEN             # one write of a gathered request, in its place in the tick queue
-    STEP_AFTER_WRITE         # a request that was complete at once
-    STEP_WRITE_FAILED
-
-
-cdef int _run_writable_step(object target, object argument, int step) except -1:
-    cdef Writable self = <Writable>target
-    try:
-        self._writable_step(argument, step)
-    except BaseException as error:
-        self._failed(error)
-    return 0
-
-
-cdef int _run_callback(object target, object argument, int step) except -1:
-    cdef Writable self = <Writable>target
-    callback, error = <tuple>argument
-    self._call_back(callback, error)
-    return 0
-
 
 cdef class Writable(Flowing):
     """The sending half of a Socket; not made by users."""
@@ -200,14 +178,14 @@ cdef class Writable(Flowing):
                 self._errored = system_error(request.status, "write") if request.error is None else request.error
                 request.error = self._errored
             if in_call:
-                self._schedule(request, STEP_WRITE_FAILED)
+                self._later(STEP_WRITE_FAILED, request)
             else:
                 self._write_failed(request)
             return 0
         if self._buffered:
             self._send_buffered()
         if in_call:
-            self._schedule(request, STEP_AFTER_WRITE)
+            self._later(STEP_AFTER_WRITE, request)
         else:
             self._after_write(request)
         return 0
@@ -223,7 +201,7 @@ cdef class Writable(Flowing):
             if self._errored is None:
                 self._errored = request.error
             # In time even where no write of it has a callback of its own in the queue.
-            self._schedule(request, STEP_WRITE_FAILED)
+            self._later(STEP_WRITE_FAILED, request)
         return 0
 
     cdef int _call_back(self, object callback, object error) except -1:
@@ -238,13 +216,10 @@ cdef class Writable(Flowing):
 
     # === Private ===
 
-    cdef int _schedule(self, object argument, int step) except -1:
-        return later(self.record, _run_writable_step, self, argument, step)
-
     cdef int _write_later(self, object callback, object error) except -1:
-        return later(self.record, _run_callback, self, (callback, error), 0)
+        return self._later(STEP_CALL_BACK, (callback, error))
 
-    cdef int _writable_step(self, object argument, int step) except -1:
+    cdef int _step(self, int step, object argument) except -1:
         cdef WriteRequest request
         if step == STEP_WRITTEN:
             request = <WriteRequest>argument
@@ -260,6 +235,11 @@ cdef class Writable(Flowing):
             self._after_write(<WriteRequest>argument)
         elif step == STEP_WRITE_FAILED:
             self._write_failed(<WriteRequest>argument)
+        elif step == STEP_CALL_BACK:
+            callback, error = <tuple>argument
+            self._call_back(callback, error)
+        else:
+            Flowing._step(self, step, argument)
         return 0
 
     cdef object _accept(self, object chunk, object encoding):
@@ -325,7 +305,7 @@ cdef class Writable(Flowing):
                     if request.callbacks is None:
                         request.callbacks = []
                     request.callbacks.append(callback)
-                    self._schedule(request, STEP_WRITTEN)
+                    self._later(STEP_WRITTEN, request)
                 if length >= self._writable_high_water_mark or (
                         handle.gathered is not None
                         and <Py_ssize_t>handle.gathered.length >= self._writable_high_water_mark):
@@ -335,7 +315,7 @@ cdef class Writable(Flowing):
                 self._need_drain = True
                 if self._writable_length == 0:
                     # A high-water mark of 0: every write owes a 'drain' (rule 2.7.6).
-                    self._schedule(WriteRequest.__new__(WriteRequest), STEP_AFTER_WRITE)
+                    self._later(STEP_AFTER_WRITE, WriteRequest.__new__(WriteRequest))
             return False
         return self._errored is None and not self._destroyed
 
