@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bench.build import BuildError, build
 from bench.cores import Cores, choose_cores
 from bench.machine import Disturbance, raise_descriptor_limit
+from bench.network import settle_network
 from bench.peers import Peer, select
 from bench.report import Benchmark, Chart, show_progress, write_report
 from bench.rounds import PeerResult, Sample, interleave
@@ -89,6 +90,7 @@ def run_workload(workload: Workload, settings: Settings) -> bool:
         print(f"{workload.name}: {error}", file=sys.stderr)
         return False
     cores = choose_cores()
+    congestion_control = settle_network()
     raise_descriptor_limit(2 * workload.connections + 1024)
     disturbance = Disturbance()
     results = interleave(
@@ -109,6 +111,7 @@ def run_workload(workload: Workload, settings: Settings) -> bool:
             "warm-up seconds": settings.warm_up,
             "seed": settings.seed,
             "cores": cores.statement,
+            "congestion control": congestion_control,
         },
         chart=workload.chart,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -134,3 +136,23 @@ def test_results_without_a_chart_are_left_out() -> None:
     with pytest.raises(ValueError, match="no result"):
         draw([without])
     assert draw([without, document(peer("one", {"total": 1.0}))]).count("echo:") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a network namespace is Linux")
+def test_the_network_of_a_benchmark_has_a_working_loopback_and_says_how_tcp_sends() -> None:
+    program = """
+import socket
+from bench.network import CONGESTION_CONTROL, settle_network
+
+said = settle_network()
+assert settle_network() == CONGESTION_CONTROL.read_text().strip() or "paces" in said, said
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_connection(listener.getsockname()) as client, listener.accept()[0] as peer:
+        client.sendall(b"x")
+        assert peer.recv(1) == b"x"
+        used = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\\0").decode()
+assert said.startswith(used), (said, used)
+assert not used.startswith("bbr") or "paces" in said
+"""
+    root = Path(__file__).parent.parent
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True, timeout=60)
