@@ -1,0 +1,65 @@
+"""What the tests of coroutines that wait on a socket share: two sockets, the ways to wait, time that passes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from conftest import Transport, listen
+from waiting import upcoming
+
+import uvnet
+
+__all__ = ["MEBIBYTE", "READINGS", "Reading", "pair", "readings", "step", "turns"]
+
+MEBIBYTE = 2**20
+Reading = Callable[[uvnet.Socket], Any]
+
+
+async def next_chunk(socket: uvnet.Socket) -> bytes:
+    # An iterator that is dropped destroys its socket.
+    chunks = aiter(socket)
+    iterators.append(chunks)
+    return await anext(chunks)
+
+
+iterators: list[Any] = []
+
+READINGS: dict[str, Reading] = {
+    "exactly": lambda socket: socket.read_exactly(5),
+    "until": lambda socket: socket.read_until(b"e"),
+    "chunk": next_chunk,
+}
+readings = pytest.mark.parametrize("read", READINGS.values(), ids=READINGS.keys())
+
+
+@contextlib.asynccontextmanager
+async def pair(transport: Transport, **options: Any) -> AsyncIterator[tuple[uvnet.Socket, uvnet.Socket]]:
+    """A connected client and the server's socket for it."""
+    server = await listen(uvnet.create_server(options), transport)
+    accepted = upcoming(server, "connection")
+    client = await uvnet.open_connection(*transport.connect_arguments(server))
+    (socket,) = await accepted
+    try:
+        yield client, socket
+    finally:
+        iterators.clear()
+        client.destroy()
+        socket.destroy()
+        await server.shutdown()
+
+
+async def turns(count: int = 5) -> None:
+    """Let the loop poll a few times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def step(awaitable: Any) -> Any:
+    """What an awaitable gives without suspending; fails where it would."""
+    with pytest.raises(StopIteration) as stopped:
+        next(awaitable.__await__())
+    return stopped.value.value
