@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,7 +12,7 @@ from waiting import upcoming
 
 import uvnet
 
-__all__ = ["MEBIBYTE", "READINGS", "Reading", "pair", "readings", "step", "turns"]
+__all__ = ["MEBIBYTE", "READINGS", "Reading", "pair", "readings"]
 
 MEBIBYTE = 2**20
 Reading = Callable[[uvnet.Socket], Any]
@@ -50,16 +49,3 @@ async def pair(transport: Transport, **options: Any) -> AsyncIterator[tuple[uvne
         client.destroy()
         socket.destroy()
         await server.shutdown()
-
-
-async def turns(count: int = 5) -> None:
-    """Let the loop poll a few times."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-def step(awaitable: Any) -> Any:
-    """What an awaitable gives without suspending; fails where it would."""
-    with pytest.raises(StopIteration) as stopped:
-        next(awaitable.__await__())
-    return stopped.value.value

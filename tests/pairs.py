@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket as plain
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import uvnet
 
-__all__ = ["Listening", "connected_pair", "read_now", "reset", "take_over", "until"]
+__all__ = ["Listening", "connected_pair", "read_now", "reset", "take_over"]
 
 SMALL = 65_536  # bytes, of kernel buffers that a test wants to fill
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until something is true that no event tells of; the limit is that of the scenario."""
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 def connected_pair(kind: str) -> tuple[plain.socket, plain.socket]:

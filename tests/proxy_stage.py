@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket as plain
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ __all__ = [
     "mixes",
     "names",
     "silent_backend",
-    "until",
 ]
 
 BLOCK = bytes(range(256)) * 4096  # 1 MiB
@@ -42,12 +40,6 @@ HEADERS = {
 SIDES = ["tcp", "unix"]
 mixes = pytest.mark.parametrize(("front", "back"), [(front, back) for front in SIDES for back in SIDES])
 headers = pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until it is so; the limit is that of the test."""
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 class End:

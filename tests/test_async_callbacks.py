@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, close, event
-from pairs import read_now, take_over, until
+from pairs import read_now, take_over
+from waiting import until
 
 import uvnet
 

@@ -6,10 +6,9 @@ import asyncio
 import contextvars
 
 import pytest
-from awaitable import MEBIBYTE, Reading, pair, step, turns
+from awaitable import MEBIBYTE, Reading, pair
 from conftest import Player, Transport
-from pairs import until
-from waiting import upcoming
+from waiting import step, turns, until, upcoming
 
 import uvnet
 

@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from awaitable import MEBIBYTE, pair, turns
+from awaitable import MEBIBYTE, pair
 from conftest import Player, Transport
+from waiting import turns
 
 import uvnet
 

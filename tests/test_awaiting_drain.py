@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from awaitable import MEBIBYTE, pair, turns
+from awaitable import MEBIBYTE, pair
 from conftest import Player, Transport
+from waiting import turns
 
 import uvnet
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import uvloop
-from awaitable import READINGS, Reading, pair, readings, step, turns
+from awaitable import READINGS, Reading, pair, readings
 from conftest import Player, Transport, event
-from pairs import reset, until
-from waiting import upcoming
+from pairs import reset
+from waiting import step, turns, until, upcoming
 
 import uvnet
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, close, event, listen
-from pairs import take_over, until
-from waiting import upcoming
+from pairs import take_over
+from waiting import until, upcoming
 
 import uvnet
 

@@ -9,15 +9,9 @@ from typing import Any
 
 import pytest
 from conftest import Player
+from waiting import step
 
 import uvnet
-
-
-def step(awaitable: Any) -> Any:
-    """What an awaitable gives without suspending; fails where it would."""
-    with pytest.raises(StopIteration) as stopped:
-        next(awaitable.__await__())
-    return stopped.value.value
 
 
 async def suspended(awaitable: Any) -> asyncio.Task[Any]:

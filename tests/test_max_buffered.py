@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as plain
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,11 +16,6 @@ import uvnet
 
 LIMIT = 2**20
 CHUNK = b"x" * 2**18
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 async def slow_pair(

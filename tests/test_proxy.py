@@ -20,8 +20,8 @@ from proxy_stage import (
     Stage,
     echo_once,
     mixes,
-    until,
 )
+from waiting import until
 
 from uvnet.piping import Piping
 

@@ -14,9 +14,8 @@ from proxy_stage import (
     Stage,
     echo_once,
     mixes,
-    until,
 )
-from waiting import upcoming
+from waiting import until, upcoming
 
 import uvnet
 from uvnet.proxy_protocol import build_header

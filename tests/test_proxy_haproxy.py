@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from conftest import Player
 from peers import need
-from proxy_stage import End, until
+from proxy_stage import End
+from waiting import until
 
 import uvnet
 from uvnet.proxy_protocol import ProxyHeader, parse_header

@@ -18,8 +18,8 @@ from proxy_stage import (
     headers,
     mixes,
     names,
-    until,
 )
+from waiting import until
 
 from uvnet.proxy_protocol import ProxyProtocolError, build_header
 

@@ -17,9 +17,8 @@ from proxy_stage import (
     End,
     Stage,
     silent_backend,
-    until,
 )
-from waiting import upcoming
+from waiting import until, upcoming
 
 # === An upstream that cannot be reached ===
 

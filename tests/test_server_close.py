@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event, listen
-from waiting import upcoming
+from waiting import turns, upcoming
 
 import uvnet
 
@@ -28,12 +27,6 @@ class Watched:
             self.seen.append((name, getattr(error, "code", error)))
 
         assert self.server.close(called) is self.server
-
-
-async def turns(count: int = 5) -> None:
-    """Time for something that must not come."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def connected(server: uvnet.Server, transport: Transport) -> tuple[uvnet.Socket, uvnet.Socket]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as plain
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event, listen
 from pairs import reset
-from waiting import upcoming
+from waiting import turns, until, upcoming
 
 import uvnet
 
@@ -46,16 +45,6 @@ async def receive_all(peer: plain.socket) -> bytes:
     while part := await loop.sock_recv(peer, MEBIBYTE):
         parts.append(part)
     return b"".join(parts)
-
-
-async def turns(count: int = 5) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 # === socket.close() ===

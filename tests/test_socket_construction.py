@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, event
-from pairs import connected_pair, take_over, until
-from waiting import upcoming
+from pairs import connected_pair, take_over
+from waiting import until, upcoming
 
 import uvnet
 

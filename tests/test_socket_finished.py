@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, event
-from pairs import read_now, take_over, until
+from pairs import read_now, take_over
+from waiting import until
 
 import uvnet
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, close, event, listen
-from pairs import Listening, connected_pair, take_over, until
+from pairs import Listening, connected_pair, take_over
+from waiting import until
 
 import uvnet
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, event
-from pairs import reset, take_over, until
-from waiting import upcoming
+from pairs import reset, take_over
+from waiting import until, upcoming
 
 import uvnet
 

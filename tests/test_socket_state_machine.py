@@ -12,7 +12,8 @@ from conftest import Player, Transport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lives import SOURCES, Action, Life
-from pairs import Listening, until
+from pairs import Listening
+from waiting import until
 
 SIZES = (1, 100, 5_000, 70_000, 300_000, 0)
 # How often each is chosen: what ends everything is the exception, or little would come before it.

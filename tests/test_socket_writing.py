@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, event
-from pairs import read_now, reset, take_over, until
-from waiting import upcoming
+from pairs import read_now, reset, take_over
+from waiting import until, upcoming
 
 import uvnet
 

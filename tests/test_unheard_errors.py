@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conftest import Player, Transport, close, event, listen
-from pairs import until
+from waiting import until
 
 import uvnet
 
