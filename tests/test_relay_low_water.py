@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.usefixtures("relays_on"),
 ]
 
-LOW_WATER = 262144              # as in _core/low_water.pxd
+LOW_WATER = 524288              # as in _core/low_water.pxd
 FIRST_PATIENCE = 4 * 2**20      # as in _core/low_water.pyx
 PIECE = LOW_WATER // 4          # enough for a relay to see bulk, and less than the mark
 ROUNDS = 3

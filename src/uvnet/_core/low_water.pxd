@@ -4,7 +4,7 @@ from uvnet._core.handle cimport HandleBlock
 from uvnet._core.record cimport LoopRecord
 
 cdef enum:
-    LOW_WATER = 262144           # bytes; the kernel's own buffers reach further by default
+    LOW_WATER = 524288           # bytes; the kernel's own buffers reach further by default
 
 # Of one stream that brings bulk: whether it wakes the loop only when LOW_WATER bytes wait.
 cdef struct LowWaterMark:
