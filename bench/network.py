@@ -8,6 +8,7 @@ much in one run as in the next.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import socket
 import struct
@@ -75,6 +76,7 @@ def _can_have_own_network() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@functools.cache
 def settle_network() -> str:
     """Moves to a network where TCP does not pace, if this one does; says for the report what there is now."""
     here = _congestion_control()
