@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 SIZE = 64
 CONNECTIONS = 3
 # Seconds; by then the window that is measured has begun and has not ended.
-WARM_UP, WINDOW, LATE = 0.1, 0.4, 0.25
+WARM_UP, WINDOW, LATE = 0.1, 0.6, 0.25
 
 Handler = Callable[[socket.socket], None]
 
@@ -155,8 +156,9 @@ def test_wrong_bytes_fail(begin: float, change: Callable[[bytes], bytes], error:
 
 def test_lost_bytes_fail() -> None:
     with serving(echo_wrongly_from(WARM_UP / 2, lambda data: data[:-1])) as port:
-        error = f"{CONNECTIONS} connections saw no progress in the measured window"
-        assert load(port, "echo")["error"] == error
+        error = load(port, "echo")["error"]
+    # A thread that was held up may have echoed one more message, whole.
+    assert re.fullmatch("[1-3] connections saw no progress in the measured window", error)
 
 
 def test_a_connection_that_is_closed_fails() -> None:
