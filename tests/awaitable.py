@@ -1,4 +1,4 @@
-"""What the tests of coroutines that wait on a socket share: two sockets, the ways to wait, time that passes."""
+"""What the tests of coroutines that wait on a socket share: two sockets, and the ways to wait."""
 
 from __future__ import annotations
 

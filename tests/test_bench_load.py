@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import socket
+import socketserver
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -65,34 +66,21 @@ def count(wrong_by: int) -> Handler:
 @contextmanager
 def serving(handle: Handler) -> Iterator[int]:
     """A server with a thread for each connection; its port."""
-    threads: list[threading.Thread] = []
 
-    def run(connection: socket.socket) -> None:
-        with connection:
-            try:
-                handle(connection)
-            except OSError:
-                pass  # the load generator left
+    class Connection(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):  # the load generator left
+                handle(self.request)
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threads.append(threading.Thread(target=run, args=(connection,)))
-            threads[-1].start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        accepting = threading.Thread(target=accept)
+    # Leaving it waits for the threads.
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection) as server:
+        accepting = threading.Thread(target=server.serve_forever, args=(0.01,))
         accepting.start()
         try:
-            yield listener.getsockname()[1]
+            yield server.server_address[1]
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
+            server.shutdown()
             accepting.join()
-            for thread in threads:
-                thread.join()
 
 
 def load(port: int, mode: str, *more: str) -> dict[str, Any]:

@@ -104,6 +104,17 @@ static void complete_delivery(struct connection *connection)
         begin_fan_out();
 }
 
+static void count_progress(struct connection *connection, size_t bytes)
+{
+    if (run.phase == MEASURING) {
+        run.messages++;
+        run.bytes += bytes;
+        connection->completed_in_window++;
+    } else if (run.phase == SAMPLING) {
+        run.sampled_bytes += bytes;
+    }
+}
+
 static void complete_message(struct connection *connection)
 {
     uint64_t time = now();
@@ -113,14 +124,9 @@ static void complete_message(struct connection *connection)
         complete_greeting(connection);
         return;
     }
-    if (run.phase == MEASURING) {
+    if (run.phase == MEASURING)
         histogram_add(&run.latencies, time - started);
-        run.messages++;
-        run.bytes += answer_size();
-        connection->completed_in_window++;
-    } else if (run.phase == SAMPLING) {
-        run.sampled_bytes += answer_size();
-    }
+    count_progress(connection, answer_size());
     if (options.mode == MODE_FAN_OUT) {
         complete_delivery(connection);
         return;
@@ -185,13 +191,7 @@ static void push_stream(struct connection *connection)
         return;
     }
     connection->sent_in_all += (uint64_t)sent;
-    if (run.phase == MEASURING) {
-        run.messages++;
-        run.bytes += (uint64_t)sent;
-        connection->completed_in_window++;
-    } else if (run.phase == SAMPLING) {
-        run.sampled_bytes += (uint64_t)sent;
-    }
+    count_progress(connection, (size_t)sent);
 }
 
 static void pull_answer(struct connection *connection)

@@ -25,6 +25,7 @@ from uvnet.errors import (
     stream_destroyed,
 )
 
+
 cdef class Duplex(Writable):
     """Both halves of a Socket; not made by users."""
 

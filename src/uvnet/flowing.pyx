@@ -11,6 +11,7 @@ from uvnet.steps cimport STEP_READ_MORE, STEP_READABLE, STEP_RESUME, STEP_UPDATE
 
 from uvnet.piping import start_piping, stop_piping
 
+
 cdef class Flowing(Readable):
     """The receiving half of a Socket, and when it gives out; not made by users."""
 

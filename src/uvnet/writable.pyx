@@ -34,6 +34,7 @@ from uvnet.errors import (
 )
 from uvnet.options import check_max_buffered
 
+
 cdef class Writable(Flowing):
     """The sending half of a Socket; not made by users."""
 
