@@ -54,6 +54,7 @@ ORDER = """
     uvnet.encoding
     uvnet.keywords
     uvnet.emitter
+    uvnet.loop_emitter
     uvnet.options
     uvnet.socket_address
     uvnet.block_rule

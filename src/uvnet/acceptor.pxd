@@ -1,5 +1,4 @@
 from uvnet._core.listener cimport AcceptFilter, DropReason, Listener
-from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet.arrivals cimport Arrivals
 from uvnet.blocklist cimport BlockList
@@ -8,7 +7,6 @@ from uvnet.socket cimport Socket
 from uvnet.socket_parent cimport SocketParent
 
 cdef class Acceptor(SocketParent):
-    cdef LoopRecord record
     cdef Listener _listener              # None while not listening
     cdef AcceptFilter _filter            # with the number of connections
     cdef BlockList _block_list
@@ -37,6 +35,3 @@ cdef class Acceptor(SocketParent):
     cdef int _start(self, Socket socket) except -1
     cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
     cdef int _emit_error(self, object error) except -1
-    cdef int _report(self, object error) except -1
-    cdef int _later(self, int step, object argument) except -1
-    cdef int _step(self, int step, object argument) except -1

@@ -23,7 +23,7 @@ from uvnet._core.server_socket cimport name_of
 from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._core.tick cimport later, report, report_unheard
+from uvnet._core.tick cimport report_unheard
 from uvnet._uv.table cimport sockaddr
 from uvnet.blocklist cimport BlockList
 from uvnet.connection cimport Connection
@@ -52,15 +52,6 @@ _REASONS = {
     BLOCK_LIST: "block list",
     FILE_DESCRIPTORS: "file descriptors",
 }
-
-
-cdef int _run_step(object target, object argument, int step) except -1:
-    cdef Acceptor self = <Acceptor>target
-    try:
-        self._step(step, argument)
-    except BaseException as error:
-        self._report(error)
-    return 0
 
 
 cdef class Acceptor(SocketParent):
@@ -201,7 +192,7 @@ cdef class Acceptor(SocketParent):
             self._start(socket)
             self.emit1("connection", socket)
         except BaseException as error:
-            self._report(error)
+            self._failed(error)
             socket._destroy_stream(None)
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
@@ -277,9 +268,6 @@ cdef class Acceptor(SocketParent):
             self._listener.block.referenced = referenced
         return self
 
-    cdef int _later(self, int step, object argument) except -1:
-        return later(self.record, _run_step, self, argument, step)
-
     cdef int _step(self, int step, object argument) except -1:
         if step == STEP_LISTENING:
             if self._listener is not None and self._listener is argument:
@@ -297,10 +285,6 @@ cdef class Acceptor(SocketParent):
             report_unheard(self.record, error, self)
         return 0
 
-    cdef int _report(self, object error) except -1:
-        report(self.record, error, f"exception in a listener of {type(self).__name__}", self)
-        return 0
-
     cdef int _listener_added(self, object event) except -1:
         if event == "drop":
             self._filter.tells_drops = True
@@ -314,13 +298,10 @@ cdef class Acceptor(SocketParent):
     cdef int _listener_failed(self, object event, object argument, object error) except -1:
         if self.record.closed:
             return 0
-        self._report(error)
+        self._failed(error)
         if event == "connection" and isinstance(argument, Socket):
             (<Socket>argument)._destroy_stream(None)
         return 0
-
-    cdef object _loop(self):
-        return self.record.loop
 
 
 cdef bint _is_blocked(object block_list, const sockaddr *address) noexcept:
@@ -334,7 +315,7 @@ cdef int _on_accepted(object owner, int descriptor, const sockaddr_storage *remo
     try:
         self._accept(descriptor, remote)
     except BaseException as error:
-        self._report(error)
+        self._failed(error)
     return 0
 
 
@@ -343,7 +324,7 @@ cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remot
     try:
         self._drop(descriptor, remote, reason)
     except BaseException as error:
-        self._report(error)
+        self._failed(error)
     return 0
 
 
@@ -352,7 +333,7 @@ cdef int _on_trouble(object owner, int status) except -1:
     try:
         self._emit_error(system_error(status, "accept"))
     except BaseException as error:
-        self._report(error)
+        self._failed(error)
     return 0
 
 

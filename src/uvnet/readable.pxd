@@ -1,6 +1,5 @@
-from uvnet._core.record cimport LoopRecord
 from uvnet.awaiting cimport Reader
-from uvnet.emitter cimport EventEmitter
+from uvnet.loop_emitter cimport LoopEmitter
 
 ctypedef unsigned char flag
 
@@ -18,8 +17,7 @@ cdef enum:
     NOT_FLOWING = 1
     FLOWING = 2
 
-cdef class Readable(EventEmitter):
-    cdef LoopRecord record
+cdef class Readable(LoopEmitter):
     cdef object _data_listener           # the one 'data' listener, or None where there are none or several
     cdef object _buffer                  # deque of chunks nobody has taken; None until first used
     cdef Py_ssize_t _offset              # how much of the first chunk is taken
@@ -52,7 +50,6 @@ cdef class Readable(EventEmitter):
     cdef int _emit_readable(self) except -1
     cdef int _after_end(self) except -1              # 'end' has been emitted
     cdef int _destroy_stream(self, object error) except -1
-    cdef int _failed(self, object error) except -1   # a listener of ours raised
     cdef int _try_relay(self, object piping) except -1
     cdef int _leave_relays(self, int directions) except -1   # go on as if there had been none
 
@@ -66,11 +63,6 @@ cdef class Readable(EventEmitter):
         if self._relaying & RELAY_TO and self.record.in_own_thread():
             self._leave_relays(RELAY_TO)
         return 0
-
-    # Have _step(step, argument) called on the next tick.  A class does its own steps and leaves the others to
-    # the class below.
-    cdef int _later(self, int step, object argument) except -1
-    cdef int _step(self, int step, object argument) except -1
 
     cdef int _push(self, bytes chunk) except -1
     cdef int _push_to_reader(self, object data) except -1

@@ -3,10 +3,10 @@ from typing import Any, Literal
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from uvnet.emitter import EventEmitter
+from uvnet.loop_emitter import LoopEmitter
 
 @disjoint_base
-class Readable(EventEmitter):
+class Readable(LoopEmitter):
     def read(self, size: int | None = None) -> Any: ...
     def unshift(self, chunk: str | Buffer, encoding: str | None = None) -> bool: ...
     def set_encoding(self, encoding: str = "utf8") -> Self: ...

@@ -6,10 +6,9 @@ Node: "Class: stream.Readable"; rules 2.15 and 3.1.
 
 from collections import deque
 
-from uvnet._core.tick cimport later, report
 from uvnet._core.write_request cimport as_chunk
 from uvnet.awaiting cimport Reader
-from uvnet.emitter cimport EventEmitter
+from uvnet.loop_emitter cimport LoopEmitter
 from uvnet.steps cimport STEP_END
 
 from uvnet._core.tick import next_tick_on
@@ -23,16 +22,7 @@ cdef enum:
     MAX_HIGH_WATER_MARK = 0x40000000     # read(n) raises the mark up to 1 GiB (rule 3.1.3)
 
 
-cdef int _run_step(object target, object argument, int step) except -1:
-    cdef Readable self = <Readable>target
-    try:
-        self._step(step, argument)
-    except BaseException as error:
-        self._failed(error)
-    return 0
-
-
-cdef class Readable(EventEmitter):
+cdef class Readable(LoopEmitter):
     """The receiving half of a Socket; not made by users."""
 
     def __cinit__(self, *args, **kwargs):
@@ -185,17 +175,9 @@ cdef class Readable(EventEmitter):
 
     cdef int _failed(self, object error) except -1:
         """User code raised: report it once, and destroy the stream whose event it was."""
-        report(self.record, error, f"exception in a listener of {type(self).__name__}", self)
+        LoopEmitter._failed(self, error)
         self._destroy_stream(None)
         return 0
-
-    cdef int _listener_failed(self, object event, object argument, object error) except -1:
-        if not self.record.closed:
-            self._failed(error)
-        return 0
-
-    cdef object _loop(self):
-        return self.record.loop
 
     cdef int _push(self, bytes chunk) except -1:
         """Data has come."""
@@ -219,9 +201,6 @@ cdef class Readable(EventEmitter):
         if self._readable_length >= self._readable_high_water_mark and self._readable_length > 0:
             self._stop_reading()
         return 0
-
-    cdef int _later(self, int step, object argument) except -1:
-        return later(self.record, _run_step, self, argument, step)
 
     cdef int _step(self, int step, object argument) except -1:
         if step == STEP_END:

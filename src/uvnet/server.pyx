@@ -274,7 +274,7 @@ cdef class Server(Acceptor):
             if status < 0:
                 self._fail(system_error(status, "listen", address, options.port, True))
         except BaseException as raised:
-            self._report(raised)
+            self._failed(raised)
 
     def _listen_on_path(self, options):
         cdef bytes path = os.fsencode(options.path)

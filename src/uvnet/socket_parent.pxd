@@ -1,7 +1,7 @@
 from uvnet._core.record cimport LoopRecord
-from uvnet.emitter cimport EventEmitter
+from uvnet.loop_emitter cimport LoopEmitter
 
-cdef class SocketParent(EventEmitter):
+cdef class SocketParent(LoopEmitter):
     # What a socket tells the server that accepted it: it is destroyed.
     cdef int _connection_gone(self) except -1
     # What who takes its sockets asks: is it open to connections, what loop is it on; and tells: there is room.

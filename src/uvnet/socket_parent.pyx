@@ -1,10 +1,10 @@
 """SocketParent: what a socket knows of the server that accepted it."""
 
 from uvnet._core.record cimport LoopRecord
-from uvnet.emitter cimport EventEmitter
+from uvnet.loop_emitter cimport LoopEmitter
 
 
-cdef class SocketParent(EventEmitter):
+cdef class SocketParent(LoopEmitter):
     """What accepts sockets; not made by users."""
 
     cdef int _connection_gone(self) except -1:

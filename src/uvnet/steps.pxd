@@ -1,4 +1,4 @@
-# What a socket does on a later tick, in the order of the classes that do it: see Readable._later().
+# What a socket does on a later tick, in the order of the classes that do it: see LoopEmitter._later().
 
 cdef enum:
     # Readable
