@@ -51,6 +51,7 @@ ORDER = """
     uvnet.address
     uvnet.activation
     uvnet.ip
+    uvnet.host_port
     uvnet.encoding
     uvnet.keywords
     uvnet.emitter

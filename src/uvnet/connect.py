@@ -79,7 +79,7 @@ def connect(*arguments: Any, **keywords: Any) -> Socket:
 
     Raises what they raise; then no socket is left behind.  Node: "net.connect()".
     """
-    options, listener = normalize(arguments, keywords, ("host",))
+    options, listener = normalize("connect", arguments, keywords, ("host",))
     for name in ("fd", "handle"):
         if options.get(name) is not None:
             # The socket would be connected already.

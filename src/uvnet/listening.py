@@ -45,7 +45,7 @@ def parse_listen_options(
     if len(arguments) > 1 and isinstance(arguments[1], int) and not isinstance(arguments[1], bool):
         # listen(port, backlog)
         names = ("backlog",)
-    options, callback = normalize(arguments, keywords, names)
+    options, callback = normalize("listen", arguments, keywords, names)
     reject_unknown(options, _LISTEN_OPTIONS, "listen()")
     backlog = _check_backlog(options.get("backlog"))
     flags = {

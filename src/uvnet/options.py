@@ -21,6 +21,7 @@ from uvnet.errors import (
     missing_arguments,
     out_of_range,
 )
+from uvnet.host_port import port_comes_first
 from uvnet.ip import is_ip
 from uvnet.keywords import ConnectKeywords, SocketKeywords
 
@@ -69,11 +70,12 @@ def reject_unknown(options: Mapping[str, Any], known: frozenset[str], where: str
 
 
 def normalize(
-    arguments: tuple[Any, ...], keywords: Mapping[str, Any], names: tuple[str, ...]
+    call: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any], names: tuple[str, ...]
 ) -> tuple[dict[str, Any], Callable[..., Any] | None]:
     """Options and callback from (options[, callback]), (path[, ...]) or (port[, ...]) (rule 1.2.1).
 
-    `names` are what the positional arguments after a port are called.
+    `call` is the name of what was called, and `names` are what the positional arguments after a port are called.
+    Text that is an address is no path here; Node takes it for one.
     """
     callback = None
     rest = list(arguments)
@@ -90,6 +92,11 @@ def normalize(
         elif is_pipe_name(first):
             options["path"] = first
             names = tuple(name for name in names if name != "host")
+            if isinstance(first, str):
+                # Where nothing may follow a path, a number is a port in the wrong place.
+                mistake = port_comes_first(call, first, rest[0] if rest else None, bool(names))
+                if mistake is not None:
+                    raise mistake
         else:
             options["port"] = first
         if len(rest) > len(names):

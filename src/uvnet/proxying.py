@@ -17,6 +17,7 @@ from uvnet.connect import connect, create_server
 from uvnet.connecting import defaults
 from uvnet.drops import describe_drop
 from uvnet.errors import invalid_type, invalid_value, out_of_range
+from uvnet.host_port import is_number, parse_host_port
 from uvnet.ip import is_ip
 from uvnet.keywords import UpstreamKeywords
 from uvnet.options import SOCKET_OPTIONS, check_seconds, parse_connect_options, reject_unknown
@@ -55,8 +56,9 @@ def create_proxy(
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
-    `upstream` is a port, "host:port" ("[::1]:port"), (host, port), the path of a Unix socket, or a mapping of
-    options of connect(), without those that would change the data or which connection it is.
+    `upstream` is a port, "host:port" ("[::1]:port"), (host, port), the path of a Unix socket ("./name:1" where
+    it looks like the others), or a mapping of options of connect(), without those that would change the data or which
+    connection it is.
     Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
 
     connect_timeout: seconds, more than 0, to reach `upstream` and, with accept_proxy_protocol, for the header to
@@ -114,14 +116,20 @@ def _target(upstream: Any) -> dict[str, Any]:
 
 def _parse_target(text: str) -> dict[str, Any]:
     """"port", "host:port" or a path."""
-    host, colon, port = text.rpartition(":")
-    if is_ip(text) or (colon and is_ip(host) == 6):
-        raise invalid_value("upstream", text, "must have a port, and an IPv6 address brackets")
-    if "/" in text or "\0" in text or not port.isdecimal():
+    if text.isdecimal():
+        return {"port": text}
+    found = parse_host_port(text)
+    if found is None:
         return {"path": text}
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    return {"host": host, "port": port} if colon else {"port": port}
+    host, port, bracketed = found
+    if port is None or (is_ip(host) == 6 and not bracketed):
+        raise invalid_value("upstream", text, "must have a port, and an IPv6 address brackets")
+    if not is_number(port):
+        raise invalid_value(
+            "upstream", text, f"is taken for a host and a port, which {port!r} cannot be; "
+            f"the Unix socket of that name is {f'./{text}'!r}",
+        )  # fmt: skip
+    return {"host": host, "port": port}
 
 
 class _Proxy:

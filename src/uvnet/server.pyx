@@ -103,7 +103,8 @@ cdef class Server(Acceptor):
         several processes too.  exclusive is what every listen() is without it: nobody else may have the port.
 
         'listening' follows, or 'error' (an OSError).  Without a host the address is known at once; a host is
-        looked up first.  `callback` is called once at 'listening'.  `handle` is a Server, a Socket, a
+        looked up first.  A path that looks like an address is refused: "./127.0.0.1" means a file of that name.
+        `callback` is called once at 'listening'.  `handle` is a Server, a Socket, a
         socket.socket or an object with an `fd`, bound or listening already; it is taken over.
         Raises TypeError or ValueError for bad arguments and RuntimeError (ERR_SERVER_ALREADY_LISTEN) while
         listening; then nothing has changed.  Node: "server.listen()".

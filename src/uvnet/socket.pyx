@@ -111,13 +111,13 @@ cdef class Socket(Tunable):
         Options: port, host ("localhost"), path, local_address, local_port, family (0, 4, 6), hints,
         lookup, auto_select_family (True), auto_select_family_attempt_timeout (seconds, 0.25), timeout
         (seconds), no_delay, keep_alive, keep_alive_initial_delay (seconds).  The listener is called once
-        at 'connect'.
+        at 'connect'.  A path that looks like an address is refused: "./127.0.0.1" means a file of that name.
         Raises TypeError or ValueError for bad arguments, OSError (EALREADY, EISCONN) while connecting or
         connected; then nothing has changed.  Every other failure is an 'error' event.
         Node: "socket.connect()".
         """
         self.record.check()
-        options, listener = normalize(arguments, keywords, ("host",))
+        options, listener = normalize("connect", arguments, keywords, ("host",))
         reject_unknown(options, CONNECT_OPTIONS, "connect()")
         parsed = parse_connect_options(options, defaults.auto_select_family, defaults.attempt_timeout)
         timeout = options.get("timeout")
