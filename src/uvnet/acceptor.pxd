@@ -21,6 +21,7 @@ cdef class Acceptor(SocketParent):
     cdef flag _no_delay
     cdef flag _keep_alive
     cdef flag _unreferenced
+    cdef flag _given_up                  # close() was called: nobody waits for it to listen
 
     # For Server.
     cdef int _stopped(self) except -1
@@ -28,6 +29,8 @@ cdef class Acceptor(SocketParent):
     cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1
     cdef int _stop_accepting(self) except -1
     cdef int _fail(self, object error) except -1     # 'error' on a tick
+    cdef int _cannot_listen(self, object error) except -1
+    cdef int _give_up(self) except -1
     cdef int _emit_close_if_drained(self) except -1
     cdef int _abandon(self) except -1                # the loop is gone
 

@@ -31,6 +31,7 @@ from uvnet.readable cimport NOT_FLOWING
 from uvnet.socket cimport Socket, new_accepted_socket
 from uvnet.socket_parent cimport SocketParent
 
+from uvnet._core.alive import forget_unheard, keep_unheard
 from uvnet._core.tick import next_tick_on
 from uvnet.drops import OutOfDescriptors, describe_drop
 from uvnet.errors import invalid_callback, invalid_type, out_of_range
@@ -134,6 +135,7 @@ cdef class Acceptor(SocketParent):
         listener.on_abandoned = _on_abandoned
         listener.block.referenced = not self._unreferenced
         self._listener = listener
+        forget_unheard(self.record, self)
         self._later(STEP_LISTENING, listener)
         return 0
 
@@ -147,6 +149,18 @@ cdef class Acceptor(SocketParent):
 
     cdef int _fail(self, object error) except -1:
         return self._later(STEP_ERROR, error)
+
+    cdef int _cannot_listen(self, object error) except -1:
+        """'error'; where nobody listens for it, run() ends for want of this server."""
+        if self._given_up or self._unreferenced or self.has_listeners("error"):
+            return self._emit_error(error)
+        keep_unheard(self.record, error, self)
+        return 0
+
+    cdef int _give_up(self) except -1:
+        self._given_up = True
+        forget_unheard(self.record, self)
+        return 0
 
     cdef int _emit_close_if_drained(self) except -1:
         if not self._is_open() and self._filter.connections == 0:
@@ -264,6 +278,8 @@ cdef class Acceptor(SocketParent):
     def _set_referenced(self, bint referenced):
         self.record.check()
         self._unreferenced = not referenced
+        if not referenced:
+            forget_unheard(self.record, self)
         if self._listener is not None:
             self._listener.block.referenced = referenced
         return self
@@ -273,7 +289,7 @@ cdef class Acceptor(SocketParent):
             if self._listener is not None and self._listener is argument:
                 self.emit0("listening")
         elif step == STEP_ERROR:
-            self._emit_error(argument)
+            self._cannot_listen(argument)
         elif step == STEP_CLOSE:
             self.emit0("close")
         return 0

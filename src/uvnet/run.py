@@ -31,6 +31,8 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
     With a coroutine: until it is done; returns its result or raises its exception, like asyncio.run().
     Without: until nothing keeps the loop alive (no open, referenced server or connection, no task, no timer, nothing
     written that waits to be sent).
+    Then it raises the error (OSError) of a server that could not listen, where no 'error' listener heard of it, the
+    server was not closed, and so nothing is left; Python ends with exit code 1.
     In both cases everything that is still open is closed before it returns or raises (also for Ctrl-C).
     `debug`: True or False sets asyncio's debug mode, None leaves it.
     Raises RuntimeError inside a running loop, and TypeError for anything that is no coroutine.
@@ -48,7 +50,12 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
     try:
         if main is None:
             alive.stop_when_idle(record)
-            loop.run_forever()
+            try:
+                loop.run_forever()
+            finally:
+                unheard = alive.take_unheard(record)
+            if unheard is not None:
+                raise unheard
             return None
         return _run_coroutine(loop, main)
     finally:

@@ -113,6 +113,7 @@ cdef class Server(Acceptor):
         if self._listener is not None or self._lookup is not None:
             raise already_listening()
         options, callback = parse_listen_options(arguments, keywords)
+        self._given_up = False
         if callback is not None:
             self.once("listening", callback)
         try:
@@ -156,7 +157,9 @@ cdef class Server(Acceptor):
         Raises TypeError or ValueError for a bad time.  This is not in Node.
         """
         self.record.check()
-        return shut_down(self, timeout)
+        future = shut_down(self, timeout)
+        self._give_up()
+        return future
 
     def closed(self):
         """Await 'close': the server does not listen and every connection has ended.
@@ -266,7 +269,7 @@ cdef class Server(Acceptor):
         self._lookup = None
         try:
             if error is not None:
-                self._emit_error(error)
+                self._cannot_listen(error)
                 return
             # A link-local address is of no use without its interface.
             usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
@@ -340,6 +343,7 @@ cdef class Server(Acceptor):
 
     def _stop_listening(self):
         self._lookup = None
+        self._give_up()
         self._stop_accepting()
         self._forget_path()
         self._stopped()

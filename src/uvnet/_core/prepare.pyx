@@ -38,10 +38,10 @@ cdef void _on_prepare(uv_prepare_t *uv_prepare) noexcept nogil:
 
 
 cdef bint _is_quiet(GilHold *hold) noexcept nogil:
-    """Nothing waits to be drained, and the handle that kept run() going the last time still does."""
+    """Nothing waits to be drained or told, and the handle that kept run() going the last time still does."""
     cdef HandleBlock *first = <HandleBlock *>hold.first_handle[0]
     return (
-        hold.tick_count[0] == 0 and hold.first_gathering[0] is NULL
+        hold.tick_count[0] == 0 and hold.first_gathering[0] is NULL and not hold.untold
         and hold.look_for_end[0] is not NULL
         and first is not NULL and first.referenced and uv.is_active(<uv_handle_t *>(first + 1))
     )

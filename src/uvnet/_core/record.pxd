@@ -41,6 +41,7 @@ cdef struct GilHold:
     void **first_handle
     record_hook *look_for_end
     LowWaterMarks *low_water
+    bint untold              # record.unheard has not been reported yet
 
 cdef class LoopRecord:
     cdef uv_loop_t *uv_loop
@@ -66,6 +67,7 @@ cdef class LoopRecord:
     cdef readonly object prepare         # the loop's Prepare
     cdef readonly object idle_timers     # the loop's IdleTimers
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
+    cdef tuple unheard                   # a server that could not listen, and the error: what run() raises in the end
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
     cdef PipePool pipe_pool              # of relays, see relay.pyx
     cdef LowWaterMarks low_water         # of relays, see low_water.pyx
