@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Player, Transport, event
 from pairs import read_now, take_over
-from waiting import until
+from waiting import turns, until
 
 import uvnet
 
@@ -251,6 +251,61 @@ def test_a_cancelled_pipeline(play: Player, transport: Transport) -> None:
             sink.write(b"alone")
             assert await read_some(receiver) == b"alone"
             assert not source.destroyed and not sink.destroyed
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("more", [b"", b"more"], ids=["end", "data"])
+def test_a_destination_that_ends_first(play: Player, transport: Transport, more: bytes) -> None:
+    """The end of the source is still waited for; with data to come that has nowhere to go both are destroyed."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport, allow_half_open=True) as (source, sender),
+            connected(transport, allow_half_open=True) as (sink, receiver),
+        ):
+            waiting = asyncio.ensure_future(uvnet.pipeline(source, sink))
+            await asyncio.sleep(0)
+            sender.send(b"passed on")
+            assert await read_some(receiver) == b"passed on"
+            sink.end()
+            assert await read_some(receiver) == b""
+            await turns()
+            assert not waiting.done()
+            if more:
+                sender.send(more)
+                with pytest.raises(RuntimeError, match="write after end") as caught:
+                    await waiting
+                assert code(caught.value) == "ERR_STREAM_WRITE_AFTER_END"
+                assert source.destroyed and source.errored is caught.value
+            else:
+                sender.shutdown(plain.SHUT_WR)
+                await waiting
+                assert not source.destroyed and not sink.destroyed
+
+    play(scenario)
+
+
+def test_an_error_of_what_is_over(play: Player, transport: Transport) -> None:
+    """As long as the pipeline is at work, it hears of every error, and nobody else has to."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport, allow_half_open=True) as (source, sender),
+            connected(transport, allow_half_open=True, high_water_mark=2**24) as (sink, _receiver),
+        ):
+            waiting = asyncio.ensure_future(uvnet.pipeline(source, sink))
+            # A relay would hold the end back until the sink has taken all.
+            source.on("data", lambda _chunk: None)
+            await asyncio.get_running_loop().sock_sendall(sender, bytes(8 * 2**20))
+            sender.shutdown(plain.SHUT_WR)
+            await until(lambda: source.readable_ended)
+            assert not waiting.done()
+            error = ConnectionAbortedError("by the test")
+            source.destroy(error)
+            with pytest.raises(ConnectionAbortedError, match="by the test"):
+                await waiting
+            assert sink.errored is error
 
     play(scenario)
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
-from uvnet.errors import invalid_callback, invalid_type, premature_close
+from uvnet.errors import invalid_callback, invalid_type, premature_close, write_after_end
 
 __all__ = ["finished", "pipeline"]
 
@@ -73,6 +73,16 @@ class _Watch:
             self.finish(self.stream.errored)
         else:
             self.finish(None if self.is_over() else premature_close())
+
+    def refuse_data(self) -> None:
+        """What it is piped into has ended before it: only its own end will do from now on."""
+        if self.done is not None and not self.stream.readable_ended and not self.stream.destroyed:
+            self.listeners["data"] = self.refused
+            self.stream.on("data", self.refused)
+            self.stream.resume()
+
+    def refused(self, _chunk: Any) -> None:
+        self.stream.destroy(write_after_end())
 
     def finish(self, error: BaseException | None) -> None:
         done = self.done
@@ -156,10 +166,11 @@ def pipeline(*streams: Stream, callback: None = None) -> Awaitable[None]: ...
 def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     """Pipe each stream into the next, and see to it that all end together.
 
-    The first error destroys every stream that is not over.  The last argument may be callback(error), called
-    once, with None when all went well; then the last stream is returned.  Without a callback the result is
-    to be awaited and raises the error; it begins then.  Cancelled, it takes the streams apart again: they stay
-    open, the sources paused with what has not been passed on.
+    The first error destroys every stream that is not over.  What has ended before cannot be piped into: unless
+    what comes before it has ended too, that is a RuntimeError (ERR_STREAM_WRITE_AFTER_END), at once.  The last
+    argument may be callback(error), called once, with None when all went well; then the last stream is
+    returned.  Without a callback the result is to be awaited and raises the error; it begins then.  Cancelled,
+    it takes the streams apart again: they stay open, the sources paused with what has not been passed on.
     Raises TypeError for fewer than two streams.  Node: "stream.pipeline(source, ...transforms,
     destination, callback)".
     """
@@ -174,14 +185,15 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     if callback is not None:
         if not callable(callback):
             raise invalid_callback(callback)
-        _start_pipeline(chain, _caller(chain[-1], callback))
+        _Pipeline(chain, _caller(chain[-1], callback)).start()
         return chain[-1]
     return _run_pipeline(chain)
 
 
 async def _run_pipeline(chain: list[Any]) -> None:
     future, done = _outcome()
-    watches = _start_pipeline(chain, done)
+    pipeline = _Pipeline(chain, done)
+    pipeline.start()
     try:
         await future
     except asyncio.CancelledError:
@@ -189,32 +201,68 @@ async def _run_pipeline(chain: list[Any]) -> None:
             source.unpipe(destination)
         raise
     finally:
-        for watch in watches:
+        pipeline.stop()
+
+
+class _Pipeline:
+    """Pipes, and a watch over each stream: the readable side of all but the last, the writable of all but the first."""
+
+    def __init__(self, chain: list[Any], done: Done) -> None:
+        self.chain = chain
+        self.done = done
+        self.error: BaseException | None = None
+        last = len(chain) - 1
+        self.watches = [
+            _Watch(stream, lambda error, index=index: self.over(index, error), index < last, index > 0)  # type: ignore[misc]
+            for index, stream in enumerate(chain)
+        ]
+        self.left = len(chain)
+
+    def start(self) -> None:
+        for index, watch in enumerate(self.watches):
+            watch.start()
+            # As long as others are at work, also of a stream that is over.
+            watch.stream.on("error", self.fail)
+            watch.stream._next_tick(self.look, index)
+        for source, destination in zip(self.chain, self.chain[1:], strict=False):
+            source.pipe(destination)
+
+    def stop(self) -> None:
+        for watch in self.watches:
             watch.stop()
+            watch.stream.off("error", self.fail)
 
+    def look(self, index: int) -> None:
+        watch, stream = self.watches[index], self.chain[index]
+        if watch.done is None:
+            return
+        if index == 0 or stream.errored is not None:
+            watch.look()
+        elif self.chain[index - 1].readable_ended or not stream.writable_ended:
+            # Nothing may be piped into it while its 'close' is due.
+            if stream.destroyed:
+                watch.closed()
+            else:
+                watch.look()
+        elif not stream.destroyed:
+            stream.destroy(write_after_end())
+        else:
+            watch.finish(write_after_end() if stream.writable_finished else premature_close())
 
-def _start_pipeline(chain: list[Any], done: Done) -> list[_Watch]:
-    left = len(chain)
-    first_error: BaseException | None = None
+    def over(self, index: int, error: BaseException | None) -> None:
+        self.left -= 1
+        if error is not None:
+            self.fail(error)
+        elif index > 0 and self.error is None:
+            # After what pipe() does when its destination has finished.
+            self.chain[0]._next_tick(self.watches[index - 1].refuse_data)
+        if self.left == 0:
+            self.stop()
+            self.done(self.error)
 
-    def over(index: int, error: BaseException | None) -> None:
-        nonlocal left, first_error
-        left -= 1
-        if error is not None and first_error is None:
-            first_error = error
-            for other, stream in enumerate(chain):
-                if other != index and not watches[other].is_over() and not stream.destroyed:
-                    stream.destroy(error)
-        if left == 0:
-            done(first_error)
-
-    watches = [
-        _Watch(stream, lambda error, index=index: over(index, error), index < len(chain) - 1, index > 0)  # type: ignore[misc]
-        for index, stream in enumerate(chain)
-    ]
-    for watch in watches:
-        watch.start()
-        watch.stream._next_tick(watch.look)
-    for source, destination in zip(chain, chain[1:], strict=False):
-        source.pipe(destination)
-    return watches
+    def fail(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+            for watch in self.watches:
+                if not watch.is_over() and not watch.stream.destroyed:
+                    watch.stream.destroy(error)

@@ -338,7 +338,7 @@ cdef class Connection(Duplex):
             self._final()
 
     cdef object _write_refused(self):
-        if self._end_emitted and not self.allow_half_open:
+        if self._end_emitted and self._readable_side and not self.allow_half_open:
             return ended_by_other_party()
         return None
 

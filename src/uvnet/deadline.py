@@ -53,15 +53,12 @@ def close_socket(socket: Any, timeout: float | None) -> asyncio.Future[bool]:
     def expired() -> None:
         nonlocal all_sent
         # The system sends on what it has taken, and then FIN.
-        all_sent = socket.writable_length == 0 and not socket.destroyed
+        all_sent = socket.writable_length == 0 and socket.errored is None and not socket.destroyed
         socket.destroy()
 
     def end() -> None:
         if socket.writable or socket.writable_ended:
             socket.destroy_soon()
-        elif socket.errored is None:
-            # There is no writable side.
-            socket.destroy()
 
     deadline = _Deadline(socket, timeout, expired)
     if socket.closed:

@@ -20,10 +20,11 @@ cdef class Drainer(Awaitable):
         stream.record.check()
         self._leave()
         stream._awaited = True
+        if stream._errored is not None:
+            # Where it is not destroyed yet, a write has failed and that follows.
+            stream._error_heard = True
+            raise stream._errored
         if stream._destroyed:
-            if stream._errored is not None:
-                stream._error_heard = True
-                raise stream._errored
             if not stream._finished:
                 raise stream_destroyed("drain")
             return True
@@ -48,7 +49,7 @@ def drain(Duplex stream not None):
     """The body of socket.drain()."""
     cdef Drainer self
     stream.record.check()
-    if not stream._need_drain and not stream._destroyed:
+    if not stream._need_drain and not stream._destroyed and stream._errored is None:
         stream._awaited = True
         return nothing_to_await
     self = Drainer.__new__(Drainer)

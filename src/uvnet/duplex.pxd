@@ -17,6 +17,8 @@ cdef class Duplex(Writable):
 
     cdef int _finalised(self, object error) except -1
     cdef int _reset_writable(self) except -1
+    cdef int _give_up_writing(self) except -1
+    cdef int _set_over(self, bint over) except -1
     cdef int _call_finish_callbacks(self, object error) except -1
     cdef bint _may_finish(self) noexcept
     cdef int _finish(self) except -1

@@ -148,9 +148,9 @@ cdef class Duplex(Writable):
         return 0
 
     cdef int _after_end(self) except -1:
-        if self._writable_side and not self._ending and not self._destroyed and not self.allow_half_open:
+        if not self._ending and not self._destroyed and not self.allow_half_open:
             self._later(STEP_END_AFTER_PEER, None)
-        elif self._finished or not self._writable_side:
+        elif self._finished:
             self._destroy_stream(None)
         return 0
 
@@ -183,7 +183,16 @@ cdef class Duplex(Writable):
         self._corked = 0
         self._pending_steps = 0
         self._wake_drainers()
-        self._need_drain = self._ending = self._prefinished = self._final_called = self._finished = False
+        self._need_drain = False
+        return self._set_over(not self._writable_side)
+
+    cdef int _give_up_writing(self) except -1:
+        """There is no such side: it is over, as after 'finish'."""
+        self._writable_side = False
+        return self._set_over(True)
+
+    cdef int _set_over(self, bint over) except -1:
+        self._ending = self._prefinished = self._final_called = self._finished = over
         return 0
 
     # === Private ===
@@ -207,7 +216,7 @@ cdef class Duplex(Writable):
             elif not self._awaited:
                 report_unheard(self.record, argument, self)
         elif step == STEP_END_AFTER_PEER:
-            if self._writable_side and not self._ending and not self._destroyed:
+            if not self._ending and not self._destroyed:
                 self.end()
         else:
             Writable._step(self, step, argument)
@@ -272,6 +281,6 @@ cdef class Duplex(Writable):
         self._finished = True
         self._call_finish_callbacks(None)
         self.emit0("finish")
-        if self._end_emitted or not self._readable_side:
+        if self._end_emitted:
             self._destroy_stream(None)
         return 0

@@ -31,7 +31,7 @@ cdef class Readable(LoopEmitter):
     cdef flag _relaying                  # RELAY_FROM, RELAY_TO: C code moves the data, and Python must ask first
     cdef flag _awaited                   # coroutines hear of errors
     cdef flag _error_heard              # one has, or a listener
-    cdef flag _readable_side             # False: this side does not exist
+    cdef flag _readable_side             # False: this side does not exist, and counts as ended
     cdef flag _reading_begun             # _start_reading() was called once
     cdef flag _readable_ended            # no more data will come from below
     cdef flag _end_scheduled
@@ -75,4 +75,5 @@ cdef class Readable(LoopEmitter):
     cdef int _end_readable(self) except -1
     cdef int _emit_end(self) except -1
     cdef int _append(self, object chunk) except -1
+    cdef int _give_up_reading(self) except -1
     cdef int _reset_readable(self) except -1

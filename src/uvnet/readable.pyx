@@ -112,7 +112,7 @@ cdef class Readable(LoopEmitter):
     @property
     def readable(self):
         """True while 'end' is still to come and the stream is not destroyed.  Node: "readable.readable"."""
-        return bool(self._readable_side and not self._destroyed and not self._end_emitted)
+        return bool(not self._destroyed and not self._end_emitted)
 
     @property
     def readable_length(self):
@@ -236,6 +236,12 @@ cdef class Readable(LoopEmitter):
             self._read(0, False)
         return self._wake_reader()
 
+    cdef int _give_up_reading(self) except -1:
+        """There is no such side: nothing will come, as after 'end'."""
+        self._readable_side = False
+        self._readable_ended = self._end_emitted = True
+        return 0
+
     cdef int _reset_readable(self) except -1:
         """Begin a new life: listeners, encoding and flowing state stay (rule 2.14.1)."""
         self._buffer = None
@@ -244,7 +250,8 @@ cdef class Readable(LoopEmitter):
         if self._encoding is not None:
             self._decoder = new_decoder(self._encoding)
         self._errored = None
-        self._readable_ended = self._end_scheduled = self._end_emitted = False
+        self._end_scheduled = False
+        self._readable_ended = self._end_emitted = not self._readable_side
         self._need_readable = self._emitted_readable = False
         self._awaited = self._error_heard = False
         self._destroyed = self._close_emitted = False

@@ -58,7 +58,7 @@ cdef class StreamReader(Reader):
         if stream._destroyed and stream._errored is not None:
             stream._error_heard = True
             raise stream._errored
-        return stream._destroyed or stream._readable_ended or not stream._readable_side
+        return stream._destroyed or stream._readable_ended
 
 
 cdef object _taken(Readable stream, Py_ssize_t count):
@@ -201,7 +201,7 @@ cdef class UntilReader(StreamReader):
                 raise LimitOverrunError(
                     f"no separator within {self.limit}", self.searched - self.length + 1
                 )
-            if stream._destroyed or stream._readable_ended or not stream._readable_side:
+            if stream._destroyed or stream._readable_ended:
                 break
             self._make_room()
             stream._read(0, False)

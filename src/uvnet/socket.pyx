@@ -267,9 +267,9 @@ cdef class Socket(Tunable):
     def _adopted(self, options):
         self._apply_options()
         if options.get("writable", True) is False:
-            self._writable_side = False
+            self._give_up_writing()
         if options.get("readable", True) is False:
-            self._readable_side = False
+            self._give_up_reading()
         else:
             self._read(0, False)
 

@@ -12,7 +12,7 @@ cdef class Writable(Flowing):
     cdef Py_ssize_t _max_buffered        # bytes that may wait at all; 0: no limit
     cdef str _default_encoding
     cdef int _corked
-    cdef flag _writable_side             # False: this side does not exist
+    cdef flag _writable_side             # False: this side does not exist, and counts as ended
     cdef flag _raise_when_full           # False: a write too many destroys the stream
     cdef flag _need_drain
     cdef flag _ending                    # end() was called

@@ -92,7 +92,7 @@ cdef class Writable(Flowing):
     @property
     def writable(self):
         """True while write() is possible: not ended, not destroyed.  Node: "writable.writable"."""
-        return bool(self._writable_side and not self._destroyed and not self._ending and self._errored is None)
+        return bool(not self._destroyed and not self._ending and self._errored is None)
 
     @property
     def writable_length(self):
