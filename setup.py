@@ -49,6 +49,8 @@ directives = {
     "binding": False,
     "embedsignature": True,
     "embedsignature.format": "clinic",
+    # Python then says itself that an object with C fields cannot be pickled or copied, by the name of its class.
+    "auto_pickle": False,
     "boundscheck": DEBUG,
     "wraparound": False,
     "initializedcheck": DEBUG,
@@ -72,6 +74,12 @@ def extension(path: Path) -> Extension:
     )
 
 
+def directives_changed() -> bool:
+    """Whether C files are older than this one: cythonize() compares them with their sources alone."""
+    made = [path.stat().st_mtime for path in Path(BUILD, "cython").rglob("*.c")]
+    return bool(made) and min(made) < Path(__file__).stat().st_mtime
+
+
 class BuildPython(build_py):
     """build_py that also removes what an earlier build left of modules that are gone."""
 
@@ -89,6 +97,7 @@ setup(
         include_path=[str(SOURCE)],
         compiler_directives=directives,
         annotate=ANNOTATE,
+        force=directives_changed(),
         build_dir=f"{BUILD}/cython",
         nthreads=os.cpu_count() or 1,
     ),

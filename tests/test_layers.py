@@ -23,6 +23,7 @@ ORDER = """
     uvnet._core.rules
     uvnet._core.sockaddr
     uvnet._core.kernel_pipe
+    uvnet._core.slow
     uvnet._core.record
     uvnet._core.coroutine
     uvnet._core.tick

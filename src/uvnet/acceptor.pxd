@@ -38,3 +38,4 @@ cdef class Acceptor(SocketParent):
     cdef int _start(self, Socket socket) except -1
     cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
     cdef int _emit_error(self, object error) except -1
+    cdef int _failed_for(self, object error, Socket connection) except -1

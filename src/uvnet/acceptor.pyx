@@ -23,7 +23,7 @@ from uvnet._core.server_socket cimport name_of
 from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._core.tick cimport report_unheard
+from uvnet._core.tick cimport report, report_unheard
 from uvnet._uv.table cimport sockaddr
 from uvnet.blocklist cimport BlockList
 from uvnet.connection cimport Connection
@@ -206,7 +206,7 @@ cdef class Acceptor(SocketParent):
             self._start(socket)
             self.emit1("connection", socket)
         except BaseException as error:
-            self._failed(error)
+            self._failed_for(error, socket)
             socket._destroy_stream(None)
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
@@ -314,9 +314,13 @@ cdef class Acceptor(SocketParent):
     cdef int _listener_failed(self, object event, object argument, object error) except -1:
         if self.record.closed:
             return 0
-        self._failed(error)
+        self._failed_for(error, argument if isinstance(argument, Socket) else None)
         if event == "connection" and isinstance(argument, Socket):
             (<Socket>argument)._destroy_stream(None)
+        return 0
+
+    cdef int _failed_for(self, object error, Socket connection) except -1:
+        report(self.record, error, f"exception in a listener of {type(self).__name__}", self, connection)
         return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Address", "PeerCredentials"]
+__all__ = ["Address", "PeerCredentials", "bracketed"]
 
 
 class Address(NamedTuple):
@@ -27,3 +27,8 @@ class PeerCredentials(NamedTuple):
     pid: int
     uid: int
     gid: int
+
+
+def bracketed(host: str) -> str:
+    """A host as it is written in front of ":port"."""
+    return f"[{host}]" if ":" in host else host

@@ -107,6 +107,8 @@ def finished(
     callback(error) is called once, with None after a clean life; then a function that takes the listeners
     away is returned.  Without a callback the result is to be awaited and raises the error.  readable=False
     waits for 'finish' only, writable=False for 'end' only.
+    The error is what the socket was destroyed with, or a NetRuntimeError (ERR_STREAM_PREMATURE_CLOSE) where it was
+    closed without an error before it had ended and finished.
     Raises TypeError for bad arguments.  Node: "stream.finished(stream[, options], callback)".
     """
     if not hasattr(stream, "writable_finished"):
@@ -166,11 +168,11 @@ def pipeline(*streams: Stream, callback: None = None) -> Awaitable[None]: ...
 def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     """Pipe each stream into the next, and see to it that all end together.
 
-    The first error destroys every stream that is not over.  What has ended before cannot be piped into: unless
-    what comes before it has ended too, that is a RuntimeError (ERR_STREAM_WRITE_AFTER_END), at once.  The last
-    argument may be callback(error), called once, with None when all went well; then the last stream is
-    returned.  Without a callback the result is to be awaited and raises the error; it begins then.  Cancelled,
-    it takes the streams apart again: they stay open, the sources paused with what has not been passed on.
+    The first error, as finished() tells it, destroys every stream that is not over.  What has ended before cannot
+    be piped into: unless what comes before it has ended too, that is a RuntimeError (ERR_STREAM_WRITE_AFTER_END),
+    at once.  The last argument may be callback(error), called once, with None when all went well; then the last
+    stream is returned.  Without a callback the result is to be awaited and raises the error; it begins then.
+    Cancelled, it takes the streams apart again: they stay open, the sources paused with what has not been passed on.
     Raises TypeError for fewer than two streams.  Node: "stream.pipeline(source, ...transforms,
     destination, callback)".
     """

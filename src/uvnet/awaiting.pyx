@@ -9,6 +9,7 @@ cimport cython
 from asyncio import CancelledError, InvalidStateError
 
 from uvnet._core.record cimport LoopRecord
+from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.tick cimport later
 
 cdef extern from *:
@@ -89,13 +90,22 @@ cdef int _call_back(object target, object argument, int step) except -1:
     # A task asks a real future for its result in a fraction of the time.
     future = self if self._cancelled else _done_future(self.record)
     if context is None:
-        callback(future)
+        _wake(self.record, callback, future)
         return 0
     PyContext_Enter(context)
     try:
-        callback(future)
+        _wake(self.record, callback, future)
     finally:
         PyContext_Exit(context)
+    return 0
+
+
+cdef int _wake(LoopRecord record, object callback, object future) except -1:
+    if not watching:
+        callback(future)
+    else:
+        # What a task gives as its callback is a method of the task.
+        call_watched(record.loop, "step", callback, (future,), getattr(callback, "__self__", None))
     return 0
 
 

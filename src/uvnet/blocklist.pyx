@@ -35,7 +35,7 @@ from uvnet.block_rule cimport (
 )
 from uvnet.socket_address cimport key_of_object, key_of_text
 
-from uvnet.errors import invalid_type
+from uvnet.errors import cannot_pickle, invalid_type
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_init(pthread_mutex_t *mutex, const void *attributes)
@@ -252,6 +252,10 @@ cdef class BlockList:
     def is_block_list(value):
         """Whether `value` is a BlockList (bool).  Node: "BlockList.isBlockList(value)"."""
         return isinstance(value, BlockList)
+
+    def __reduce__(self):
+        # Servers hold on to the list itself; what is in it travels by to_json().
+        raise cannot_pickle(self)
 
     def __repr__(self):
         texts = [repr(text) for text in self._texts(RULES_SHOWN)]

@@ -12,6 +12,7 @@ from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.pipe cimport Pipe
 from uvnet._core.record cimport FIRST_READ_SIZE
 from uvnet._core.relay cimport relay_level
+from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP
@@ -407,7 +408,10 @@ cdef class Connection(Duplex):
 
     cdef int _received_in_buffer(self, ssize_t nread) except -1:
         cdef BufferReader reader = self._reader
-        result = reader.callback(nread, reader.buffer)
+        if not watching:
+            result = reader.callback(nread, reader.buffer)
+        else:
+            result = call_watched(self.record.loop, "callback", reader.callback, (nread, reader.buffer), self)
         if result is False:
             self._stop_reading()
         elif result is not None:

@@ -14,8 +14,9 @@ from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
 from uvnet._core.coroutine cimport is_coroutine, start_coroutine
+from uvnet._core.slow cimport call_watched, watching
 
-from uvnet.errors import invalid_callback, invalid_type, out_of_range, unhandled_error
+from uvnet.errors import cannot_pickle, invalid_callback, invalid_type, out_of_range, unhandled_error
 
 cdef extern from *:
     """
@@ -51,6 +52,11 @@ cdef class OnceListener:
         self.fired = True
         self.emitter._remove(self.event, self)
         return self.listener(*arguments)
+
+    @property
+    def __wrapped__(self):
+        # For inspect.unwrap(), and so for whoever says where a listener is from.
+        return self.listener
 
     def __repr__(self):
         return f"<once {self.listener!r}>"
@@ -214,6 +220,10 @@ cdef class EventEmitter:
         """What set_max_listeners() set, or 10.  Node: "emitter.getMaxListeners()"."""
         return DEFAULT_MAX_LISTENERS if self._max_listeners < 0 else self._max_listeners
 
+    def __reduce__(self):
+        # A subclass in Python may know better; without this, the oldest protocols would make an emitter of its class.
+        raise cannot_pickle(self)
+
     # === For subclasses ===
 
     cdef int _listener_coming(self, object event) except -1:
@@ -248,7 +258,7 @@ cdef class EventEmitter:
         if found is NULL:
             return False
         listener = <object>found
-        if PyTuple_CheckExact(listener):
+        if watching or PyTuple_CheckExact(listener):
             return self.emit_all(event, ())
         result = PyObject_CallNoArgs(listener)
         if result is not None:
@@ -263,7 +273,7 @@ cdef class EventEmitter:
         if found is NULL:
             return False
         listener = <object>found
-        if PyTuple_CheckExact(listener):
+        if watching or PyTuple_CheckExact(listener):
             return self.emit_all(event, (argument,))
         result = PyObject_CallOneArg(listener, argument)
         if result is not None:
@@ -289,7 +299,10 @@ cdef class EventEmitter:
     # === Private ===
 
     cdef int _call(self, object listener, object event, tuple arguments) except -1:
-        result = uvnet_call_tuple(listener, arguments)
+        if not watching:
+            result = uvnet_call_tuple(listener, arguments)
+        else:
+            result = call_watched(self._loop(), f"{event!r} listener", listener, arguments, self)
         if result is not None:
             self._returned(result, event, arguments[0] if arguments else None)
         return 0

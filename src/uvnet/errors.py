@@ -13,37 +13,36 @@ from typing import Any
 __all__ = ["NetRuntimeError", "NetTypeError", "NetValueError"]
 
 
-class NetTypeError(TypeError):
+class _WithCode(Exception):
+    """An error of uvnet's own; it may be pickled and copied, as those of Python may."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, str(self)), vars(self)
+
+
+class NetTypeError(_WithCode, TypeError):
     """An argument of the wrong type; `code` is Node's, such as "ERR_INVALID_ARG_TYPE".
 
     Node: "Class: TypeError".
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
-
-class NetValueError(ValueError):
+class NetValueError(_WithCode, ValueError):
     """An argument of the right type with a bad value; `code` is Node's, such as "ERR_SOCKET_BAD_PORT".
 
     Node: "Class: RangeError".
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
-
-class NetRuntimeError(RuntimeError):
+class NetRuntimeError(_WithCode, RuntimeError):
     """An operation that the object's state does not allow; `code` is Node's, such as "ERR_SOCKET_CLOSED".
 
     Node: "Class: Error".
     """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def _text(value: Any) -> str:
@@ -65,6 +64,11 @@ def describe(value: Any) -> str:
             text = text[:25] + "..."
         return f"type {type(value).__name__} ({text})"
     return f"an instance of {type(value).__name__}"
+
+
+def cannot_pickle(value: Any) -> TypeError:
+    """For what lives in one process, and once: said as Python says it of its own sockets."""
+    return TypeError(f"cannot pickle {type(value).__name__!r} object")
 
 
 def invalid_type(name: str, expected: str, value: Any) -> NetTypeError:

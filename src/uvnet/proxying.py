@@ -247,7 +247,7 @@ class _Proxy:
 
     def failed(self, error: BaseException, client: Socket) -> None:
         if not self.server.emit("upstreamError", error, client):
-            _log.warning("a connection to %r was not passed on: %s", self.server, error)
+            _log.warning("a connection to %r was not passed on: %s; it was %r", self.server, error, client)
 
 
 def _ignore(_error: BaseException) -> None:

@@ -6,6 +6,7 @@ Node: "Class: stream.Readable"; rules 2.15 and 3.1.
 
 from collections import deque
 
+from uvnet._core.slow cimport watching
 from uvnet._core.write_request cimport as_chunk
 from uvnet.awaiting cimport Reader
 from uvnet.loop_emitter cimport LoopEmitter
@@ -188,7 +189,7 @@ cdef class Readable(LoopEmitter):
                 return 0
         elif self._flowing == FLOWING and self._readable_length == 0 and self._readable_ended == 0:
             # The common case: straight to the listeners, as in _add_chunk().
-            if self._data_listener is not None:
+            if self._data_listener is not None and not watching:
                 result = PyObject_CallOneArg(self._data_listener, chunk)
                 if result is not None and result is not True and result is not False:
                     self._returned(result, "data", chunk)

@@ -18,7 +18,7 @@ from uvnet.acceptor cimport Acceptor
 from uvnet.arrivals cimport Arrivals
 
 from uvnet._core.lookup import look_up
-from uvnet.address import Address
+from uvnet.address import Address, bracketed
 from uvnet.blocklist import check_block_list
 from uvnet.deadline import shut_down
 from uvnet.errors import already_listening, invalid_callback, not_running
@@ -219,7 +219,7 @@ cdef class Server(Acceptor):
         if self._listener is None:
             return f"<{type(self).__name__} not listening>"
         address = self.address()
-        where = address if isinstance(address, str) or address is None else f"{address.address}:{address.port}"
+        where = f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
         return f"<{type(self).__name__} listening on {where}>"
 
     # === Listening ===

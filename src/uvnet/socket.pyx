@@ -24,6 +24,7 @@ from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.tunable cimport Tunable
 
+from uvnet.address import bracketed
 from uvnet.blocklist import check_block_list
 from uvnet.connecting import Connector, defaults
 from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed
@@ -165,9 +166,14 @@ cdef class Socket(Tunable):
 
     def __repr__(self):
         name = type(self).__name__
+        if self._connecting:
+            return f"<{name} connecting to {self._where_to()}>"
         if self.remote_address is not None:
-            return f"<{name} {self.ready_state} {self.local_address}:{self.local_port} - " \
-                   f"{self.remote_address}:{self.remote_port}>"
+            return f"<{name} {self.ready_state} {bracketed(self.local_address)}:{self.local_port} - " \
+                   f"{bracketed(self.remote_address)}:{self.remote_port}>"
+        if self._handle is None and not self._destroyed:
+            # One that was never connected may be written to already, which ready_state calls open.
+            return f"<{name} not connected>"
         return f"<{name} {self.ready_state}>"
 
     # === For uvnet.connecting ===
@@ -314,6 +320,10 @@ cdef class Socket(Tunable):
         self._server = None
         self._read_wanted = False
         return 0
+
+    def _where_to(self):
+        options = self._connector.options if isinstance(self._connector, Connector) else self._connector
+        return f"{bracketed(options.host)}:{options.port}" if options.path is None else options.path
 
     cdef int _begin_connect(self, object options) except -1:
         cdef bytes path

@@ -8,6 +8,7 @@ Node: "Class: stream.Writable"; rules 2.6 to 2.8 and 3.2.
 from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._core.errors cimport system_error
+from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.stream cimport Stream
 from uvnet._core.write_request cimport (
     WRITE_DONE,
@@ -208,7 +209,10 @@ cdef class Writable(Flowing):
     cdef int _call_back(self, object callback, object error) except -1:
         """Call a callback of write() or end(); an exception must not keep others from being called."""
         try:
-            result = callback(error)
+            if not watching:
+                result = callback(error)
+            else:
+                result = call_watched(self.record.loop, "callback", callback, (error,), self)
             if result is not None:
                 self._returned(result, "callback", None)
         except BaseException as raised:

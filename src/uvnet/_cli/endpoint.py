@@ -13,7 +13,7 @@ import argparse
 import re
 from typing import Any, NamedTuple
 
-from uvnet.address import Address
+from uvnet.address import Address, bracketed
 
 __all__ = ["GRAMMAR", "Endpoint", "describe", "endpoint_type"]
 
@@ -41,7 +41,7 @@ class Endpoint(NamedTuple):
     def __str__(self) -> str:
         if self.path is not None:
             return describe(self.path)
-        return f"{_bracketed(self.host or 'localhost')}:{self.port}"
+        return f"{bracketed(self.host or 'localhost')}:{self.port}"
 
 
 def endpoint_type(text: str) -> Endpoint:
@@ -65,14 +65,10 @@ def describe(address: Address | str | None) -> str:
     if address is None:
         return "an unnamed socket"
     if isinstance(address, Address):
-        return f"{_bracketed(address.address)}:{address.port}"
+        return f"{bracketed(address.address)}:{address.port}"
     if address.startswith("\0"):
         return "@" + address[1:]
     return address if "/" in address else f"unix:{address}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _check_path(path: str, text: str) -> str:

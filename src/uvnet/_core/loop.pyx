@@ -23,6 +23,8 @@ from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport drop_ticks
 from uvnet._core.writer cimport flush_streams
 
+from uvnet._core.slow import watch
+
 _pending = threading.local()
 cdef object _running_loop = _get_running_loop
 
@@ -66,6 +68,17 @@ def _attach(loop):
         close()
 
     loop.close = close_with_uvnet
+    set_debug = loop.set_debug
+
+    def set_debug_with_uvnet(enabled):
+        """Set the debug mode, in which slow listeners are logged too."""
+        set_debug(enabled)
+        if enabled:
+            watch()
+
+    loop.set_debug = set_debug_with_uvnet
+    if loop.get_debug():
+        watch()
     loop._uvnet_record = record
     return record
 

@@ -11,6 +11,7 @@ from libc.stdlib cimport malloc, free
 
 from uvnet._core.coroutine cimport is_coroutine, start_coroutine
 from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, Tick, tick_function
+from uvnet._core.slow cimport call_watched, watching
 
 
 cdef void enter(LoopRecord record) noexcept:
@@ -95,8 +96,10 @@ def _raise(error):
     raise error
 
 
-cdef void report(LoopRecord record, object error, str message, object source) noexcept:
+cdef void report(LoopRecord record, object error, str message, object source, object connection=None) noexcept:
     """Hand an exception that user code let escape to the loop's exception handler.
+
+    `source` is whose event it was, `connection` the socket that it was about, where that is another one.
 
     KeyboardInterrupt and SystemExit leave the loop's run instead, as they do from any asyncio callback.
     """
@@ -107,6 +110,8 @@ cdef void report(LoopRecord record, object error, str message, object source) no
         context = {"message": message, "exception": error}
         if source is not None:
             context["source"] = source
+        if connection is not None:
+            context["connection"] = connection
         record.loop.call_exception_handler(context)
     except BaseException as failure:
         # The handler itself failed with KeyboardInterrupt or SystemExit.
@@ -122,7 +127,10 @@ cdef void report_unheard(LoopRecord record, object error, object source) noexcep
 
 cdef int _run_callback(object record, object call, int step) except -1:
     callback, arguments = <tuple>call
-    result = callback(*arguments)
+    if not watching:
+        result = callback(*arguments)
+    else:
+        result = call_watched((<LoopRecord>record).loop, "tick", callback, arguments, None)
     if is_coroutine(result):
         _run_coroutine(record, result)
     return 0
