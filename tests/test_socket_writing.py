@@ -150,6 +150,9 @@ def test_buffer_size(play: Player, transport: Transport) -> None:
         socket.cork()
         socket.write(b"abc")
         assert socket.buffer_size == socket.writable_length == 3
+        # Bytes; Node counts one character.
+        socket.write("é")
+        assert socket.buffer_size == socket.writable_length == 5
         await watched.over()
         assert socket.buffer_size is None
 
