@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import filecmp
+import os
 import platform
 import re
 import signal
@@ -93,6 +94,42 @@ def test_version(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("info",), 141),
+        (("echo", "127.0.0.1:0"), 141),
+        (("bench", "--rounds", "1", "--seconds", "0.01"), 141),
+        (("--help",), 0),
+        (("proxy", "--help"), 0),
+        (("--version",), 0),
+    ],
+    ids=repr,
+)
+def test_nobody_reads_what_is_printed(arguments: tuple[str, ...], code: int) -> None:
+    """As in `python -m uvnet info | head -1`: no word about it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as stdout:
+        result = run(*COMMAND, *arguments, stdout=stdout)
+    assert (result.code, result.errors) == (code, "")
+
+
+def test_nobody_reads_what_is_said(tmp_path: Path) -> None:
+    """A server outlives the reader of its log."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as stderr, started(*COMMAND, "echo", "-v", "127.0.0.1:0", stderr=stderr) as program:
+        where = where_of(program.line().strip().removeprefix("listening on "))
+        for _ in range(2):
+            with connect_plain(where) as client:
+                client.settimeout(30)
+                client.sendall(b"hello")
+                assert client.recv(5) == b"hello"
+        program.interrupt()
+        assert program.process.wait(30) == 130
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         (),
@@ -108,6 +145,8 @@ def test_version(arguments: tuple[str, ...]) -> None:
         ("proxy", "0"),
         ("proxy", "0", "1", "--connect-timeout", "0"),
         ("proxy", "0", "1", "--connect-timeout", "nan"),
+        ("proxy", "0", "1", "--idle-timeout", "0"),
+        ("proxy", "0", "1", "--idle-timeout", "long"),
         ("proxy", "0", "1", "--max-connections", "-1"),
         ("proxy", "0", "1", "--max-connections", "many"),
         ("proxy", "0", "1", "--proxy-protocol-out", "3"),

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import pty
+import re
 import signal
 import socket as plain
 import struct
@@ -148,7 +149,9 @@ def test_only_one_connection_is_taken(transport: Transport) -> None:
                 connect_plain(where)
             client.sendall(b"hello")
             client.shutdown(plain.SHUT_WR)
-            assert program.result(b"good bye") == (0, b"hello", "")
+            code, output, errors = program.result(b"good bye")
+            assert (code, output) == (0, b"hello")
+            assert errors.splitlines()[-1].startswith("uvnet: 8 bytes sent, 5 bytes received, ")
             assert receive_all(client) == b"good bye"
 
 
@@ -291,8 +294,81 @@ def test_nobody_reads_stdout(transport: Transport) -> None:
     with peer(transport, talk) as (address, _), started(*COMMAND, "cat", address) as program:
         program.stdout.read(1)
         program.stdout.close()
-        assert program.process.wait(30) == 1
-        assert program.error_line() == "uvnet: write EPIPE: broken pipe, standard output\n"
+        assert program.process.wait(30) == 141
+        assert program.error_line() == ""
+
+
+def test_the_connection_breaks_but_not_stdout(tmp_path: Path) -> None:
+    """An EPIPE that is an error."""
+
+    def talk(connection: plain.socket) -> None:
+        connection.recv(1)
+
+    with peer(Transport("unix", tmp_path), talk) as (address, _), started(*COMMAND, "cat", address) as program:
+        program.stdin.write(b"x")
+        program.stdin.flush()
+        # The other end is gone, both ways, before more is written.
+        assert program.stdout.read() == b""
+        assert program.result(bytes(1000)) == (1, b"", "uvnet: write EPIPE\n")
+
+
+# === What went through ===
+
+SUMS = re.compile(r"uvnet: (.+) sent, (.+) received, (\d+\.\d) s")
+
+
+def test_sums_at_the_end(transport: Transport) -> None:
+    with peer(transport, echo) as (address, _):
+        result = run(*COMMAND, "cat", "-v", address, given=bytes(3_000_000))
+    assert (result.code, len(result.output)) == (0, 3_000_000)
+    first, *_, last = result.errors.splitlines()
+    assert first.startswith("uvnet: connected to ")
+    found = SUMS.fullmatch(last)
+    assert found is not None
+    assert found[1] == found[2] == "3000000 bytes (2.9 MiB)"
+
+
+def test_sums_after_an_error(transport: Transport) -> None:
+    def talk(connection: plain.socket) -> None:
+        connection.sendall(b"12345")
+
+    with peer(transport, talk) as (address, _), started(*COMMAND, "cat", "-v", address) as program:
+        assert program.stdout.read() == b"12345"
+        program.interrupt()
+        result = program.result()
+    assert result.code == 130
+    found = SUMS.fullmatch(result.errors.splitlines()[-1])
+    assert found is not None
+    assert found[2] == "5 bytes"
+
+
+def test_progress_every_second_while_something_moves(transport: Transport) -> None:
+    with peer(transport, echo) as (address, _), started(*COMMAND, "cat", "-v", address) as program:
+        assert program.error_line().startswith("uvnet: connected to ")
+        for count in (1, 2):
+            program.stdin.write(b"x")
+            program.stdin.flush()
+            assert program.stdout.read(1) == b"x"
+            found = SUMS.fullmatch(program.error_line().strip())
+            assert found is not None
+            assert found[1] == found[2] == f"{count} byte{'s' * (count > 1)}"
+            assert float(found[3]) >= 0.9
+        code, _, errors = program.result()
+        assert code == 0
+        assert len(errors.splitlines()) == 1
+
+
+def test_sums_on_request(transport: Transport) -> None:
+    """Without -v too."""
+    with peer(transport, echo) as (address, _), started(*COMMAND, "cat", address) as program:
+        program.stdin.write(b"hello")
+        program.stdin.flush()
+        assert program.stdout.read(5) == b"hello"
+        program.process.send_signal(signal.SIGUSR1)
+        found = SUMS.fullmatch(program.error_line().strip())
+        assert found is not None
+        assert found[1] == found[2] == "5 bytes"
+        assert program.result() == (0, b"", "")
 
 
 def test_stdin_that_cannot_be_read(transport: Transport, tmp_path: Path) -> None:

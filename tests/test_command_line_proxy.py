@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import filecmp
+import re
+import signal
 import socket
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Transport
 from peers import CLIENTS, Where, connect_plain, write_payload
-from programs import COMMAND, listening, run, started, where_of
+from programs import COMMAND, Program, listening, run, started, where_of
+
+from uvnet._cli.traffic import amount
 
 LIMIT = 30  # seconds
 
@@ -42,7 +48,8 @@ def test_nobody_behind(tmp_path: Path) -> None:
             client.settimeout(LIMIT)
             with contextlib.suppress(ConnectionResetError):
                 assert client.recv(1) == b""
-        assert program.error_line() == f"uvnet: connect ENOENT {missing}\n"
+            peer = f"127.0.0.1:{client.getsockname()[1]}"
+        assert program.error_line() == f"uvnet: {peer}: connect ENOENT {missing}\n"
         program.interrupt()
         assert program.result() == (130, b"", "")
 
@@ -108,6 +115,145 @@ def test_max_connections(tmp_path: Path) -> None:
                     assert second.recv(1) == b""
             first.sendall(b"y")
             assert first.recv(1) == b"y"
+
+
+# === What is said ===
+
+
+def talk_to(where: Where, data: bytes = b"hello") -> str:
+    """Send data, take it back, end; returns this end's name."""
+    with connect_plain(where) as client:
+        client.settimeout(LIMIT)
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := client.recv(65536):
+            received += chunk
+        assert received == data
+        return f"127.0.0.1:{client.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def verbose(tmp_path: Path, *options: str) -> Iterator[tuple[Program, Where, str]]:
+    """A proxy that reports, in front of an echo server: the program, where it listens, its target."""
+    target = str(tmp_path / "target")
+    with (
+        listening(*COMMAND, "echo", target, code=130) as behind,
+        started(*COMMAND, "proxy", *options, "127.0.0.1:0", behind) as program,
+    ):
+        yield program, where_of(program.line().strip()), target
+
+
+def test_each_connection_and_totals(tmp_path: Path) -> None:
+    with verbose(tmp_path, "-v") as (program, where, target):
+        for data in (b"hello", bytes(5000)):
+            peer = talk_to(where, data)
+            assert program.error_line() == f"uvnet: {peer}: passed on to {target}\n"
+            size = "5 bytes" if data == b"hello" else "5000 bytes (4.9 KiB)"
+            line = program.error_line()
+            assert re.fullmatch(
+                rf"uvnet: {peer}: closed after \d+\.\d s, {re.escape(size)} in, {re.escape(size)} out\n", line
+            )
+        program.interrupt()
+        code, _, errors = program.result()
+    assert code == 130
+    assert re.fullmatch(
+        r"uvnet: 2 connections, 0 open, 0 failed, 0 refused; 5005 bytes \(4\.9 KiB\) in, 5005 bytes \(4\.9 KiB\) out; "
+        r"\d+\.\d s\n",
+        errors,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_totals_without_a_connection(tmp_path: Path, number: int) -> None:
+    with verbose(tmp_path, "-v") as (program, _, _target):
+        program.process.send_signal(number)
+        code, _, errors = program.result()
+    assert code == 128 + number
+    assert errors.startswith("uvnet: 0 connections, 0 open, 0 failed, 0 refused; 0 bytes in, 0 bytes out; ")
+
+
+def test_totals_on_request(tmp_path: Path) -> None:
+    """Without -v too, and with what is open."""
+    with verbose(tmp_path) as (program, where, _), connect_plain(where) as client:
+        client.settimeout(LIMIT)
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        talk_to(where)
+        for _ in range(2):
+            program.process.send_signal(signal.SIGUSR1)
+            line = program.error_line()
+            assert re.match(r"uvnet: 2 connections, [12] open, 0 failed, 0 refused; 6 bytes in, 6 bytes out; ", line)
+        program.interrupt()
+        assert program.result() == (130, b"", "")
+
+
+def test_failures_and_refusals(tmp_path: Path) -> None:
+    missing = tmp_path / "nobody"
+    options = ("-v", "--max-connections", "0")
+    with started(*COMMAND, "proxy", *options, "127.0.0.1:0", str(missing)) as program:
+        with connect_plain(where_of(program.line().strip())) as client:
+            client.settimeout(LIMIT)
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+            peer = f"127.0.0.1:{client.getsockname()[1]}"
+        assert program.error_line() == f"uvnet: {peer}: refused, connection limit\n"
+        program.interrupt()
+        assert "0 connections, 0 open, 0 failed, 1 refused" in program.result().errors
+    with started(*COMMAND, "proxy", "-v", "127.0.0.1:0", str(missing)) as program:
+        with connect_plain(where_of(program.line().strip())) as client:
+            client.settimeout(LIMIT)
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+            peer = f"127.0.0.1:{client.getsockname()[1]}"
+        assert program.error_line() == f"uvnet: {peer}: connect ENOENT {missing}\n"
+        assert program.error_line().startswith(f"uvnet: {peer}: closed after ")
+        program.interrupt()
+        assert "1 connection, 0 open, 1 failed, 0 refused" in program.result().errors
+
+
+def test_a_reset_is_reported(tmp_path: Path) -> None:
+    with verbose(tmp_path, "-v") as (program, where, _):
+        with connect_plain(where) as client:
+            client.settimeout(LIMIT)
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            peer = f"127.0.0.1:{client.getsockname()[1]}"
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert "passed on" in program.error_line()
+        assert program.error_line() == f"uvnet: {peer}: read ECONNRESET\n"
+        assert program.error_line().startswith(f"uvnet: {peer}: closed after ")
+        program.interrupt()
+        assert program.result().code == 130
+
+
+def test_idle_timeout(tmp_path: Path) -> None:
+    with verbose(tmp_path, "--idle-timeout", "0.2") as (program, where, _):
+        with connect_plain(where) as client:
+            client.settimeout(LIMIT)
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+        program.interrupt()
+        assert program.result() == (130, b"", "")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1024, "1024 bytes (1.0 KiB)"),
+        (2**20, "1048576 bytes (1.0 MiB)"),
+        (5 * 2**30 // 2, "2684354560 bytes (2.5 GiB)"),
+        (2**40, "1099511627776 bytes (1.0 TiB)"),
+        (2**52, "4503599627370496 bytes (4096.0 TiB)"),
+    ],
+)
+def test_amounts(count: int, words: str) -> None:
+    assert amount(count) == words
 
 
 @pytest.mark.parametrize(

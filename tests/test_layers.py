@@ -98,6 +98,7 @@ ORDER = """
     uvnet._cli.endpoint
     uvnet._cli.program
     uvnet._cli.standard
+    uvnet._cli.traffic
     uvnet._cli.echo
     uvnet._cli.cat
     uvnet._cli.proxy

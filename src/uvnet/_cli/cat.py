@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
 from typing import Any
 
 import uvnet
 from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
 from uvnet._cli.program import add_parser, peer_of, run, say
 from uvnet._cli.standard import StandardInput, StandardOutput
+from uvnet._cli.traffic import amount, on_request, seconds_since
 
 __all__ = ["add_cat"]
 
@@ -33,7 +35,13 @@ def add_cat(subcommands: Any) -> None:
     parser.add_argument(
         "-l", "--listen", action="store_true", help="wait for one connection instead of making one"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="report connections on stderr")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="report connections on stderr, every second what went through, and the sum at the end; SIGUSR1 asks "
+        "for it at any time",
+    )
 
 
 def _start(arguments: argparse.Namespace) -> int:
@@ -42,7 +50,41 @@ def _start(arguments: argparse.Namespace) -> int:
 
 async def _cat(endpoint: Endpoint, listen: bool, verbose: bool) -> None:
     socket = await (_accept if listen else _connect)(endpoint, verbose)
-    await _join(socket)
+    progress = _Progress(socket)
+    on_request(progress.tell)
+    if not verbose:
+        await _join(socket)
+        return
+    telling = asyncio.create_task(progress.tell_every(1))
+    try:
+        await _join(socket)
+    finally:
+        telling.cancel()
+        progress.tell()
+
+
+class _Progress:
+    """How much went through so far."""
+
+    def __init__(self, socket: uvnet.Socket) -> None:
+        self.socket = socket
+        self.begin = time.monotonic()
+
+    def sums(self) -> tuple[int, int]:
+        return self.socket.bytes_written - self.socket.writable_length, self.socket.bytes_read
+
+    def tell(self) -> None:
+        sent, received = self.sums()
+        say(f"{amount(sent)} sent, {amount(received)} received, {seconds_since(self.begin)}")
+
+    async def tell_every(self, seconds: float) -> None:
+        """Where something has moved since."""
+        told = self.sums()
+        while True:
+            await asyncio.sleep(seconds)
+            if told != self.sums():
+                told = self.sums()
+                self.tell()
 
 
 async def _connect(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:

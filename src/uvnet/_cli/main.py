@@ -27,5 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (add_echo, add_cat, add_proxy, add_bench, add_info):
         add(subcommands)
-    parsed = parser.parse_args(arguments)
-    return guarded(lambda: parsed.start(parsed))
+
+    def start() -> int:
+        parsed = parser.parse_args(arguments)
+        code: int = parsed.start(parsed)
+        return code
+
+    return guarded(start)

@@ -1,15 +1,17 @@
 """What the subcommands share: how they end, how they speak, how a server is kept running.
 
-Exit codes: 0; 1 after an error, said in one line on stderr; 2 for bad arguments (argparse); 130 after Ctrl-C and
-143 after SIGTERM, as a shell reports them.
+Exit codes: 0; 1 after an error, said in one line on stderr; 2 for bad arguments (argparse); 130 after Ctrl-C,
+141 where nobody reads stdout any more, without a word, and 143 after SIGTERM, as a shell reports them.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -21,6 +23,7 @@ from uvnet._cli.endpoint import GRAMMAR, Endpoint, describe
 __all__ = ["add_parser", "explain", "guarded", "number_type", "peer_of", "run", "say", "serve"]
 
 INTERRUPTED = 130
+NOT_READ = 141
 TERMINATED = 143
 
 _N = TypeVar("_N", int, float)
@@ -66,8 +69,10 @@ def number_type(kind: type[_N], least: _N, most: _N) -> Callable[[str], _N]:
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    print(f"uvnet: {text}", file=sys.stderr, flush=True)
+    """One line on stderr, for whoever still reads it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"uvnet: {text}", file=sys.stderr, flush=True)
 
 
 def explain(error: BaseException) -> str:
@@ -115,10 +120,16 @@ def guarded(start: Callable[[], int]) -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (OSError, uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
-        say(explain(error))
+    except SystemExit:
+        # Of argparse, after --help for example.
         _flush_if_possible()
-        return 1
+        raise
+    except (OSError, uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
+        not_read = _is_of_stdout(error)
+        if not not_read:
+            say(explain(error))
+        _flush_if_possible()
+        return NOT_READ if not_read else 1
     finally:
         signal.signal(signal.SIGTERM, previous)
     return code
@@ -135,6 +146,15 @@ def _fill_standard_descriptors() -> None:
 def _terminated(*_: Any) -> None:
     # Not the default action: processes that were started must be ended.
     raise SystemExit(TERMINATED)
+
+
+def _is_of_stdout(error: BaseException) -> bool:
+    """Whether it is that nobody reads what is printed: no error, but the end, as for any program in a pipeline."""
+    if not isinstance(error, BrokenPipeError) or hasattr(error, "code"):
+        return False  # those of sockets have Node's code
+    poll = select.poll()
+    poll.register(1, select.POLLOUT)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def _flush_if_possible() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import uvnet
-from uvnet._cli.endpoint import endpoint_type
-from uvnet._cli.program import add_parser, explain, number_type, run, say, serve
+from uvnet._cli.endpoint import describe, endpoint_type
+from uvnet._cli.program import add_parser, explain, number_type, peer_of, run, say, serve
+from uvnet._cli.traffic import Totals, amount, on_request, seconds_since
+
+if TYPE_CHECKING:
+    from uvnet.keywords import Drop
 
 __all__ = ["add_proxy"]
 
@@ -41,21 +46,87 @@ def add_proxy(subcommands: Any) -> None:
         help="seconds that TARGET has to accept (default: %(default)s)",
     )
     parser.add_argument(
+        "--idle-timeout",
+        type=number_type(float, 0.001, 2_000_000),
+        metavar="S",
+        help="seconds without traffic after which both sides are cut (default: never)",
+    )
+    parser.add_argument(
         "--max-connections",
         type=number_type(int, 0, 2**31 - 1),
         metavar="N",
         help="clients at the same time; those beyond are closed at once (default: no limit)",
     )
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="report connections, and totals at the end, on stderr; SIGUSR1 asks for totals at any time",
+    )
 
 
 def _start(arguments: argparse.Namespace) -> int:
+    return run(_proxy(arguments))
+
+
+async def _proxy(arguments: argparse.Namespace) -> None:
     proxy = uvnet.create_proxy(
         arguments.target.options(),
         accept_proxy_protocol=arguments.proxy_protocol_in,
         send_proxy_protocol=arguments.proxy_protocol_out,
         connect_timeout=arguments.connect_timeout,
+        idle_timeout=arguments.idle_timeout,
         max_connections=arguments.max_connections,
     )
-    # The failure of one connection; the client sees that it is closed.
-    proxy.on("upstreamError", lambda error, client: say(explain(error)))
-    return run(serve(proxy, arguments.listen))
+    totals = Totals()
+
+    def failed(error: BaseException, client: uvnet.Socket) -> None:
+        # The failure of one connection; the client sees that it is closed.
+        totals.failed += 1
+        say(f"{peer_of(client)}: {explain(error)}")
+
+    def refused(drop: Drop) -> None:
+        totals.refused += 1
+        if arguments.verbose:
+            say(f"{_who(drop)}: refused, {drop['reason']}")
+
+    def passed_on(client: uvnet.Socket, upstream: uvnet.Socket) -> None:
+        totals.watch(client)
+        if arguments.verbose:
+            _follow(client, upstream, str(arguments.target))
+
+    proxy.on("upstreamError", failed)
+    proxy.on("drop", refused)
+    proxy.on("upstream", passed_on)
+    on_request(lambda: say(str(totals)))
+    try:
+        await serve(proxy, arguments.listen)
+    finally:
+        if arguments.verbose and proxy.listening:
+            say(str(totals))
+
+
+def _follow(client: uvnet.Socket, upstream: uvnet.Socket, target: str) -> None:
+    """Say what becomes of one connection."""
+    peer = peer_of(client)
+    begin = time.monotonic()
+
+    def connected() -> None:
+        say(f"{peer}: passed on to {target}")
+        # Before that it is the proxy's to tell.
+        upstream.on("error", lambda error: say(f"{peer}: {target}: {explain(error)}"))
+
+    def closed(_had_error: bool) -> None:
+        read, written = amount(client.bytes_read), amount(client.bytes_written)
+        say(f"{peer}: closed after {seconds_since(begin)}, {read} in, {written} out")
+
+    upstream.on("connect", connected)
+    client.on("error", lambda error: say(f"{peer}: {explain(error)}"))
+    client.on("close", closed)
+
+
+def _who(drop: Drop) -> str:
+    """The other end of a connection that has no socket."""
+    if "remote_address" not in drop:
+        return "a Unix socket"
+    return describe(uvnet.Address(drop["remote_address"], drop["remote_family"], drop["remote_port"]))

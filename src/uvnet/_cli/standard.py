@@ -94,7 +94,7 @@ class StandardOutput:
         self.worker = _Worker("stdout")
 
     async def write(self, chunk: bytes) -> None:
-        """Return when everything has been written.  Raises OSError."""
+        """Return when everything has been written.  Raises OSError, and a plain BrokenPipeError as print() does."""
         await self.worker.call(self._write, chunk)
 
     async def close(self) -> None:
@@ -110,6 +110,8 @@ class StandardOutput:
                 rest = rest[os.write(self.descriptor, rest) :]
             except BlockingIOError:
                 _wait(self.descriptor, select.POLLOUT)
+            except BrokenPipeError:
+                raise
             except OSError as error:
                 raise _named(error, "write", "standard output") from None
 
