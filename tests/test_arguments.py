@@ -35,6 +35,8 @@ BAD_LISTEN: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | N
     ((), {"port": "abc"}, ValueError, "ERR_SOCKET_BAD_PORT"),
     ((), {"port": -1, "path": "/tmp/never"}, ValueError, "ERR_SOCKET_BAD_PORT"),
     (({},), {}, ValueError, "ERR_INVALID_ARG_VALUE"),
+    (({"host": {"port": 3000}},), {}, ValueError, "ERR_INVALID_ARG_VALUE"),
+    (({"backlog": {}},), {}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((), {"host": "127.0.0.1"}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((), {"exclusive": True}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((), {"path": 5}, ValueError, "ERR_INVALID_ARG_VALUE"),

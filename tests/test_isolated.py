@@ -101,6 +101,14 @@ def test_nobody_holds_the_server_and_its_sockets(script: Script) -> None:
     )
 
 
+def test_look_ups_without_descriptors(script: Script) -> None:
+    failed = "OSError 24 EMFILE getaddrinfo"
+    script(
+        "look_up_without_descriptors",
+        prints=["no error no error", failed, failed, "no error no error"],
+    )
+
+
 @pytest.mark.parametrize(("how", "code"), [("the end", 0), ("sys.exit", 3), ("os._exit", 4)])
 def test_the_process_ends_before_any_loop_runs(script: Script, how: str, code: int) -> None:
     script("leave", how, "module", "never run", prints=["leaving in module"], code=code)

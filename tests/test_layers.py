@@ -17,6 +17,7 @@ ORDER = """
     uvnet._uv.table
     uvnet._core
     uvnet._core.counters
+    uvnet._core.descriptors
     uvnet._core.errors
     uvnet._core.ip
     uvnet._core.coverage

@@ -201,22 +201,6 @@ def test_the_host_is_localhost(play: Player, host: str | None) -> None:
     play(scenario)
 
 
-def test_the_address_of_a_server_is_an_option_too_many(play: Player) -> None:
-    """Rule 2.2.9: what counts in it is the port; as keywords the rest would be refused."""
-
-    async def scenario() -> None:
-        server = uvnet.create_server(lambda peer: peer.end("hello")).listen(0, "127.0.0.1")
-        await event(server, "listening")
-        socket = uvnet.connect(port=server.address().port)
-        assert await event(socket, "data") == (b"hello",)
-        await event(socket, "close")
-        with pytest.raises(TypeError, match="address"):
-            uvnet.connect(server.address()._asdict())
-        await close(server)
-
-    play(scenario)
-
-
 def test_connect_goes_through_the_method(play: Player, transport: Transport) -> None:
     """Rule 2.2.1: a subclass may override connect(); a listener given to it is called once."""
 

@@ -81,9 +81,6 @@ typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct 
     X(UVNET_UV_GETADDRINFO, UV_GETADDRINFO, 8)       \
     X(UVNET_UV_READABLE, UV_READABLE, 1)             \
     X(UVNET_UV_EOF, UV_EOF, -4095)                   \
-    X(UVNET_UV_EAI_AGAIN, UV_EAI_AGAIN, -3001)       \
-    X(UVNET_UV_EAI_FAIL, UV_EAI_FAIL, -3004)         \
-    X(UVNET_UV_EAI_MEMORY, UV_EAI_MEMORY, -3006)     \
     X(UVNET_UV_EAI_NODATA, UV_EAI_NODATA, -3007)     \
     X(UVNET_UV_EAI_NONAME, UV_EAI_NONAME, -3008)
 

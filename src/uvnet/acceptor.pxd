@@ -12,6 +12,7 @@ cdef class Acceptor(SocketParent):
     cdef BlockList _block_list
     cdef Arrivals _arrivals              # for who takes connections by `async for`; None until first used
     cdef object _out_of_descriptors      # None until it happens
+    cdef object _accept_failures         # as well
     cdef Py_ssize_t _high_water_mark     # -1: the default
     cdef Py_ssize_t _max_buffered        # as of its sockets
     cdef unsigned int _keep_alive_delay
@@ -37,5 +38,6 @@ cdef class Acceptor(SocketParent):
     cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1
     cdef int _start(self, Socket socket) except -1
     cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
+    cdef int _accept_failed(self, int status) except -1
     cdef int _emit_error(self, object error) except -1
     cdef int _failed_for(self, object error, Socket connection) except -1

@@ -33,7 +33,7 @@ from uvnet.socket_parent cimport SocketParent
 
 from uvnet._core.alive import forget_unheard, keep_unheard
 from uvnet._core.tick import next_tick_on
-from uvnet.drops import OutOfDescriptors, describe_drop
+from uvnet.drops import OncePerSecond, OutOfDescriptors, describe_drop
 from uvnet.errors import invalid_callback, invalid_type, out_of_range
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -197,8 +197,7 @@ cdef class Acceptor(SocketParent):
         if status < 0:
             client.close()
             close_descriptor(descriptor)
-            self._emit_error(system_error(status, "accept"))
-            return 0
+            return self._accept_failed(status)
         socket = new_accepted_socket(self.record, client, self, remote)
         self._filter.connections += 1
         socket._counted = True
@@ -242,6 +241,16 @@ cdef class Acceptor(SocketParent):
             self.emit1("drop", describe_drop(
                 _REASONS[reason], name_of(descriptor), format_sockaddr(<const sockaddr *>remote)
             ))
+        return 0
+
+    cdef int _accept_failed(self, int status) except -1:
+        cdef int count
+        if self._accept_failures is None:
+            self._accept_failures = OncePerSecond()
+        count = self._accept_failures.count()
+        if count:
+            detail = f"({count} times since this was last told)" if count > 1 else None
+            self._emit_error(system_error(status, "accept", None, None, False, None, None, detail))
         return 0
 
     cdef int _connection_gone(self) except -1:
@@ -351,7 +360,7 @@ cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remot
 cdef int _on_trouble(object owner, int status) except -1:
     cdef Acceptor self = <Acceptor>owner
     try:
-        self._emit_error(system_error(status, "accept"))
+        self._accept_failed(status)
     except BaseException as error:
         self._failed(error)
     return 0

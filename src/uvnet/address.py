@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-__all__ = ["Address", "PeerCredentials", "bracketed"]
+__all__ = ["Address", "Host", "PeerCredentials", "bracketed"]
+
+# What is taken as a host: a name, or an IP address as text or as an object.
+Host = str | IPv4Address | IPv6Address
 
 
 class Address(NamedTuple):

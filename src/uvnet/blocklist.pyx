@@ -11,7 +11,7 @@ from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from uvnet._core.coverage cimport coverage_change, coverage_clear, coverage_has, coverage_reserve
-from uvnet._core.ip cimport Key, key_before, key_is_mapped, key_of
+from uvnet._core.ip cimport Key, format_key, key_before, key_is_mapped, key_of
 from uvnet._core.rules cimport (
     RULE_SUBNET,
     Rule,
@@ -35,7 +35,7 @@ from uvnet.block_rule cimport (
 )
 from uvnet.socket_address cimport key_of_object, key_of_text
 
-from uvnet.errors import cannot_pickle, invalid_type
+from uvnet.errors import cannot_pickle, invalid_type, invalid_value
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_init(pthread_mutex_t *mutex, const void *attributes)
@@ -44,6 +44,7 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_destroy(pthread_mutex_t *mutex)
 
 cdef enum:
+    LOOPBACK = 0x7f000001    # 127.0.0.1
     RULES_SHOWN = 100        # by repr()
 
 
@@ -233,8 +234,9 @@ cdef class BlockList:
     def from_json(self, rules):
         """Add rules as `rules` writes them: a list of str, or such a list as JSON text.
 
-        They are added in their order.  What is no rule is ignored.  Raises NetTypeError for other types and
-        ValueError for text that is not JSON.  Node: "blockList.fromJSON(value)".
+        They are added in their order.  Raises NetTypeError for other types, ValueError for text that is not JSON,
+        and NetValueError (ERR_INVALID_ARG_VALUE) that names the first text that is no rule; a call that raises
+        adds nothing.  Node: "blockList.fromJSON(value)".
         """
         cdef Rule rule
         if isinstance(rules, str):
@@ -244,9 +246,12 @@ cdef class BlockList:
         for text in rules:
             if not isinstance(text, str):
                 raise invalid_type("rules", "a list of str, or JSON text of one", rules)
+        for index, text in enumerate(rules):
+            if not read_text(text, &rule):
+                raise invalid_value(f"rules[{index}]", text, "is no rule of a block list")
         for text in rules:
-            if read_text(text, &rule):
-                self._add(&rule)
+            read_text(text, &rule)
+            self._add(&rule)
 
     @staticmethod
     def is_block_list(value):
@@ -362,3 +367,27 @@ def check_block_list(value):
     if value is not None and not isinstance(value, BlockList):
         raise invalid_type("options.block_list", "a BlockList", value)
     return value
+
+
+def blocked_address(BlockList block_list not None, str address not None, str local_address=None):
+    """The blocked address (str) that a socket bound to `local_address` would reach at `address`, or None.
+
+    The unspecified address (0.0.0.0 or ::) stands for this host: Linux connects to the address that the socket is
+    bound to where both are IPv4, and otherwise to loopback.
+    """
+    cdef Key key, local
+    cdef int family = key_of_text(address, &key)
+    cdef bint from_ipv4
+    if family == 0 or block_list._has(family, key):
+        return address
+    from_ipv4 = local_address is not None and key_of_text(local_address, &local) and key_is_mapped(local)
+    if key_is_mapped(key) and <uint32_t>key.low == 0:
+        if from_ipv4 and <uint32_t>local.low:
+            key = local
+        else:
+            key.low |= LOOPBACK
+    elif key.high == 0 and key.low == 0:
+        key.low = <uint64_t>0xffff << 32 | LOOPBACK if from_ipv4 else 1
+    else:
+        return None
+    return format_key(family, key) if block_list._has(family, key) else None

@@ -16,6 +16,7 @@ from uvnet.socket import Socket
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from uvnet.address import Address, Host
     from uvnet.keywords import ConnectKeywords, ServerKeywords
 
 __all__ = [
@@ -53,7 +54,7 @@ def create_server(
 @overload
 def connect(
     port: int | str,
-    host: str | None,
+    host: Host | None,
     listener: Callable[[], object] | None = None,
     /,
     **keywords: Unpack[ConnectKeywords],
@@ -67,7 +68,7 @@ def connect(
 ) -> Socket: ...
 @overload
 def connect(
-    options: ConnectKeywords,
+    options: ConnectKeywords | Address,
     listener: Callable[[], object] | None = None,
     /,
     **keywords: Unpack[ConnectKeywords],
@@ -94,7 +95,7 @@ create_connection = connect
 @overload
 async def open_connection(
     port: int | str,
-    host: str | None,
+    host: Host | None,
     listener: Callable[[], object] | None = None,
     /,
     **keywords: Unpack[ConnectKeywords],
@@ -108,7 +109,7 @@ async def open_connection(
 ) -> Socket: ...
 @overload
 async def open_connection(
-    options: ConnectKeywords,
+    options: ConnectKeywords | Address,
     listener: Callable[[], object] | None = None,
     /,
     **keywords: Unpack[ConnectKeywords],

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket as _socket
+from collections.abc import Mapping
 from typing import Any
 
 from uvnet._core.errors import system_error
 from uvnet._core.lookup import look_up
 from uvnet.errors import NetRuntimeError, invalid_family, invalid_ip, ip_blocked
-from uvnet.ip import is_ip
+from uvnet.ip import is_ip, text_of
 from uvnet.options import ConnectOptions, is_async_callable
 
 __all__ = ["Connector", "defaults"]
@@ -87,7 +88,7 @@ class Connector:
         if options.lookup is None:
             try:
                 self.lookup_request = look_up(
-                    self.socket._record, options.host, options.family, hints, self._looked_up
+                    socket._record, socket, options.host, options.family, hints, self._looked_up
                 )
             except OSError as error:
                 self.socket._next_tick(self._looked_up, error, None)
@@ -118,15 +119,14 @@ class Connector:
         self, error: BaseException | None, answer: Any = None, family: Any = None
     ) -> None:
         """The callback of a look-up of the user's: one address, or a list of them."""
-        if error is not None:
-            self._looked_up(error, None)
-        elif isinstance(answer, str) or answer is None:
-            if family is None and answer is not None:
-                family = is_ip(answer)
-            self._looked_up(None, [(answer, family)])
-        else:
-            answers = answer if isinstance(answer, list | tuple) else [answer]
-            self._looked_up(None, [_address_and_family(item) for item in answers])
+        addresses = None
+        if error is None:
+            try:
+                addresses = _addresses(answer, family)
+            except Exception as problem:
+                # Of an object of the user's own.
+                error = problem
+        self._looked_up(error, addresses)
 
     def _looked_up(
         self, error: BaseException | None, addresses: list[tuple[Any, Any]] | None
@@ -150,11 +150,11 @@ class Connector:
             if self.cancelled:
                 return
         socket._touch_idle()
-        usable = [pair for pair in addresses if is_ip(pair[0]) and pair[1] in (4, 6)]
+        usable = [pair for pair in addresses if _is_address(pair[0]) and pair[1] in (4, 6)]
         usable = list(dict.fromkeys(usable))
         if not usable:
             address, family = addresses[0]
-            if not is_ip(address):
+            if not _is_address(address):
                 problem: Exception = invalid_ip(address)
             else:
                 problem = invalid_family(family, options.host, options.port)
@@ -198,9 +198,10 @@ class Connector:
 
     def _attempt(self, address: str, family: int) -> None:
         options, socket = self.options, self.socket
-        if socket._is_blocked(address):
+        blocked = socket._blocked(address, options.local_address)
+        if blocked is not None:
             self._stop_timer()
-            self._attempt_failed(ip_blocked(address))
+            self._attempt_failed(ip_blocked(blocked))
             return
         if options.local_address or options.local_port:
             local = options.local_address or ("::" if family == 6 else "0.0.0.0")
@@ -259,12 +260,29 @@ class Connector:
             self.timer = None
 
 
+def _addresses(answer: Any, family: Any) -> list[tuple[Any, Any]]:
+    """The addresses of an answer, each with its family; `family` is that of a single address."""
+    if isinstance(answer, list | tuple):
+        return [_address_and_family(item) for item in answer]
+    if family is None or isinstance(answer, Mapping):
+        return [_address_and_family(answer)]
+    return [_address_and_family((answer, family))]
+
+
 def _address_and_family(item: Any) -> tuple[Any, Any]:
-    if isinstance(item, dict):
-        return item.get("address"), item.get("family")
-    if isinstance(item, tuple | list) and len(item) == 2:
-        return item[0], item[1]
-    return item, is_ip(item) if isinstance(item, str) else 0
+    """One address of an answer: itself, a pair with its family, or a mapping of both."""
+    if isinstance(item, Mapping):
+        address, family = item.get("address"), item.get("family")
+    elif isinstance(item, tuple | list) and len(item) == 2:
+        address, family = item
+    else:
+        address, family = item, is_ip(item) or None
+    text = text_of(address)
+    return address if text is None else text, family
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and is_ip(value) != 0
 
 
 def _alternate(addresses: list[tuple[str, int]]) -> list[tuple[str, int]]:

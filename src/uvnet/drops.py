@@ -1,4 +1,4 @@
-"""Telling of connections that were closed at once: the argument of 'drop', and a warning in the log.
+"""Telling of connections that were closed at once or could not be accepted: the argument of 'drop', and how often.
 
 Node: "Event: 'drop'"; rule 1.8.2.
 """
@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any
 
-__all__ = ["OutOfDescriptors", "describe_drop"]
+__all__ = ["OncePerSecond", "OutOfDescriptors", "describe_drop"]
 
 _log = logging.getLogger("uvnet")
 
@@ -25,22 +25,36 @@ def describe_drop(reason: str, local: Name | None, remote: Name | None) -> dict[
     return described
 
 
-class OutOfDescriptors:
-    """Counts connections that were closed for lack of descriptors, and says so once a second at most."""
+class OncePerSecond:
+    """Counts what may come in masses, so that it is told of once a second at most."""
 
     def __init__(self) -> None:
-        self.dropped = 0
+        self.untold = 0
         self.silent_until = 0.0
 
-    def count(self, server: object) -> None:
-        self.dropped += 1
+    def count(self) -> int:
+        """Count one more; how many to tell of now, or 0 where it is too early."""
+        self.untold += 1
         now = time.monotonic()
-        if now >= self.silent_until:
+        if now < self.silent_until:
+            return 0
+        self.silent_until = now + 1
+        due, self.untold = self.untold, 0
+        return due
+
+
+class OutOfDescriptors:
+    """Says in the log how many connections were closed for lack of descriptors."""
+
+    def __init__(self) -> None:
+        self.dropped = OncePerSecond()
+
+    def count(self, server: object) -> None:
+        due = self.dropped.count()
+        if due:
             _log.warning(
                 "out of file descriptors: %d connections to %r closed at once; "
                 "raise the limit (ulimit -n) or set max_connections",
-                self.dropped,
+                due,
                 server,
             )
-            self.dropped = 0
-            self.silent_until = now + 1

@@ -36,6 +36,16 @@ def is_ipv6(value):
     return _family(value) == 6
 
 
+def text_of(value):
+    """The text of a host or an IP address: of a str itself (never a subclass), or of an address of `ipaddress`.
+
+    None for anything else.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    return str(value) if isinstance(value, _ADDRESS_TYPES) else None
+
+
 cdef int _family(object value):
     if isinstance(value, str):
         if not PyUnicode_IS_ASCII(value):

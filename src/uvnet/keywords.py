@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from uvnet.address import Host
     from uvnet.blocklist import BlockList
     from uvnet.server import Server
     from uvnet.socket import Socket
@@ -73,12 +74,13 @@ class UpstreamKeywords(_ConnectionKeywords, total=False):
     Those of connect() that change neither the data nor which connection it is.
     """
 
+    address: Host | None
     auto_select_family: bool | None
     auto_select_family_attempt_timeout: float | None
     family: Literal[0, 4, 6, "IPv4", "IPv6"] | None
     hints: int | None
-    host: str | None
-    local_address: str | None
+    host: Host | None
+    local_address: Host | None
     local_port: int | None
     lookup: Callable[..., Any] | None
     path: str | bytes | os.PathLike[str] | None
@@ -114,7 +116,7 @@ class ListenKeywords(TypedDict, total=False):
     exclusive: bool
     fd: int
     handle: int | socket.socket | Socket | Server
-    host: str | None
+    host: Host | None
     ipv6_only: bool
     path: str | bytes | os.PathLike[str] | None
     port: int | str | None

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from uvnet.errors import NetValueError, invalid_type, invalid_value, out_of_range
 from uvnet.keywords import ListenKeywords, ServerKeywords
-from uvnet.options import check_path, check_port, is_pipe_name, normalize, reject_unknown, to_number
+from uvnet.options import (
+    check_host,
+    check_path,
+    check_port,
+    is_pipe_name,
+    normalize,
+    reject_unknown,
+    to_number,
+)
 
 __all__ = ["ListenOptions", "bound_inode", "open_up", "parse_listen_options", "unlink_if_same"]
 
@@ -47,31 +55,31 @@ def parse_listen_options(
         names = ("backlog",)
     options, callback = normalize("listen", arguments, keywords, names)
     reject_unknown(options, _LISTEN_OPTIONS, "listen()")
+    handle = options.get("handle", options.get("fd"))
+    # Node looks for a port or a path then.
+    useless = "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int) or handle < 0)
+    if useless:
+        handle = None
+    if handle is None and options.get("port") is None and options.get("path") is None:
+        # listen(), listen(None) and listen(callback) mean any free port, but not a mapping or keywords without one.
+        given = bool(options) or bool(arguments and isinstance(arguments[0], Mapping))
+        if given and (useless or "port" not in options):
+            raise _no_port_or_path(options)
     backlog = _check_backlog(options.get("backlog"))
     flags = {
         name: bool(options.get(name, False))
         for name in ("ipv6_only", "reuse_port", "readable_all", "writable_all")
     }
-    handle = options.get("handle", options.get("fd"))
-    if "fd" in options and (isinstance(handle, bool) or not isinstance(handle, int) or handle < 0):
-        # Node looks for a port or a path then.
-        if options.get("port") is None and options.get("path") is None:
-            raise _no_port_or_path(options)
-        handle = None
     if handle is not None:
         handle = _check_handle(handle)
         return ListenOptions(handle, None, 0, None, backlog, **flags), callback
-    host = options.get("host")
-    if host is not None and not isinstance(host, str):
-        raise invalid_type("options.host", "of type str", host)
-    if host is not None and "\0" in host:
-        raise invalid_value("options.host", host, "must not contain a null character")
+    host = check_host(options.get("host"), "options.host")
     if options.get("port") is not None or not (arguments or options):
         port = options.get("port", 0)
         if isinstance(port, bool) or not isinstance(port, int | float | str):
             raise invalid_value("options", {"port": port})
         port = check_port(port, "options.port", "options.port")
-        return ListenOptions(None, None, port, host or None, backlog, **flags), callback
+        return ListenOptions(None, None, port, host, backlog, **flags), callback
     path = options.get("path")
     if path is not None:
         if not is_pipe_name(path) and not isinstance(path, bytes):
@@ -83,14 +91,7 @@ def parse_listen_options(
                 "can not set readable_all or writable_all when path is an abstract unix socket",
             )  # fmt: skip
         return ListenOptions(None, path, 0, None, backlog, **flags), callback
-    if not options:
-        # listen(callback) and listen({}): any free port, as for listen().
-        if arguments and isinstance(arguments[0], Mapping):
-            raise _no_port_or_path(options)
-        return ListenOptions(None, None, 0, None, backlog, **flags), callback
-    if "port" in options:
-        return ListenOptions(None, None, 0, host or None, backlog, **flags), callback
-    raise _no_port_or_path(options)
+    return ListenOptions(None, None, 0, host, backlog, **flags), callback
 
 
 def _no_port_or_path(options: Mapping[str, Any]) -> NetValueError:

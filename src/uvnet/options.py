@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import socket as _socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from uvnet.address import Address
 from uvnet.errors import (
     bad_port,
     invalid_callback,
@@ -22,7 +24,7 @@ from uvnet.errors import (
     out_of_range,
 )
 from uvnet.host_port import port_comes_first
-from uvnet.ip import is_ip
+from uvnet.ip import is_ip, text_of
 from uvnet.keywords import ConnectKeywords, SocketKeywords
 
 __all__ = ["ConnectOptions", "merge_options", "normalize", "parse_connect_options"]
@@ -86,8 +88,8 @@ def normalize(
     options: dict[str, Any] = {}
     if rest:
         first, rest = rest[0], rest[1:]
-        if isinstance(first, Mapping):
-            options.update(first)
+        if isinstance(first, Mapping | Address):
+            options.update(first._asdict() if isinstance(first, Address) else first)
             names = ()
         elif is_pipe_name(first):
             options["path"] = first
@@ -135,6 +137,18 @@ def check_integer(value: Any, name: str, highest: int) -> int:
     if not 0 <= value <= highest:
         raise out_of_range(name, f">= 0 and <= {highest}", value)
     return int(value)
+
+
+def check_host(value: Any, name: str) -> str | None:
+    """A host name, or an address as text or of `ipaddress`; None where there is none.  Raises TypeError or ValueError."""
+    if value is None:
+        return None
+    host = text_of(value)
+    if host is None:
+        raise invalid_type(name, "of type str, IPv4Address or IPv6Address", value)
+    if "\0" in host:
+        raise invalid_value(name, host, "must not contain a null character")
+    return host or None
 
 
 def check_path(value: Any, name: str) -> str:
@@ -214,6 +228,7 @@ class ConnectOptions(NamedTuple):
 
 SOCKET_OPTIONS = frozenset(SocketKeywords.__annotations__)
 CONNECT_OPTIONS = frozenset(ConnectKeywords.__annotations__)
+_HINTS = int(_socket.AI_ADDRCONFIG | _socket.AI_ALL | _socket.AI_V4MAPPED)
 _FAMILIES = {None: 0, 0: 0, 4: 4, 6: 6, "IPv4": 4, "IPv6": 6}
 
 
@@ -234,8 +249,10 @@ def parse_connect_options(
         path = check_path(path, "options.path")
         return ConnectOptions(path, "", 0, 0, 0, None, None, 0, False, 0)
     local_address = options.get("local_address")
-    if local_address is not None and not (isinstance(local_address, str) and is_ip(local_address)):
-        raise invalid_ip(local_address)
+    if local_address is not None:
+        local_address = text_of(local_address)
+        if not is_ip(local_address):
+            raise invalid_ip(options["local_address"])
     local_port = options.get("local_port")
     if local_port is None:
         local_port = 0
@@ -244,13 +261,9 @@ def parse_connect_options(
     elif not 0 <= local_port <= 65535:
         raise bad_port("options.local_port", local_port)
     port = check_port(port, "Port", "options.port")
-    host = options.get("host")
-    if host is None or host == "":
-        host = "localhost"
-    elif not isinstance(host, str):
-        raise invalid_type("options.host", "of type str", host)
-    elif "\0" in host:
-        raise invalid_value("options.host", host, "must not contain a null character")
+    host = check_host(options.get("host"), "options.host")
+    if host is None:
+        host = check_host(options.get("address"), "options.address") or "localhost"
     lookup = options.get("lookup")
     if lookup is not None and not callable(lookup):
         raise invalid_callback(lookup, "options.lookup")
@@ -259,7 +272,7 @@ def parse_connect_options(
         hints = 0
     elif isinstance(hints, bool) or not isinstance(hints, int):
         raise invalid_type("options.hints", "of type int", hints)
-    elif not 0 <= hints <= 0xFFFF:
+    elif hints & ~_HINTS and lookup is None:
         raise invalid_value("options.hints", hints)
     family = options.get("family")
     if isinstance(family, bool) or not isinstance(family, int | str | None):

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from uvnet.address import Address
 from uvnet.connect import connect, create_server
 from uvnet.connecting import defaults
 from uvnet.drops import describe_drop
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from uvnet.address import Host
     from uvnet.keywords import ServerKeywords
 
 __all__ = ["create_proxy"]
@@ -45,7 +47,7 @@ _UPSTREAM_OPTIONS = frozenset(UpstreamKeywords.__annotations__)
 
 
 def create_proxy(
-    upstream: int | str | os.PathLike[str] | tuple[str, int | str] | UpstreamKeywords,
+    upstream: int | str | os.PathLike[str] | tuple[Host, int | str] | Address | UpstreamKeywords,
     *,
     connect_timeout: float = 10,
     idle_timeout: float | None = None,
@@ -56,9 +58,9 @@ def create_proxy(
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 
-    `upstream` is a port, "host:port" ("[::1]:port"), (host, port), the path of a Unix socket ("./name:1" where
-    it looks like the others), or a mapping of options of connect(), without those that would change the data or which
-    connection it is.
+    `upstream` is a port, "host:port" ("[::1]:port"), (host, port), an Address, the path of a Unix socket ("./name:1"
+    where it looks like the others), or a mapping of options of connect(), without those that would change the data or
+    which connection it is.
     Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
 
     connect_timeout: seconds, more than 0, to reach `upstream` and, with accept_proxy_protocol, for the header to
@@ -103,6 +105,8 @@ def _target(upstream: Any) -> dict[str, Any]:
     """The options of connect() for where to go."""
     if isinstance(upstream, Mapping):
         return dict(upstream)
+    if isinstance(upstream, Address):
+        return upstream._asdict()
     if isinstance(upstream, tuple) and len(upstream) == 2:
         return {"host": upstream[0], "port": upstream[1]}
     if isinstance(upstream, int) and not isinstance(upstream, bool):

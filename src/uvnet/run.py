@@ -140,6 +140,6 @@ def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
 def active_handles() -> list[Any]:
     """A list of the servers and sockets that keep uvnet.run() going now, on the current loop.
 
-    This is not in Node.
+    One whose host is being looked up is among them.  This is not in Node.
     """
     return list(alive.active_handles(running_record()))

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
 from uvnet.acceptor import Acceptor
-from uvnet.address import Address
+from uvnet.address import Address, Host
 from uvnet.arrivals import Arrivals
 from uvnet.keywords import Drop, ListenKeywords, ServerKeywords
 from uvnet.socket import Socket
@@ -59,7 +59,7 @@ class Server(Acceptor):
     def listen(
         self,
         port: int | str | None,
-        host: str | None,
+        host: Host | None,
         queue_length: int | None = None,
         listener: _Plain | None = None,
         /,
@@ -69,7 +69,7 @@ class Server(Acceptor):
     def listen(
         self,
         port: int | str | None,
-        host: str | None,
+        host: Host | None,
         listener: _Plain,
         /,
         **keywords: Unpack[ListenKeywords],

@@ -258,7 +258,7 @@ cdef class Server(Acceptor):
             self._answered(token, error, addresses, options)
 
         try:
-            look_up(self.record, options.host, 0, 0, answered)
+            look_up(self.record, self, options.host, 0, 0, answered)
         except OSError as error:
             later(self.record, _run_answer, self, (token, error, None, options), 0)
 

@@ -4,6 +4,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
+from uvnet.address import Address, Host
 from uvnet.duplex import Duplex
 from uvnet.keywords import ConnectKeywords, SocketKeywords
 from uvnet.tunable import Tunable
@@ -86,7 +87,7 @@ class Socket(Tunable):
     def connect(
         self,
         port: int | str,
-        host: str | None,
+        host: Host | None,
         listener: _Plain | None = None,
         /,
         **keywords: Unpack[ConnectKeywords],
@@ -102,7 +103,7 @@ class Socket(Tunable):
     @overload
     def connect(
         self,
-        options: ConnectKeywords,
+        options: ConnectKeywords | Address,
         listener: _Plain | None = None,
         /,
         **keywords: Unpack[ConnectKeywords],

@@ -25,7 +25,7 @@ from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.tunable cimport Tunable
 
 from uvnet.address import bracketed
-from uvnet.blocklist import check_block_list
+from uvnet.blocklist import blocked_address, check_block_list
 from uvnet.connecting import Connector, defaults
 from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed
 from uvnet.ip import is_ip
@@ -107,12 +107,15 @@ cdef class Socket(Tunable):
 
     def connect(self, *arguments, **keywords):
         """Connect; returns the socket.  Forms: connect(port[, host][, listener]), connect(path[, listener]),
-        connect(mapping[, listener]), connect(port=..., host=..., ...).
+        connect(mapping[, listener]), connect(address[, listener]), connect(port=..., host=..., ...).
 
-        Options: port, host ("localhost"), path, local_address, local_port, family (0, 4, 6), hints,
-        lookup, auto_select_family (True), auto_select_family_attempt_timeout (seconds, 0.25), timeout
-        (seconds), no_delay, keep_alive, keep_alive_initial_delay (seconds).  The listener is called once
-        at 'connect'.  A path that looks like an address is refused: "./127.0.0.1" means a file of that name.
+        Options: port, host ("localhost"), path, local_address, local_port, family (0, 4, 6), hints (of
+        socket.AI_ADDRCONFIG, AI_V4MAPPED, AI_ALL), lookup, auto_select_family (True),
+        auto_select_family_attempt_timeout (seconds, 0.25), timeout (seconds), no_delay, keep_alive,
+        keep_alive_initial_delay (seconds).  `host` and `local_address` are str, IPv4Address or IPv6Address.  Without
+        a host, `address` is one: so what the address() of a server returns, or a mapping of it, is taken too.
+        The listener is called once at 'connect'.  A path that looks like an address is refused: "./127.0.0.1" means
+        a file of that name.
         Raises TypeError or ValueError for bad arguments, OSError (EALREADY, EISCONN) while connecting or
         connected; then nothing has changed.  Every other failure is an 'error' event.
         Node: "socket.connect()".
@@ -189,8 +192,8 @@ cdef class Socket(Tunable):
         except BaseException as error:
             self._failed(error)
 
-    def _is_blocked(self, str address):
-        return self._block_list is not None and address in self._block_list
+    def _blocked(self, address, local_address):
+        return None if self._block_list is None else blocked_address(self._block_list, address, local_address)
 
     def _touch_idle(self):
         self._touch()

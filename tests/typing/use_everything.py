@@ -19,6 +19,7 @@ from typing import Any, Literal
 from typing_extensions import assert_type
 
 import uvnet
+from uvnet.address import Host
 from uvnet.keywords import (
     ConnectKeywords,
     Drop,
@@ -107,6 +108,7 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
     server.listen(8124, "localhost")
     server.listen(8124, None, 511)
     server.listen(8124, "localhost", nothing)
+    server.listen(0, ipaddress.IPv4Address("127.0.0.1"))
     server.listen(8124, "localhost", 511)
     server.listen(8124, "localhost", 511, nothing)
     server.listen(8124, backlog=10, callback=nothing)
@@ -202,6 +204,11 @@ def connecting() -> None:
     uvnet.connect(**options)
     uvnet.connect(port=80, host="localhost", allow_half_open=True, callback=nothing)
     uvnet.connect(path="/tmp/echo.sock")
+    host: Host = ipaddress.IPv4Address("127.0.0.1")
+    uvnet.connect(8124, host)
+    uvnet.connect(port=8124, host=host, local_address=host)
+    uvnet.connect(uvnet.Address("127.0.0.1", "IPv4", 8124), nothing)
+    uvnet.connect(address="127.0.0.1", port=8124)
     uvnet.create_connection(8124, "localhost", nothing)
 
     socket = uvnet.Socket()
@@ -404,6 +411,8 @@ def proxies() -> None:
     uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
     uvnet.create_proxy(pathlib.Path("/tmp/echo.sock"), high_water_mark=1024, idle_timeout=None)
     uvnet.create_proxy({"port": 8124}, max_connections=100)
+    uvnet.create_proxy((ipaddress.IPv6Address("::1"), 8124))
+    uvnet.create_proxy(uvnet.Address("::1", "IPv6", 8124))
     options: UpstreamKeywords = {"host": "localhost", "port": 8124, "local_address": "127.0.0.1", "no_delay": False}
     uvnet.create_proxy(options)
 

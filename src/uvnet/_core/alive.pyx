@@ -12,6 +12,8 @@ from uvnet._core.record cimport LoopRecord
 from uvnet._core.tick cimport report, report_unheard
 from uvnet._uv.table cimport uv
 
+from uvnet._core.lookup import lookup_owners
+
 cdef enum Rest:
     NOTHING_LEFT
     NOT_YET_KNOWN            # another turn of the loop tells
@@ -43,7 +45,7 @@ cdef Rest _what_is_left(LoopRecord record) except *:
     cdef int milliseconds
     if record.tick_count:
         return NOT_YET_KNOWN
-    if record.pending_requests:
+    if record.lookups:
         return GOES_ON
     handle = first_alive(record)
     if handle is not None:
@@ -115,10 +117,10 @@ cdef int _tell_of(LoopRecord record, tuple unheard) except -1:
 
 
 def active_handles(LoopRecord record not None):
-    """The owners (Socket, Server) of the handles that keep run() going now."""
+    """The owners (Socket, Server) of the handles and look-ups that keep run() going now, each once."""
     cdef Handle handle
-    cdef list owners = []
+    cdef list owners = lookup_owners(record)
     for handle in open_handles(record):
         if handle.keeps_alive() and handle.owner is not None:
             owners.append(handle.owner)
-    return owners
+    return list({id(owner): owner for owner in owners}.values())

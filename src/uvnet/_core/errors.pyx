@@ -4,15 +4,9 @@ The one place that turns a negative libuv result into an exception; it returns t
 caller chooses between raising it and handing it to a callback.
 """
 
-from uvnet._uv.table cimport (
-    UVNET_UV_EAI_FAIL,
-    UVNET_UV_EAI_AGAIN,
-    UVNET_UV_EAI_MEMORY,
-    UVNET_UV_EAI_NODATA,
-    UVNET_UV_EAI_NONAME,
-    UVNET_UV_EOF,
-    uv,
-)
+from libc.errno cimport EINVAL, ENOMEM
+
+from uvnet._uv.table cimport UVNET_UV_EAI_NODATA, UVNET_UV_EAI_NONAME, UVNET_UV_EOF, uv
 
 import socket
 
@@ -69,23 +63,24 @@ cpdef object system_error(int code, str syscall, object address=None, object por
 
 
 cpdef object lookup_error(int code, object hostname):
-    """The socket.gaierror for a failed name look-up; `code` is "ENOTFOUND" where the name does not exist.
+    """The exception for a failed name look-up; `code` is "ENOTFOUND" where the name does not exist.
 
-    Its errno is the socket.EAI_* value that Python users compare with.
+    It is a socket.gaierror whose errno is the socket.EAI_* value that Python users compare with.  As from
+    socket.getaddrinfo(), a failure of the system's, such as having no descriptors, is another OSError with its errno.
     """
-    cdef int python_code
-    cdef str name
+    cdef str name = error_name(code)
+    cdef object number = None
+    if name.startswith("EAI_"):
+        number = getattr(socket, name, socket.EAI_FAIL)
+    elif code == -EINVAL:
+        # libuv: the name is too long, or no text.
+        number = socket.EAI_NONAME
+    elif code == -ENOMEM:
+        number = socket.EAI_MEMORY
     if code == UVNET_UV_EAI_NONAME or code == UVNET_UV_EAI_NODATA:
-        name, python_code = "ENOTFOUND", socket.EAI_NONAME
-    elif code == UVNET_UV_EAI_AGAIN:
-        name, python_code = "EAI_AGAIN", socket.EAI_AGAIN
-    elif code == UVNET_UV_EAI_FAIL:
-        name, python_code = "EAI_FAIL", socket.EAI_FAIL
-    elif code == UVNET_UV_EAI_MEMORY:
-        name, python_code = "EAI_MEMORY", socket.EAI_MEMORY
-    else:
-        name, python_code = error_name(code), code
-    error = socket.gaierror(python_code, f"getaddrinfo {name} {hostname}")
+        name = "ENOTFOUND"
+    message = f"getaddrinfo {name} {hostname}"
+    error = OSError(-code, message) if number is None else socket.gaierror(number, message)
     error.code = name
     error.syscall = "getaddrinfo"
     error.hostname = hostname

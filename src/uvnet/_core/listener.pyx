@@ -5,8 +5,9 @@ other end's address comes with it, and running out of descriptors is ours to dea
 connections without telling anybody, and libuv 1.52.1 stops accepting for ever after one failed uv_accept().)
 """
 
-from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, errno
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPROTO, errno
 
+from uvnet._core.descriptors cimport close_descriptor, open_spare
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
 from uvnet._core.record cimport LoopRecord
@@ -33,14 +34,8 @@ cdef extern from "<sys/socket.h>" nogil:
         return accepted;
     #endif
     }
-    static int uvnet_open_reserve(void)
-    {
-        return open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
     """
     int accept "uvnet_accept" (int descriptor, sockaddr *remote, socklen_t *length)
-    int open_reserve "uvnet_open_reserve" ()
-    int close(int descriptor)
     int listen(int descriptor, int backlog)
 
 cdef enum:
@@ -65,7 +60,7 @@ cdef class Listener(Handle):
         if self.state != HANDLE_OPEN or self.held:
             return 0
         if self.reserve < 0:
-            self.reserve = open_reserve()
+            self.reserve = open_spare()
         return uv.poll_start(self.uv_poll(), UVNET_UV_READABLE, _on_poll)
 
     cdef int pause(self) except -1:
@@ -94,9 +89,9 @@ cdef class Listener(Handle):
         Handle.close(self)
         # libuv: a poll handle that was closed does not look at its descriptor any more.
         if self.descriptor >= 0:
-            close(self.descriptor)
+            close_descriptor(self.descriptor)
         if self.reserve >= 0:
-            close(self.reserve)
+            close_descriptor(self.reserve)
             self.reserve = -1
         if self.timer is not None:
             self.timer.owner = None
@@ -115,7 +110,7 @@ cdef class Listener(Handle):
         cdef int descriptor
         if self.reserve < 0:
             return 0
-        close(self.reserve)
+        close_descriptor(self.reserve)
         self.reserve = -1
         descriptor = accept(self.descriptor, <sockaddr *>&remote, &length)
         try:
@@ -123,7 +118,7 @@ cdef class Listener(Handle):
                 self.dropped(descriptor, &remote, FILE_DESCRIPTORS)
         finally:
             if self.state == HANDLE_OPEN:
-                self.reserve = open_reserve()
+                self.reserve = open_spare()
         return 0
 
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
@@ -132,7 +127,7 @@ cdef class Listener(Handle):
             if self.filter.tells_drops or reason == FILE_DESCRIPTORS:
                 self.events.on_dropped(self.owner, descriptor, remote, reason)
         finally:
-            close(descriptor)
+            close_descriptor(descriptor)
         return 0
 
 
@@ -215,7 +210,8 @@ cdef bint _accept_one(Listener self) except -1:
     status = -errno
     if status == -EAGAIN:
         return False
-    if status == -EINTR or status == -ECONNABORTED:
+    if status == -EINTR or status == -ECONNABORTED or status == -EPROTO:
+        # The last two: a connection that was over before it was accepted.
         return True
     if status == -EMFILE or status == -ENFILE:
         # Some may be free soon: whoever waits has waited for that before it is dropped.

@@ -4,5 +4,6 @@ from uvnet._uv.table cimport uv_getaddrinfo_t
 cdef class Lookup:
     cdef LoopRecord record
     cdef uv_getaddrinfo_t *uv_request
+    cdef object owner            # whom active_handles() shows
     cdef object hostname
     cdef object callback

@@ -11,8 +11,10 @@ class Lookup:
 
 def look_up(
     record: LoopRecord,
+    owner: object,
     hostname: str,
     family: int,
     hints: int,
     callback: Callable[[Any, Any], object],
 ) -> Lookup: ...
+def lookup_owners(record: LoopRecord) -> list[Any]: ...

@@ -1,15 +1,24 @@
 """Name look-ups in libuv's thread pool."""
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport EMFILE, ENFILE, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from uvnet._core.counters cimport counters
+from uvnet._core.descriptors cimport close_descriptor, open_spare
 from uvnet._core.errors cimport lookup_error
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport format_sockaddr
 from uvnet._core.tick cimport enter, leave, report
-from uvnet._uv.table cimport UVNET_UV_GETADDRINFO, addrinfo, uv, uv_getaddrinfo_t, uv_req_t
+from uvnet._uv.table cimport (
+    UVNET_UV_EAI_NONAME,
+    UVNET_UV_GETADDRINFO,
+    addrinfo,
+    uv,
+    uv_getaddrinfo_t,
+    uv_req_t,
+)
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -28,12 +37,12 @@ cdef class Lookup:
             uv.cancel(<uv_req_t *>self.uv_request)
 
 
-def look_up(LoopRecord record not None, str hostname not None, int family, int hints, callback):
-    """Resolve `hostname`; callback(error, addresses) follows from the loop.
+def look_up(LoopRecord record not None, owner, str hostname not None, int family, int hints, callback):
+    """Resolve `hostname` for `owner` (a Socket or Server); callback(error, addresses) follows from the loop.
 
     `family` is 4, 6 or 0 for both, `hints` are socket.AI_* flags.  `addresses` is a list of (address, 4 or 6)
-    in the resolver's order, never empty, and None where there is an error (a socket.gaierror).
-    Raises socket.gaierror for a name that cannot be encoded.
+    in the resolver's order, never empty, and None where there is an error, see lookup_error().
+    Raises the error of a name that cannot be looked up at all.
     """
     cdef Lookup self = Lookup.__new__(Lookup)
     cdef addrinfo wanted
@@ -43,12 +52,13 @@ def look_up(LoopRecord record not None, str hostname not None, int family, int h
     try:
         name = hostname.encode("ascii") if hostname.isascii() else hostname.encode("idna")
     except UnicodeError:
-        raise lookup_error(-3008, hostname) from None
+        raise lookup_error(UVNET_UV_EAI_NONAME, hostname) from None
     memset(&wanted, 0, sizeof(wanted))
     wanted.ai_family = AF_INET if family == 4 else AF_INET6 if family == 6 else AF_UNSPEC
     wanted.ai_socktype = SOCK_STREAM
     wanted.ai_flags = hints
     self.record = record
+    self.owner = owner
     self.hostname = hostname
     self.callback = callback
     self.uv_request = <uv_getaddrinfo_t *>malloc(uv.req_size(UVNET_UV_GETADDRINFO))
@@ -61,9 +71,26 @@ def look_up(LoopRecord record not None, str hostname not None, int family, int h
         self.uv_request = NULL
         raise lookup_error(status, hostname)
     counters.requests += 1
-    record.pending_requests += 1
+    record.lookups.add(self)
     Py_INCREF(self)
     return self
+
+
+def lookup_owners(LoopRecord record not None):
+    """The owners of the look-ups under way."""
+    return [(<Lookup>lookup).owner for lookup in record.lookups]
+
+
+cdef int _failure(int status) noexcept:
+    """What a failed look-up is told as.
+
+    Without descriptors to read /etc/hosts or to ask a server with, the resolver has any error.
+    """
+    cdef int descriptor = open_spare()
+    if descriptor < 0:
+        return -errno if errno == EMFILE or errno == ENFILE else status
+    close_descriptor(descriptor)
+    return status
 
 
 cdef list _addresses(addrinfo *entry):
@@ -83,7 +110,7 @@ cdef void _on_addresses(uv_getaddrinfo_t *request, int status, addrinfo *result)
     self.callback = None
     self.uv_request = NULL
     counters.requests -= 1
-    record.pending_requests -= 1
+    record.lookups.discard(self)
     try:
         if not record.closed:
             enter(record)
@@ -92,7 +119,7 @@ cdef void _on_addresses(uv_getaddrinfo_t *request, int status, addrinfo *result)
                 if found:
                     callback(None, found)
                 else:
-                    callback(lookup_error(status or -3008, self.hostname), None)
+                    callback(lookup_error(_failure(status or UVNET_UV_EAI_NONAME), self.hostname), None)
             except BaseException as error:
                 report(record, error, "exception in a look-up callback", None)
             leave(record)

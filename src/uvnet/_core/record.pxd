@@ -55,7 +55,7 @@ cdef class LoopRecord:
     cdef size_t tick_capacity
 
     cdef void *first_handle              # HandleBlock list, see handle.pyx
-    cdef Py_ssize_t pending_requests     # look-ups under way: they keep run() going, like handles
+    cdef set lookups                     # Lookups under way: they keep run() going, like handles
     cdef void *first_gathering           # Writer list, see writer.pyx
 
     cdef record_hook wake                # makes the loop drain before it next blocks, see prepare.pyx

@@ -18,6 +18,7 @@ cdef class LoopRecord:
     def __init__(self, loop):
         self.uv_loop = loop_pointer(loop)
         self.loop = loop
+        self.lookups = set()
         self.hold.thread_id = PyThread_get_thread_ident()
         self.hold.tick_count = &self.tick_count
         self.hold.first_gathering = &self.first_gathering

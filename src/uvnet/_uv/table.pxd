@@ -75,9 +75,6 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         UVNET_UV_GETADDRINFO
         UVNET_UV_READABLE
         UVNET_UV_EOF
-        UVNET_UV_EAI_AGAIN
-        UVNET_UV_EAI_FAIL
-        UVNET_UV_EAI_MEMORY
         UVNET_UV_EAI_NODATA
         UVNET_UV_EAI_NONAME
 
