@@ -259,3 +259,56 @@ def test_closing_the_server_while_a_header_is_awaited(play: Player, tmp_path: Pa
             await uvnet.once(stage.proxy, "listening")
 
     play(scenario)
+
+
+# === What listeners cannot stop ===
+
+
+@pytest.mark.parametrize("header", [b"", HEADERS["version 1"]], ids=["no header", "a header"])
+@pytest.mark.parametrize("side", ["client", "upstream"])
+@pytest.mark.parametrize("event", ["close", "end", "error"])
+def test_a_listener_that_raises_leaves_no_side_open(
+    play: Player, tmp_path: Path, header: bytes, side: str, event: str
+) -> None:
+    """Who listens first, before the proxy does, keeps it from nothing."""
+
+    async def scenario() -> None:
+        def fail(*_arguments: Any) -> None:
+            raise LookupError
+
+        async with Stage(tmp_path, accept_proxy_protocol=bool(header)) as stage:
+            if side == "client":
+                stage.proxy.prepend_listener("connection", lambda client: client.on(event, fail))
+            else:
+                stage.proxy.on("upstream", lambda _, socket: socket.prepend_listener(event, fail))
+            client = await stage.client()
+            await client.send(header)
+            backend = await stage.accepted()
+            await echo_once(client, backend)
+            if event == "error":
+                (client if side == "client" else backend).reset()
+            else:
+                (client if side == "client" else backend).finish()
+                if event == "close":
+                    (backend if side == "client" else client).finish()
+            await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
+
+    play(scenario)
+    play.expect_report(LookupError)
+
+
+def test_a_proxy_whose_listeners_are_all_removed(play: Player, tmp_path: Path) -> None:
+    """What makes it a proxy is no listener of its."""
+
+    async def scenario() -> None:
+        async with Stage(tmp_path, idle_timeout=0.1) as stage:
+            assert stage.proxy.listener_count("connection") == 1
+            stage.proxy.remove_all_listeners("connection")
+            stage.proxy.on("connection", stage.clients.append)
+            client, backend = await stage.pair()
+            await echo_once(client, backend)
+            assert stage.clients[0].listener_count("close") == 1
+            stage.clients[0].remove_all_listeners("timeout")
+            await asyncio.gather(client.gone(), backend.gone())
+
+    play(scenario)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Player, Transport, event, listen
-from waiting import turns, upcoming
+from waiting import turns, until, upcoming
 
 import uvnet
 
@@ -183,6 +183,31 @@ def test_it_comes_before_close_of_the_last_connection(play: Player, transport: T
         assert watched.seen == [("close",), ("callback", None), "socket"]
 
     play(scenario)
+
+
+@pytest.mark.parametrize("first", ["callback", "listener"])
+def test_the_callback_has_its_place_among_the_listeners(play: Player, first: str) -> None:
+    """Rule 1.9.3: Node adds it as a listener.  Nobody sees it, and a listener that raises does not stop it."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server().listen(0)
+        log: list[str] = []
+
+        def listener() -> None:
+            log.append("listener")
+            raise LookupError
+
+        if first == "listener":
+            server.on("close", listener)
+        server.close(lambda _error: log.append("callback"))
+        if first == "callback":
+            server.on("close", listener)
+        assert server.listener_count("close") == 1
+        await until(lambda: len(log) == 2)
+        assert log[0] == first
+
+    play(scenario)
+    play.expect_report(LookupError)
 
 
 def test_an_error_is_no_close(play: Player) -> None:

@@ -44,7 +44,7 @@ class _Watch:
 
     def start(self) -> None:
         for event, listener in self.listeners.items():
-            self.stream.on(event, listener)
+            self.stream._observe(event, listener)
 
     def look(self) -> None:
         """See what is over already: the stream, or one side of it while the other goes on."""
@@ -56,7 +56,7 @@ class _Watch:
     def stop(self) -> None:
         self.done = None
         for event, listener in self.listeners.items():
-            self.stream.off(event, listener)
+            self.stream._stop_observing(event, listener)
 
     def is_over(self) -> bool:
         return (not self.readable or self.stream.readable_ended) and (
@@ -224,7 +224,7 @@ class _Pipeline:
         for index, watch in enumerate(self.watches):
             watch.start()
             # As long as others are at work, also of a stream that is over.
-            watch.stream.on("error", self.fail)
+            watch.stream._observe("error", self.fail)
             watch.stream._next_tick(self.look, index)
         for source, destination in zip(self.chain, self.chain[1:], strict=False):
             source.pipe(destination)
@@ -232,7 +232,7 @@ class _Pipeline:
     def stop(self) -> None:
         for watch in self.watches:
             watch.stop()
-            watch.stream.off("error", self.fail)
+            watch.stream._stop_observing("error", self.fail)
 
     def look(self, index: int) -> None:
         watch, stream = self.watches[index], self.chain[index]

@@ -64,7 +64,7 @@ cdef class Connection(Duplex):
         elif not isinstance(self._handle, TCP):
             raise invalid_handle_type()
         elif self._connecting:
-            self.once("connect", self.reset_and_destroy)
+            self._observe("connect", self.reset_and_destroy, True)
         else:
             self._flush()
             if self._handle is not None:
@@ -301,7 +301,7 @@ cdef class Connection(Duplex):
 
     cdef int _send(self, WriteRequest request, bint in_call) except -1:
         if self._connecting:
-            self.once("connect", self._send_pending)
+            self._observe("connect", self._send_pending, True)
             return 0
         if self._handle is None:
             request.error = socket_closed()
@@ -321,7 +321,7 @@ cdef class Connection(Duplex):
     cdef int _final(self) except -1:
         cdef int status
         if self._connecting:
-            self.once("connect", self._shut_down)
+            self._observe("connect", self._shut_down, True)
             return 0
         if self._handle is None:
             return self._finalised(None)

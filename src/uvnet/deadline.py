@@ -34,7 +34,7 @@ class _Deadline:
                 self.timer.cancel()
             self.complete(result())
 
-        self.emitter.once("close", closed)
+        self.emitter._observe("close", closed, once=True, first=True)
         end()
         if self.milliseconds == 0:
             self.expired()

@@ -95,7 +95,7 @@ cdef class Duplex(Writable):
         if self._finished:
             self._destroy_stream(None)
         elif not self._destroyed:
-            self.once("finish", self.destroy)
+            self._observe("finish", self.destroy, True)
         return self
 
     @property

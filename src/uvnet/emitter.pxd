@@ -4,8 +4,16 @@ cdef class OnceListener:
     cdef object event
     cdef bint fired
 
+cdef class Observer:
+    cdef object function
+    cdef EventEmitter emitter
+    cdef object event
+    cdef bint once
+    cdef bint told
+
 cdef class EventEmitter:
-    cdef dict _events                    # event -> listener, or a tuple of two or more; None until first used
+    cdef dict _events                    # event -> listener or Observer, or a tuple of several; None until first used
+    cdef Py_ssize_t _observers           # how many of them are observers
     cdef Py_ssize_t _max_listeners       # -1: the default
     cdef dict __dict__                   # users keep their own attributes on their sockets
     cdef object __weakref__
@@ -29,7 +37,12 @@ cdef class EventEmitter:
 
     cdef int _call(self, object listener, object event, tuple arguments) except -1
     cdef int _returned(self, object result, object event, object argument) except -1
+    cdef bint _emit_observed(self, tuple listeners, object event, tuple arguments) except -1
+    cdef list _listeners_among(self, object found)
     cdef _add(self, object event, object listener, bint once, bint first)
+    cdef bint _put(self, object event, object added, bint first) except -1
+    cdef int _take_out(self, object event, tuple present, Py_ssize_t index) except -1
+    cdef int _forget_observer(self, object event, Observer observer) except -1
     cdef bint _remove(self, object event, object listener) except -1
     cdef object _find(self, object event)
     cdef bint _emit_without_listener(self, object event, tuple arguments) except -1

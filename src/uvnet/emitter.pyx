@@ -2,6 +2,9 @@
 
 A listener list is a single function or an immutable tuple, so that emit() needs no copy: adding and removing
 replace it.  Nothing is allocated before the first listener is added.
+
+What uvnet itself waits for is an observer: it has a place among the listeners of an event, so it is told in its turn,
+but it is none of them.  Nobody sees it, nobody can remove it, and no listener that raises keeps it from being told.
 """
 
 import warnings
@@ -60,6 +63,24 @@ cdef class OnceListener:
 
     def __repr__(self):
         return f"<once {self.listener!r}>"
+
+
+@cython.final
+cdef class Observer:
+    """What _observe() adds."""
+
+    def __call__(self, *arguments):
+        if self.once:
+            if self.told:
+                return None
+            self.told = True
+            self.emitter._forget_observer(self.event, self)
+        return self.function(*arguments)
+
+    @property
+    def __wrapped__(self):
+        # As of OnceListener.
+        return self.function
 
 
 cdef class EventEmitter:
@@ -185,23 +206,20 @@ cdef class EventEmitter:
         Node: "emitter.rawListeners(eventName)".
         """
         self._listeners_wanted(event)
-        found = self._find(event)
-        if found is None:
-            return []
-        return list(<tuple>found) if PyTuple_CheckExact(found) else [found]
+        return self._listeners_among(self._find(event))
 
     def listener_count(self, event):
         """How many listeners `event` has.  Node: "emitter.listenerCount(eventName)"."""
         self._listeners_wanted(event)
         found = self._find(event)
-        if found is None:
-            return 0
-        return PyTuple_GET_SIZE(found) if PyTuple_CheckExact(found) else 1
+        return len(self._listeners_among(found))
 
     def event_names(self):
         """A list of the events that have listeners.  Node: "emitter.eventNames()"."""
         self._listeners_wanted(None)
-        return [] if self._events is None else list(self._events)
+        if self._events is None:
+            return []
+        return [event for event, found in self._events.items() if self._listeners_among(found)]
 
     def set_max_listeners(self, count):
         """Warn (MaxListenersExceededWarning) beyond `count` listeners of one event; 0 for no limit.
@@ -223,6 +241,33 @@ cdef class EventEmitter:
     def __reduce__(self):
         # A subclass in Python may know better; without this, the oldest protocols would make an emitter of its class.
         raise cannot_pickle(self)
+
+    # === For uvnet ===
+
+    def _observe(self, event, function, bint once=False, bint first=False):
+        """Have `function` told of `event` at the place where a listener added now would be, or before them all."""
+        cdef Observer observer = Observer.__new__(Observer)
+        observer.function = function
+        observer.emitter = self
+        observer.event = event
+        observer.once = once
+        if self._events is None:
+            self._events = {}
+        self._put(event, observer, first)
+        self._observers += 1
+
+    def _is_heard(self, event):
+        """Whether anybody is told of `event`: a listener, or an observer."""
+        return self._find(event) is not None
+
+    def _stop_observing(self, event, function):
+        """Undo _observe(); nothing happens where that is over already."""
+        found = self._find(event)
+        if found is not None:
+            for candidate in <tuple>found if PyTuple_CheckExact(found) else (found,):
+                if type(candidate) is Observer and (<Observer>candidate).function == function:
+                    self._forget_observer(event, candidate)
+                    return
 
     # === For subclasses ===
 
@@ -248,6 +293,7 @@ cdef class EventEmitter:
         return None
 
     cdef bint has_listeners(self, str event) noexcept:
+        # Observers are not told apart: an 'error' that one of them hears of has been heard.
         return self._events is not None and event in self._events
 
     cdef bint emit0(self, str event) except -1:
@@ -263,7 +309,7 @@ cdef class EventEmitter:
         result = PyObject_CallNoArgs(listener)
         if result is not None:
             self._returned(result, event, None)
-        return True
+        return type(listener) is not Observer
 
     cdef bint emit1(self, str event, object argument) except -1:
         """Emit an event with one argument."""
@@ -278,7 +324,7 @@ cdef class EventEmitter:
         result = PyObject_CallOneArg(listener, argument)
         if result is not None:
             self._returned(result, event, argument)
-        return True
+        return type(listener) is not Observer
 
     cdef bint emit_all(self, object event, tuple arguments) except -1:
         """Emit any event; 'error' without a listener raises."""
@@ -291,7 +337,9 @@ cdef class EventEmitter:
         listeners = <object>found
         if not PyTuple_CheckExact(listeners):
             self._call(listeners, event, arguments)
-            return True
+            return type(listeners) is not Observer
+        if self._observers:
+            return self._emit_observed(<tuple>listeners, event, arguments)
         for index in range(PyTuple_GET_SIZE(listeners)):
             self._call(<object>PyTuple_GET_ITEM(listeners, index), event, arguments)
         return True
@@ -306,6 +354,36 @@ cdef class EventEmitter:
         if result is not None:
             self._returned(result, event, arguments[0] if arguments else None)
         return 0
+
+    cdef bint _emit_observed(self, tuple listeners, object event, tuple arguments) except -1:
+        """Like emit_all(), with observers among the listeners: they are told even where a listener raises."""
+        cdef object failure = None
+        cdef bint observing
+        cdef bint heard = False
+        for listener in listeners:
+            observing = type(listener) is Observer
+            if failure is not None and not observing:
+                continue
+            heard = heard or not observing
+            try:
+                self._call(listener, event, arguments)
+            except BaseException as error:
+                if failure is None:
+                    failure = error
+                else:
+                    self._listener_failed(event, arguments[0] if arguments else None, error)
+        if failure is not None:
+            raise failure
+        return heard
+
+    cdef list _listeners_among(self, object found):
+        """A list of the listeners in what is stored for an event."""
+        if found is None:
+            return []
+        listeners = list(<tuple>found) if PyTuple_CheckExact(found) else [found]
+        if self._observers:
+            return [listener for listener in listeners if type(listener) is not Observer]
+        return listeners
 
     cdef object _find(self, object event):
         """What is stored for `event`; raises TypeError for one that cannot be hashed."""
@@ -352,13 +430,8 @@ cdef class EventEmitter:
             wrapper.emitter = self
             wrapper.event = event
             added = wrapper
-        present = self._events.get(event)
-        if present is None:
-            self._events[event] = added
-        else:
-            old = <tuple>present if PyTuple_CheckExact(present) else (present,)
-            self._events[event] = (added, *old) if first else (*old, added)
-            count = len(old) + 1
+        if self._put(event, added, first):
+            count = len(self._listeners_among(self._events[event]))
             if count == self.get_max_listeners() + 1 and self.get_max_listeners() > 0:
                 warnings.warn(
                     f"possible leak: {count} {event!r} listeners added to {type(self).__name__}; "
@@ -368,6 +441,36 @@ cdef class EventEmitter:
                 )
         self._listener_added(event)
 
+    cdef bint _put(self, object event, object added, bint first) except -1:
+        """Store it with what there is for `event` already; whether there was anything."""
+        present = self._events.get(event)
+        if present is None:
+            self._events[event] = added
+            return False
+        old = <tuple>present if PyTuple_CheckExact(present) else (present,)
+        self._events[event] = (added, *old) if first else (*old, added)
+        return True
+
+    cdef int _take_out(self, object event, tuple present, Py_ssize_t index) except -1:
+        """Store what is left of `present` without one of them."""
+        if len(present) == 1:
+            del self._events[event]
+        elif len(present) == 2:
+            self._events[event] = present[1 - index]
+        else:
+            self._events[event] = present[:index] + present[index + 1:]
+        return 0
+
+    cdef int _forget_observer(self, object event, Observer observer) except -1:
+        cdef Py_ssize_t index
+        present = self._find(event)
+        listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
+        for index in range(len(listeners)):
+            if listeners[index] is observer:
+                self._observers -= 1
+                return self._take_out(event, listeners, index)
+        return 0
+
     cdef bint _remove(self, object event, object listener) except -1:
         cdef Py_ssize_t index
         present = self._find(event)
@@ -376,6 +479,8 @@ cdef class EventEmitter:
         listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
         for index in range(len(listeners) - 1, -1, -1):
             candidate = listeners[index]
+            if type(candidate) is Observer:
+                continue
             if candidate is listener:
                 break
             if isinstance(candidate, OnceListener) and (<OnceListener>candidate).listener == listener:
@@ -385,12 +490,7 @@ cdef class EventEmitter:
                 break
         else:
             return False
-        if len(listeners) == 1:
-            del self._events[event]
-        elif len(listeners) == 2:
-            self._events[event] = listeners[1 - index]
-        else:
-            self._events[event] = listeners[:index] + listeners[index + 1:]
+        self._take_out(event, listeners, index)
         self._listener_removed(event)
         if "removeListener" in self._events:
             original = (<OnceListener>candidate).listener if isinstance(candidate, OnceListener) else candidate

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from uvnet.emitter import EventEmitter
 from uvnet.errors import invalid_type
 
 __all__ = ["Piping", "start_piping", "stop_piping"]
@@ -95,7 +96,7 @@ class Piping:
 
     def on_error(self, error: BaseException) -> None:
         stop_piping(self.source, self.destination)
-        if not self.destination.listener_count("error"):
+        if not _is_heard(self.destination, "error"):
             self.destination.emit("error", error)
 
     def on_close(self, *_arguments: Any) -> None:
@@ -134,3 +135,9 @@ def stop_piping(source: Any, destination: Any) -> None:
         piping.stop()
         if piping.has_events:
             piping.destination.emit("unpipe", source)
+
+
+def _is_heard(emitter: Any, event: str) -> bool:
+    if isinstance(emitter, EventEmitter):
+        return emitter._is_heard(event)
+    return bool(emitter.listener_count(event))

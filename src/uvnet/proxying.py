@@ -97,7 +97,7 @@ def create_proxy(
             target.setdefault(name, accepting[name])
     block_list = accepting.get("block_list")
     proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol, block_list)
-    server.on("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
+    server._observe("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
     return server
 
 
@@ -169,8 +169,8 @@ class _Proxy:
                 return
             if header is not None:
                 client.off("readable", read)
-                client.off("close", closed)
-                client.off("end", ended)
+                client._stop_observing("close", closed)
+                client._stop_observing("end", ended)
                 timer.cancel()
                 client.unshift(received[header.length :])
                 self.pass_on_for(client, header)
@@ -188,9 +188,9 @@ class _Proxy:
             timer.cancel()
 
         timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
-        client.on("error", _ignore)
-        client.on("close", closed)
-        client.on("end", ended)
+        client._observe("error", _ignore)
+        client._observe("close", closed)
+        client._observe("end", ended)
         client.on("readable", read)
 
     def pass_on_for(self, client: Socket, header: ProxyHeader) -> None:
@@ -204,12 +204,15 @@ class _Proxy:
                 client.destroy()
                 self.server.emit("drop", describe_drop("block list", local, remote))
                 return
-        self.pass_on(client)
+        self.connect(client)
 
     def pass_on(self, client: Socket) -> None:
+        """The client is known as it is."""
+        client._observe("error", _ignore)
+        self.connect(client)
+
+    def connect(self, client: Socket) -> None:
         """Connect, and pipe both ways."""
-        if not client.listener_count("error"):
-            client.on("error", _ignore)
         upstream = connect(**self.target)
 
         def timed_out() -> None:
@@ -217,11 +220,12 @@ class _Proxy:
 
         def connected() -> None:
             timer.cancel()
-            upstream.off("error", refused)
-            upstream.on("error", _ignore)
+            upstream._stop_observing("error", refused)
+            upstream._observe("error", _ignore)
             if self.idle_timeout is not None:
                 for socket in (client, upstream):
-                    socket.set_timeout(self.idle_timeout, socket.destroy)
+                    socket.set_timeout(self.idle_timeout)
+                    socket._observe("timeout", socket.destroy)
 
         def refused(error: BaseException) -> None:
             timer.cancel()
@@ -232,10 +236,10 @@ class _Proxy:
             _cut(client, had_error)
 
         timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
-        upstream.on("error", refused)
-        upstream.once("connect", connected)
-        upstream.once("close", closed)
-        client.once("close", lambda had_error: _cut(upstream, had_error))
+        upstream._observe("error", refused)
+        upstream._observe("connect", connected, once=True)
+        upstream._observe("close", closed, once=True)
+        client._observe("close", lambda had_error: _cut(upstream, had_error), once=True)
         if self.send_version is not None:
             upstream.write(build_header(self.send_version, _remote(client), _local(client)))
         self.server.emit("upstream", client, upstream)

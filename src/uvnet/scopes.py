@@ -38,12 +38,12 @@ async def _first(emitter: Any, outcomes: dict[Hashable, Callable[..., Any]]) -> 
 
     listeners = {event: listener(outcome) for event, outcome in outcomes.items()}
     for event, function in listeners.items():
-        emitter.on(event, function)
+        emitter._observe(event, function, first=True)
     try:
         return await future
     finally:
         for event, function in listeners.items():
-            emitter.off(event, function)
+            emitter._stop_observing(event, function)
 
 
 def _nothing(*_arguments: Any) -> None:

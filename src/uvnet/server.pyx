@@ -143,7 +143,7 @@ cdef class Server(Acceptor):
             if not callable(callback):
                 raise invalid_callback(callback)
             error = not_running() if self._listener is None and self._lookup is None else None
-            self.once("close", lambda: callback(error))
+            self._observe("close", lambda: callback(error), True)
         self._stop_listening()
         self._emit_close_if_drained()
         return self
