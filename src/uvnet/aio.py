@@ -227,7 +227,8 @@ class _Pipeline:
             watch.stream._observe("error", self.fail)
             watch.stream._next_tick(self.look, index)
         for source, destination in zip(self.chain, self.chain[1:], strict=False):
-            source.pipe(destination)
+            if not destination.destroyed:
+                source.pipe(destination)
 
     def stop(self) -> None:
         for watch in self.watches:

@@ -38,6 +38,7 @@ cdef class Arrivals:
     def __anext__(self):
         cdef ArrivalAwaitable next_one = ArrivalAwaitable.__new__(ArrivalAwaitable)
         next_one.arrivals = self
+        next_one.record = self.server._usable_record()
         return next_one
 
     def _add(self, Socket socket):
@@ -79,12 +80,18 @@ cdef class ArrivalAwaitable(Awaitable):
     cdef Arrivals arrivals
     cdef bint looked         # after what was due when it began
 
+    cdef int _begin(self) except -1:
+        cdef Arrivals arrivals = self.arrivals
+        self.record.check()
+        if arrivals.taking is not None and arrivals.taking is not self:
+            raise RuntimeError("another coroutine is already waiting for a connection of this server")
+        arrivals.taking = self
+        return 0
+
     cdef bint _advance(self) except -1:
         cdef Arrivals arrivals = self.arrivals
         cdef Socket socket
-        self.record = arrivals.server._usable_record()
-        if arrivals.taking is not None and arrivals.taking is not self:
-            raise RuntimeError("another coroutine is already waiting for a connection of this server")
+        self._begin()
         arrivals.taking = None
         if arrivals.sockets:
             socket = arrivals.sockets.popleft()

@@ -2,6 +2,9 @@
 
 A woken coroutine goes on in the tick queue: after the callback that woke it and before any further I/O, as
 what follows an `await` does in Node.  Through the loop it would have to wait for the next turn.
+
+Neither goes on for ever: after so many awaits that were ready the next one gives way, and where coroutines wake
+each other on ticks they go on through the loop after so many wakings (MOST_AT_ONCE).
 """
 
 cimport cython
@@ -37,7 +40,17 @@ cdef class Waiter:
         if not self.woken:
             self.woken = True
             if self._callback is not None:
-                later(self.record, _call_back, self, None, 0)
+                self._go_on()
+        return 0
+
+    cdef int _go_on(self) except -1:
+        """Call back on a tick, or in the next turn of the loop."""
+        cdef LoopRecord record = self.record
+        if record.wakings < MOST_AT_ONCE or record.closed:
+            record.wakings += 1
+            later(record, _call_back, self, None, 0)
+        else:
+            record.loop.call_soon(_call_back_soon, self)
         return 0
 
     # === For asyncio ===
@@ -49,7 +62,7 @@ cdef class Waiter:
         self._callback = callback
         self._context = context
         if self.woken:
-            later(self.record, _call_back, self, None, 0)
+            self._go_on()
 
     def remove_done_callback(self, callback):
         if self._callback is None or self._callback != callback:
@@ -109,6 +122,12 @@ cdef int _wake(LoopRecord record, object callback, object future) except -1:
     return 0
 
 
+def _call_back_soon(Waiter waiter):
+    waiter.woken = True
+    waiter.record.wakings += 1
+    _call_back(waiter, None, 0)
+
+
 cdef object _done_future(LoopRecord record):
     if record.done_future is None:
         record.done_future = record.loop.create_future()
@@ -130,21 +149,34 @@ cdef class Awaitable:
 
     def __next__(self):
         cdef Waiter waiter = self.waiter
+        cdef bint at_once = False
         if self.over:
             raise RuntimeError("cannot reuse what has been awaited already")
         if waiter is not None:
             if not waiter.woken:
                 raise RuntimeError("another coroutine is awaiting this already")
             self.waiter = None
+        elif self.record.ready_awaits >= MOST_AT_ONCE:
+            self.over = True
+            self._begin()
+            self.over = False
+            # It will have been one.
+            self.record.ready_awaits = 1
+            self.giving_way = True
+            waiter = self._wait()
+            self.record.loop.call_soon(_call_back_soon, waiter)
+            return waiter
+        else:
+            self.record.ready_awaits += 1
+            at_once = True
+        self.giving_way = False
         # In case that it raises.
         self.over = True
         if not self._advance():
             self.over = False
-            waiter = Waiter.__new__(Waiter)
-            waiter.record = self.record
-            waiter._asyncio_future_blocking = True
-            self.waiter = waiter
-            return waiter
+            if at_once:
+                self.record.ready_awaits -= 1
+            return self._wait()
         if self.result is not None:
             stop_with(self.result)
             self.result = None
@@ -174,6 +206,9 @@ cdef class Awaitable:
 
     # === For subclasses ===
 
+    cdef int _begin(self) except -1:
+        return 0
+
     cdef bint _advance(self) except -1:
         return True
 
@@ -182,11 +217,20 @@ cdef class Awaitable:
 
     cdef int wake(self) except -1:
         """Let the coroutine look again."""
-        return self.waiter.wake() if self.waiter is not None else 0
+        return self.waiter.wake() if self.waiter is not None and not self.giving_way else 0
 
     cdef bint is_waiting(self) noexcept:
-        """Whether it waits and has not been woken."""
-        return self.waiter is not None and not self.waiter.woken
+        """Whether it waits for something and has not been woken."""
+        return self.waiter is not None and not self.waiter.woken and not self.giving_way
+
+    # === Private ===
+
+    cdef Waiter _wait(self):
+        cdef Waiter waiter = Waiter.__new__(Waiter)
+        waiter.record = self.record
+        waiter._asyncio_future_blocking = True
+        self.waiter = waiter
+        return waiter
 
 
 @cython.final

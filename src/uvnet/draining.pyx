@@ -2,7 +2,7 @@
 
 cimport cython
 
-from uvnet.awaiting cimport Awaitable
+from uvnet.awaiting cimport MOST_AT_ONCE, Awaitable
 from uvnet.duplex cimport Duplex
 
 from uvnet.awaiting import nothing_to_await
@@ -15,11 +15,15 @@ cdef class Drainer(Awaitable):
 
     cdef Duplex stream
 
+    cdef int _begin(self) except -1:
+        self.record.check()
+        self.stream._awaited = True
+        return 0
+
     cdef bint _advance(self) except -1:
         cdef Duplex stream = self.stream
-        stream.record.check()
+        self._begin()
         self._leave()
-        stream._awaited = True
         if stream._errored is not None:
             # Where it is not destroyed yet, a write has failed and that follows.
             stream._error_heard = True
@@ -49,7 +53,9 @@ def drain(Duplex stream not None):
     """The body of socket.drain()."""
     cdef Drainer self
     stream.record.check()
-    if not stream._need_drain and not stream._destroyed and stream._errored is None:
+    if (not stream._need_drain and not stream._destroyed and stream._errored is None
+            and stream.record.ready_awaits < MOST_AT_ONCE):
+        stream.record.ready_awaits += 1
         stream._awaited = True
         return nothing_to_await
     self = Drainer.__new__(Drainer)

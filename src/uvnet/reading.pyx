@@ -27,18 +27,24 @@ cdef enum:
 cdef class StreamReader(Reader):
     """What reads from a stream."""
 
-    cdef bint _advance(self) except -1:
+    cdef int _begin(self) except -1:
         cdef Readable stream = self.stream
         cdef Reader other = stream._reading
         stream.record.check()
         if other is not None and other is not self:
             raise being_read()
-        stream._reading = None
         if not self.begun:
             self.begun = True
             stream._own_reading()
             stream._awaited = True
             stream._flowing = NOT_FLOWING
+        stream._reading = self
+        return 0
+
+    cdef bint _advance(self) except -1:
+        cdef Readable stream = self.stream
+        self._begin()
+        stream._reading = None
         if self._take():
             return True
         stream._reading = self

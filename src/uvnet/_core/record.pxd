@@ -63,6 +63,8 @@ cdef class LoopRecord:
 
     cdef GilHold hold                    # the GIL over a whole batch of I/O callbacks
     cdef object done_future              # of the loop, made when first needed, see awaiting.pyx
+    cdef int ready_awaits                # that were ready at once since one gave way, see awaiting.pyx
+    cdef int wakings                     # of coroutines that the tick queue has seen to since it was last empty
     cdef readonly object check_handle    # the loop's Check
     cdef readonly object prepare         # the loop's Prepare
     cdef readonly object idle_timers     # the loop's IdleTimers

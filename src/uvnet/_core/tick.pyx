@@ -65,6 +65,7 @@ cdef void drain(LoopRecord record) noexcept:
     while True:
         if record.tick_count == 0:
             if record.first_gathering is NULL:
+                record.wakings = 0
                 return
             record.flush(record)
             continue
@@ -90,6 +91,7 @@ cdef void drop_ticks(LoopRecord record) noexcept:
         record.tick_count -= 1
         Py_DECREF(<object>tick.target)
         Py_DECREF(<object>tick.argument)
+    record.wakings = 0
 
 
 def _raise(error):
