@@ -8,11 +8,15 @@ Switches, by environment variable:
 """
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
+
+sys.path.insert(0, str(Path(__file__).parent / "docs"))
+from stub_docstrings import with_docstrings  # noqa: E402
 
 SOURCE = Path("src")
 SWITCHES = {
@@ -81,10 +85,16 @@ def directives_changed() -> bool:
 
 
 class BuildPython(build_py):
-    """build_py that also removes what an earlier build left of modules that are gone."""
+    """build_py that writes docstrings into stubs, and removes what an earlier build left of modules that are gone."""
 
     def run(self) -> None:
         super().run()
+        stubs = {
+            str(stub.relative_to(SOURCE)): (stub.read_text(), stub.with_suffix(".pyx").read_text())
+            for stub in SOURCE.rglob("*.pyi")
+        }
+        for name, text in with_docstrings(stubs).items():
+            Path(self.build_lib, name).write_text(text)
         wanted = {*self.get_outputs(include_bytecode=False), *self.get_finalized_command("build_ext").get_outputs()}
         for path in Path(self.build_lib).rglob("*"):
             if path.is_file() and str(path) not in wanted:

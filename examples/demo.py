@@ -28,9 +28,7 @@ async def main() -> None:
         path = str(Path(directory, "echo.sock"))
         tcp = await listening(0, "127.0.0.1")
         unix = await listening(path)
-        address = tcp.address()
-        assert isinstance(address, uvnet.Address)
-        port = address.port
+        port = tcp.port
         print(f"echo servers listen on 127.0.0.1:{port} and {unix.address()}")
 
         await talk("uvnet client over TCP", port, "127.0.0.1")
@@ -58,15 +56,14 @@ async def talk(title: str, *where: int | str) -> None:
     """Send each line when the one before has come back."""
     print(f"\n{title}")
     client = uvnet.connect(*where)
-    client.set_encoding("utf8")
     await uvnet.once(client, "connect")
     chunks = aiter(client)
     for line in LINES:
         client.write(f"{line}\n")
-        answer = ""
-        while not answer.endswith("\n"):
+        answer = b""
+        while not answer.endswith(b"\n"):
             answer += await anext(chunks)
-        show(line, answer)
+        show(line, answer.decode())
     client.end()
     async for chunk in chunks:
         raise SystemExit(f"unexpected after the last line: {chunk!r}")

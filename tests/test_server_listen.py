@@ -77,6 +77,35 @@ def test_texts_that_are_paths(
     play(scenario)
 
 
+@pytest.mark.parametrize("host", [None, "127.0.0.1", "localhost"])
+def test_the_port(play: Player, host: str | None) -> None:
+    """Node: server.address().port, where there is one."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server()
+        assert server.port is None
+        server.listen(0, host)
+        if host is not None:
+            # It is looked up first.
+            assert server.port is None
+            await event(server, "listening")
+        assert server.port == server.address().port > 0
+        await close(server)
+        assert server.port is None
+
+    play(scenario)
+
+
+def test_a_unix_socket_has_no_port(play: Player, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = uvnet.create_server().listen(tmp_path / "here")
+        assert server.listening
+        assert server.port is None
+        await close(server)
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("text", ["0", " 0 ", "0x0", "0b0", "0o0", "0.0", "0e5", "-0"])
 def test_texts_that_are_ports(play: Player, text: str) -> None:
     """Rule 1.2.2."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,3 +60,53 @@ def test_a_stub_beside_every_module_that_python_imports() -> None:
 
 def test_typed_marker_is_installed() -> None:
     assert (PACKAGE / "py.typed").is_file()
+
+
+# === Docstrings in stubs, for editors ===
+
+
+def _stubbed() -> Iterator[tuple[str, object, ast.AST]]:
+    """What installed stubs define: its name, what it is at run time, and the first of its definitions."""
+    for path in sorted(PACKAGE.rglob("*.pyi")):
+        module = importlib.import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))
+        stub = ast.parse(path.read_text())
+        yield module.__name__, module, stub
+        yield from _members(module, stub.body)
+
+
+def _members(holder: Any, body: list[ast.stmt]) -> Iterator[tuple[str, object, ast.AST]]:
+    seen = set()
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name not in seen and hasattr(holder, node.name):
+            seen.add(node.name)
+            found = getattr(holder, node.name)
+            yield f"{holder.__name__}.{node.name}", found, node
+            if isinstance(node, ast.ClassDef):
+                yield from _members(found, node.body)
+
+
+def test_stubs_have_the_docstrings_of_the_modules() -> None:
+    count = 0
+    for name, found, node in _stubbed():
+        assert isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module)
+        text = ast.get_docstring(node)
+        count += text is not None
+        if text is None and re.search(r"\.__\w+__$", name):
+            continue  # Python has something to say of those itself
+        of_its_own = vars(found).get("__doc__") if inspect.isclass(found) else found.__doc__
+        assert (text or "") == inspect.cleandoc(of_its_own or ""), name
+    assert count > 200
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_public_member_shows_something(kind: type) -> None:
+    """In the first stub of its bases that has it."""
+    if kind.__module__ == "uvnet.errors" or issubclass(kind, tuple | Warning):
+        return  # written in Python
+    documented = {name.rpartition(".")[2] for name, _, node in _stubbed() if _has_docstring(node)}
+    names = {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
+    assert names - documented == set()
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None

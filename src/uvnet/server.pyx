@@ -215,6 +215,16 @@ cdef class Server(Acceptor):
             raise system_error(-EINVAL, "address")
         return Address._make(name)
 
+    @property
+    def port(self):
+        """The port it listens on (int); None on a Unix socket, and while it does not listen.
+
+        Without a host it is known right after listen(), else from 'listening' on.
+        Raises OSError where the system cannot tell.  Node: "server.address().port".
+        """
+        address = self.address()
+        return address.port if isinstance(address, Address) else None
+
     def __repr__(self):
         if self._listener is None:
             return f"<{type(self).__name__} not listening>"

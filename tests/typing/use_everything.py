@@ -14,7 +14,7 @@ import pathlib
 import socket as plain
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from typing_extensions import assert_type
 
@@ -75,6 +75,8 @@ def servers() -> None:
     assert_type(server.close(), uvnet.Server)
     server.close(done)
     assert_type(server.address(), uvnet.Address | str | None)
+    assert_type(server.port, int | Any)
+    uvnet.connect(server.port, "127.0.0.1")
     assert_type(server.get_connections(lambda error, count: print(count + 1)), uvnet.Server)
     assert_type(server.ref().unref(), uvnet.Server)
     assert_type(server.listening, bool)
@@ -341,8 +343,8 @@ def writing(socket: uvnet.Socket) -> None:
 def reading(socket: uvnet.Socket, file: io.BufferedWriter) -> None:
     assert_type(socket.pause().resume(), uvnet.Socket)
     assert_type(socket.is_paused(), bool)
-    chunk: bytes | None = socket.read()
-    text: str | None = socket.set_encoding().read(10)
+    chunk = assert_type(socket.read(), bytes | None)
+    text = cast("str | None", socket.set_encoding().read(10))
     print(chunk, text)
     assert_type(socket.unshift(b"data"), bool)
     socket.unshift("text", "latin1")
@@ -538,14 +540,14 @@ async def awaiting(server: uvnet.Server, socket: uvnet.Socket) -> None:
 
 
 async def reading_and_writing(socket: uvnet.Socket) -> None:
-    head: bytes = await socket.read_exactly(4)
-    line: bytes = await socket.read_until()
-    text: str = await socket.read_until("\r\n", limit=1024)
+    head = assert_type(await socket.read_exactly(4), bytes)
+    line = assert_type(await socket.read_until(), bytes)
+    text = cast(str, await socket.read_until("\r\n", limit=1024))
     print(head, line, text, await socket.read_until(bytearray(b"\0"), 10))
     assert_type(await socket.drain(), None)
     task = asyncio.create_task(socket.read_exactly(4))
     await asyncio.gather(task, asyncio.create_task(socket.drain()))
-    assert_type(await asyncio.wait_for(socket.read_exactly(4), 1), Any)
+    assert_type(await asyncio.wait_for(socket.read_exactly(4), 1), bytes)
 
 
 async def scopes() -> None:

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import uvnet
-from uvnet._cli.endpoint import describe, endpoint_type
+from uvnet._cli.endpoint import endpoint_type
 from uvnet._cli.program import add_parser, explain, number_type, peer_of, run, say, serve
 from uvnet._cli.traffic import Totals, amount, on_request, seconds_since
+from uvnet.address import bracketed
 
 if TYPE_CHECKING:
     from uvnet.keywords import Drop
@@ -127,6 +128,7 @@ def _follow(client: uvnet.Socket, upstream: uvnet.Socket, target: str) -> None:
 
 def _who(drop: Drop) -> str:
     """The other end of a connection that has no socket."""
-    if "remote_address" not in drop:
+    address, port = drop.get("remote_address"), drop.get("remote_port")
+    if address is None or port is None:
         return "a Unix socket"
-    return describe(uvnet.Address(drop["remote_address"], drop["remote_family"], drop["remote_port"]))
+    return f"{bracketed(address)}:{port}"

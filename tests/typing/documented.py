@@ -1,0 +1,31 @@
+"""The whole programs in README.md and docs/ as files, for a type checker: prints their names.
+
+    mypy --check-untyped-defs $(python tests/typing/documented.py DIRECTORY)
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from document_block import blocks_of  # noqa: E402
+
+
+def main(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.glob("*.py"):
+        old.unlink()
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for block in blocks_of(page.read_text()):
+            if re.search(r"^import uvnet$", block.code, re.MULTILINE) and not block.not_run:
+                file = directory / f"{page.stem.replace('-', '_')}_{block.line}.py"
+                file.write_text(block.code)
+                print(file)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
