@@ -6,6 +6,7 @@ crash, no warning (all of them are errors), no "exception ignored", no "task was
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -126,18 +127,25 @@ def test_os_exit_in_a_listener(script: Script, where: str) -> None:
     script("leave", "os._exit", where, "run", prints=[f"leaving in {where}"], code=4)
 
 
-@pytest.mark.parametrize(
-    ("how", "where"),
-    [
-        ("os._exit", "coroutine"),
-        ("os._exit", "listener"),
-        ("os._exit", "before"),
-        ("sys.exit", "before"),
-    ],
-)
+@pytest.mark.parametrize("where", ["coroutine", "listener", "before"])
+@pytest.mark.parametrize("how", ["os._exit", "sys.exit"])
 def test_a_forked_child_ends(script: Script, how: str, where: str) -> None:
     both = ["b'still there'"] * 2 + ["b'and accepts'"] * 2 + ["False"] * 2
     script("fork", how, where, prints=["child: 5", "file: True", *both, "left: nothing"])
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        *itertools.product(("use", "collect", "run"), ("coroutine", "listener", "thread", "before")),
+        # A loop that runs cannot be closed.
+        ("close", "before"),
+    ],
+)
+def test_a_forked_child_uses_what_is_its_parents(script: Script, what: str, where: str) -> None:
+    """It is refused, or touches the child's copies of descriptors alone."""
+    both = ["True"] * 2 + ["b'and accepts'"] * 2 + ["False"] * 2
+    script("forked_child", what, where, prints=["child: 7", "file: True", *both, "left: nothing"])
 
 
 def what_goes_on() -> list[str]:
@@ -190,9 +198,3 @@ def test_ctrl_c_in_a_destructor(script: Script) -> None:
 def test_ctrl_c_in_the_coroutine_itself(script: Script) -> None:
     prints = ["main was cancelled", "KeyboardInterrupt", "left: nothing"]
     script("interrupt", "coroutine", "run main", prints=prints)
-
-
-@pytest.mark.parametrize("where", ["coroutine", "listener"])
-def test_a_forked_child_leaves_the_running_loop(script: Script, where: str) -> None:
-    """Decision 10: the socket file is the parent's, which did not close its server."""
-    script("fork", "sys.exit", where, prints=["child: 5", "file: True", "left: nothing"])

@@ -96,6 +96,7 @@ enum {
     X(REQUIRED, version_string, const char *, (void))                                                   \
     X(REQUIRED, now, uint64_t, (const uv_loop_t *))                                                     \
     X(REQUIRED, update_time, void, (uv_loop_t *))                                                       \
+    X(REQUIRED, loop_fork, int, (uv_loop_t *))                                                          \
     X(REQUIRED, backend_timeout, int, (const uv_loop_t *))                                              \
     X(REQUIRED, err_name_r, char *, (int, char *, size_t))                                              \
     X(REQUIRED, strerror_r, char *, (int, char *, size_t))                                              \

@@ -36,6 +36,7 @@ cdef class Acceptor(SocketParent):
     cdef int _abandon(self) except -1                # the loop is gone
 
     cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1
+    cdef Socket _take_in(self, int descriptor, const sockaddr_storage *remote, int *status)
     cdef int _start(self, Socket socket) except -1
     cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
     cdef int _accept_failed(self, int status) except -1

@@ -5,6 +5,7 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 
 from libc.string cimport memset
 
+from uvnet._core.adopt cimport take
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport (
@@ -17,12 +18,12 @@ from uvnet._core.listener cimport (
     ListenerEvents,
     open_listener,
 )
-from uvnet._core.pipe cimport Pipe, open_pipe
+from uvnet._core.pipe cimport open_pipe
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.server_socket cimport name_of
 from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
-from uvnet._core.tcp cimport TCP, open_tcp
+from uvnet._core.tcp cimport open_tcp
 from uvnet._core.tick cimport report, report_unheard
 from uvnet._uv.table cimport sockaddr
 from uvnet.blocklist cimport BlockList
@@ -122,12 +123,21 @@ cdef class Acceptor(SocketParent):
         return 0
 
     cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1:
-        """Listen on a bound socket, which is the server's on success; 0 or a libuv error."""
+        """Listen on a bound socket; 0 or a libuv error.
+
+        The descriptor is the server's on success, and the caller's where there is an error or an exception.
+        """
         cdef int status
         cdef Listener listener = open_listener(self.record, descriptor, family, &self._filter, &_events, &status)
         if listener is None:
             return status
-        status = listener.listen(backlog)
+        try:
+            status = listener.listen(backlog)
+            if status == 0:
+                self._later(STEP_LISTENING, listener)
+        except BaseException:
+            listener.release()
+            raise
         if status < 0:
             listener.release()
             return status
@@ -136,7 +146,6 @@ cdef class Acceptor(SocketParent):
         listener.block.referenced = not self._unreferenced
         self._listener = listener
         forget_unheard(self.record, self)
-        self._later(STEP_LISTENING, listener)
         return 0
 
     cdef int _stop_accepting(self) except -1:
@@ -185,20 +194,14 @@ cdef class Acceptor(SocketParent):
     # === Accepting ===
 
     cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1:
-        cdef Stream client
         cdef Socket socket
-        cdef int status
-        if self._listener.family == AF_UNIX:
-            client = open_pipe(self.record)
-            status = (<Pipe>client).open(descriptor)
-        else:
-            client = open_tcp(self.record)
-            status = (<TCP>client).open(descriptor)
-        if status < 0:
-            client.close()
-            close_descriptor(descriptor)
+        cdef int status = 0
+        try:
+            socket = self._take_in(descriptor, remote, &status)
+        except MemoryError as error:
+            return self._emit_error(error)
+        if socket is None:
             return self._accept_failed(status)
-        socket = new_accepted_socket(self.record, client, self, remote)
         self._filter.connections += 1
         socket._counted = True
         try:
@@ -210,6 +213,26 @@ cdef class Acceptor(SocketParent):
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
         return 0
+
+    cdef Socket _take_in(self, int descriptor, const sockaddr_storage *remote, int *status):
+        """The socket of a connection; None, where `status` says why.  A connection without one is closed."""
+        cdef Stream client = None
+        try:
+            client = open_pipe(self.record) if self._listener.family == AF_UNIX else open_tcp(self.record)
+            status[0] = take(client, descriptor)
+            if status[0] < 0:
+                client.close()
+                close_descriptor(descriptor)
+                return None
+            # The descriptor is the handle's now.
+            descriptor = -1
+            return new_accepted_socket(self.record, client, self, remote)
+        except BaseException:
+            if client is not None:
+                client.close()
+            if descriptor >= 0:
+                close_descriptor(descriptor)
+            raise
 
     cdef int _go_on_accepting(self) except -1:
         return 0 if self._listener is None else self._listener.go_on()

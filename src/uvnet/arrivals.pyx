@@ -20,7 +20,7 @@ cdef enum:
 cdef class Arrivals:
     """The connections of one server that nobody has taken yet."""
 
-    def __init__(self, SocketParent server not None):
+    def __cinit__(self, SocketParent server not None):
         self.server = server
         self.sockets = deque()
         server.on("connection", self._add)
@@ -37,8 +37,8 @@ cdef class Arrivals:
 
     def __anext__(self):
         cdef ArrivalAwaitable next_one = ArrivalAwaitable.__new__(ArrivalAwaitable)
-        next_one.arrivals = self
         next_one.record = self.server._usable_record()
+        next_one.arrivals = self
         return next_one
 
     def _add(self, Socket socket):

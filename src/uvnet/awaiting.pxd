@@ -15,6 +15,7 @@ cdef class Waiter:
 
     cdef int wake(self) except -1
     cdef int _go_on(self) except -1
+    cdef int _check(self) except -1
 
 cdef class Awaitable:
     cdef LoopRecord record

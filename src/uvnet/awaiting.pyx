@@ -56,9 +56,11 @@ cdef class Waiter:
     # === For asyncio ===
 
     def get_loop(self):
+        self._check()
         return self.record.loop
 
     def add_done_callback(self, callback, *, context=None):
+        self._check()
         self._callback = callback
         self._context = context
         if self.woken:
@@ -92,6 +94,11 @@ cdef class Waiter:
 
     def exception(self):
         self.result()
+
+    cdef int _check(self) except -1:
+        if self.record is None:
+            raise RuntimeError("this future belongs to no loop")
+        return 0
 
 
 cdef int _call_back(object target, object argument, int step) except -1:
@@ -150,6 +157,8 @@ cdef class Awaitable:
     def __next__(self):
         cdef Waiter waiter = self.waiter
         cdef bint at_once = False
+        if self.record is None:
+            raise RuntimeError("this awaitable belongs to no socket or server")
         if self.over:
             raise RuntimeError("cannot reuse what has been awaited already")
         if waiter is not None:

@@ -50,7 +50,7 @@ cdef class OnceListener:
     """What once() adds: calls its `listener` one time, after removing itself."""
 
     def __call__(self, *arguments):
-        if self.fired:
+        if self.fired or self.emitter is None:
             return None
         self.fired = True
         self.emitter._remove(self.event, self)
@@ -504,7 +504,7 @@ cdef class _Decorator:
     cdef object event
     cdef bint once
 
-    def __init__(self, EventEmitter emitter, event, bint once):
+    def __cinit__(self, EventEmitter emitter not None, event, bint once):
         hash(event)
         self.emitter = emitter
         self.event = event

@@ -221,6 +221,20 @@ def buffer_full(limit: int) -> NetRuntimeError:
     )
 
 
+def initialised_before(kind: str) -> RuntimeError:
+    """For a second __init__() of an object that lives already."""
+    return RuntimeError(f"{kind}.__init__() has been called before; make another {kind}")
+
+
+def still_sending() -> NetRuntimeError:
+    """ERR_SOCKET_SENDING, of uvnet alone: a socket is taken over that has not sent everything."""
+    return NetRuntimeError(
+        "ERR_SOCKET_SENDING",
+        "The socket has not sent everything that was written: await its drain(), or wait for the "
+        "callback of write() or end(), before it is taken over",
+    )
+
+
 def already_listening() -> NetRuntimeError:
     """ERR_SERVER_ALREADY_LISTEN."""
     return NetRuntimeError(

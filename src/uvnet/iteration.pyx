@@ -14,7 +14,7 @@ cdef class ChunkIterator:
     error.  Dropped before the end, it destroys the stream quietly (decision 17).
     """
 
-    def __init__(self, Readable stream not None):
+    def __cinit__(self, Readable stream not None):
         stream.record.check()
         stream._own_reading()
         self.stream = stream
@@ -32,7 +32,7 @@ cdef class ChunkIterator:
         return reader
 
     def __del__(self):
-        # Without a stream it never began: its constructor raised.
+        # Without a stream it never began: making it raised.
         if (self.stream is not None and not self.finished and not self.stream._destroyed
                 and not self.stream.record.closed):
             if PyThread_get_thread_ident() == self.stream.record.hold.thread_id:

@@ -161,9 +161,14 @@ def bound_inode(path: str) -> tuple[int, int, int] | None:
     return os.getpid(), status.st_dev, status.st_ino
 
 
-def unlink_if_same(path: str, inode: tuple[int, int, int] | None) -> None:
-    """Remove the socket file, if it is still the one that was bound (decision 10)."""
+def unlink_if_same(path: str, inode: tuple[int, int, int] | None, new: bool = False) -> None:
+    """Remove the socket file, if it is still the one that was bound (decision 10).
+
+    A `new` one, which was bound just now, may have no inode yet.
+    """
     try:
+        if new and inode is None:
+            inode = bound_inode(path)
         if inode is not None and bound_inode(path) == inode:
             os.unlink(path)
     except OSError:

@@ -1,5 +1,6 @@
 """LoopEmitter: an emitter that belongs to one loop: what it puts off, where its coroutines run, what raised."""
 
+from uvnet._core.record cimport no_record
 from uvnet._core.tick cimport later, report
 from uvnet.emitter cimport EventEmitter
 
@@ -15,6 +16,9 @@ cdef int _run_step(object target, object argument, int step) except -1:
 
 cdef class LoopEmitter(EventEmitter):
     """What Socket and Server have in common; not made by users."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.record = no_record
 
     cdef int _later(self, int step, object argument) except -1:
         return later(self.record, _run_step, self, argument, step)

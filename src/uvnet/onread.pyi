@@ -1,7 +1,7 @@
-from typing_extensions import disjoint_base
+from typing_extensions import Self, disjoint_base
 
 from uvnet.keywords import OnRead
 
 @disjoint_base
 class BufferReader:
-    def __init__(self, option: OnRead) -> None: ...
+    def __new__(cls, option: OnRead) -> Self: ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 from uvnet._core.counters cimport counters
@@ -9,6 +10,8 @@ from uvnet._core.counters cimport counters
 from uvnet.errors import invalid_callback, invalid_type
 
 
+# Collected in a cycle, Cython would clear `view` before it could be released.
+@cython.no_gc_clear
 cdef class BufferReader:
     """The buffer that is pinned while the socket may read into it, and whom to tell.
 
@@ -16,7 +19,7 @@ cdef class BufferReader:
     `callback`.
     """
 
-    def __init__(self, option):
+    def __cinit__(self, option):
         if not isinstance(option, Mapping):
             raise invalid_type("options.onread", "a mapping with buffer and callback", option)
         self.callback = option.get("callback")

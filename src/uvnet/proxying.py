@@ -214,6 +214,15 @@ class _Proxy:
     def connect(self, client: Socket) -> None:
         """Connect, and pipe both ways."""
         upstream = connect(**self.target)
+        try:
+            self.join(client, upstream)
+        except BaseException:
+            # The client is destroyed by whom the exception reaches.
+            upstream.destroy()
+            raise
+
+    def join(self, client: Socket, upstream: Socket) -> None:
+        """Pass on what comes from either side to the other, and see to it that both end together."""
 
         def timed_out() -> None:
             upstream.destroy(_timeout("the connection was not made in time"))

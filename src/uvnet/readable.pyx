@@ -10,9 +10,8 @@ from uvnet._core.slow cimport watching
 from uvnet._core.write_request cimport as_chunk
 from uvnet.awaiting cimport Reader
 from uvnet.loop_emitter cimport LoopEmitter
-from uvnet.steps cimport STEP_END
+from uvnet.steps cimport STEP_CALL, STEP_END
 
-from uvnet._core.tick import next_tick_on
 from uvnet.encoding import canonical_encoding, encode, new_decoder
 from uvnet.errors import being_read, invalid_type, out_of_range, unshift_after_end
 
@@ -136,8 +135,10 @@ cdef class Readable(LoopEmitter):
         return bool(self._end_emitted)
 
     def _next_tick(self, callback, *arguments):
-        # For policy in plain Python: on this stream's loop, whichever runs now.
-        next_tick_on(self.record, callback, *arguments)
+        # For policy in plain Python: on this stream's loop, whichever runs now.  What raises ends the stream, which
+        # would otherwise wait for what does not come.
+        self.record.check()
+        self._later(STEP_CALL, (callback, arguments))
 
     def _see_to_result(self, result):
         # For policy in plain Python: of a callback that it has called.
@@ -206,6 +207,9 @@ cdef class Readable(LoopEmitter):
     cdef int _step(self, int step, object argument) except -1:
         if step == STEP_END:
             self._emit_end()
+        elif step == STEP_CALL:
+            callback, arguments = <tuple>argument
+            callback(*arguments)
         return 0
 
     cdef int _push_to_reader(self, object data) except -1:

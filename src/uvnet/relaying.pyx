@@ -16,7 +16,7 @@ UVNET_RELAY=0 in the environment switches relays off.
 
 import os
 
-from uvnet._core.relay cimport relay_is_waiting, start_relay, stop_relay
+from uvnet._core.relay cimport drop_relay, relay_is_waiting, start_relay, stop_relay
 from uvnet._core.write_request cimport WriteRequest
 from uvnet.connection cimport Connection
 from uvnet.emitter cimport EventEmitter
@@ -110,10 +110,24 @@ cdef class Relaying(Connection):
             return 0
         sink = self._relay_sink
         piping = self._relay_piping
-        waiting, rest = stop_relay(self._handle)
+        waiting = None
+        rest = failure = None
+        try:
+            if self.record.forked:
+                # What is on its way is the parent's.
+                drop_relay(self._handle)
+            else:
+                waiting, rest = stop_relay(self._handle)
+        except (MemoryError, OSError) as error:
+            drop_relay(self._handle)
+            failure = error
         self._relaying &= ~RELAY_FROM
         sink._relaying &= ~RELAY_TO
         self._relay_sink = self._relay_piping = sink._relay_source = None
+        if failure is not None:
+            # What was on its way is lost, and nothing may follow it as if nothing were missing.
+            sink._destroy_stream(failure)
+            return self._destroy_stream(failure)
         if waiting is not None:
             # What write() would have left behind.
             sink._in_flight = waiting

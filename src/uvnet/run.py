@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
@@ -69,6 +71,8 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
 
 
 def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]) -> _T:
+    if sys.version_info >= (3, 14):
+        main = _left_as_entered(loop, main)
     task = loop.create_task(main)
     with _cancelled_by_sigint(loop, task) as interrupted:
         try:
@@ -84,6 +88,21 @@ def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T
                 with contextlib.suppress(asyncio.CancelledError):
                     loop.run_until_complete(task)
             raise
+
+
+async def _left_as_entered(
+    loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]
+) -> _T:
+    """`main`, left while its loop is the running one, as asyncio demands since Python 3.14.
+
+    In a forked child none is; one that left the task so would hang.
+    """
+    process = os.getpid()
+    try:
+        return await main
+    finally:
+        if os.getpid() != process:
+            asyncio._set_running_loop(loop)
 
 
 @contextlib.contextmanager

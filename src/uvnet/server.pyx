@@ -12,6 +12,7 @@ from uvnet._core.errors cimport system_error
 from uvnet._core.listener cimport Listener
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport path_error
+from uvnet._core.record cimport no_record
 from uvnet._core.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
 from uvnet._core.tick cimport later
 from uvnet.acceptor cimport Acceptor
@@ -21,7 +22,7 @@ from uvnet._core.lookup import look_up
 from uvnet.address import Address, bracketed
 from uvnet.blocklist import check_block_list
 from uvnet.deadline import shut_down
-from uvnet.errors import already_listening, invalid_callback, not_running
+from uvnet.errors import already_listening, initialised_before, invalid_callback, not_running
 from uvnet.ip import is_ip
 from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
 from uvnet.options import (
@@ -65,31 +66,22 @@ cdef class Server(Acceptor):
     """
 
     def __init__(self, options=None, connection_listener=None, **keywords):
+        if self.record is not no_record:
+            raise initialised_before("Server")
         if options is not None and callable(options) and connection_listener is None:
             options, connection_listener = None, options
         options = merge_options(options, keywords)
         reject_unknown(options, SERVER_OPTIONS, "Server()")
         if connection_listener is not None and not callable(connection_listener):
             raise invalid_callback(connection_listener, "connection_listener")
-        mark = options.get("high_water_mark")
-        self._high_water_mark = -1 if mark is None else check_high_water_mark(mark, "options.high_water_mark")
-        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
-        self._raise_when_full = check_on_max_buffered(
-            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
-        )
-        self._keep_alive_delay = check_delay(
-            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
-        )
-        self.allow_half_open = bool(options.get("allow_half_open", False))
-        self.pause_on_connect = bool(options.get("pause_on_connect", False))
-        self._no_delay = bool(options.get("no_delay", False))
-        self._keep_alive = bool(options.get("keep_alive", False))
-        block_list = check_block_list(options.get("block_list"))
         self.record = current_record()
-        if block_list is not None:
-            self._refuse_from(block_list)
-        if connection_listener is not None:
-            self.on("connection", connection_listener)
+        try:
+            self._initialise(options)
+            if connection_listener is not None:
+                self.on("connection", connection_listener)
+        except BaseException:
+            self.record = no_record
+            raise
 
     # === Public API ===
 
@@ -109,7 +101,7 @@ cdef class Server(Acceptor):
         Raises TypeError or ValueError for bad arguments and RuntimeError (ERR_SERVER_ALREADY_LISTEN) while
         listening; then nothing has changed.  Node: "server.listen()".
         """
-        self.record.check()
+        self.record.check_running()
         if self._listener is not None or self._lookup is not None:
             raise already_listening()
         options, callback = parse_listen_options(arguments, keywords)
@@ -232,13 +224,36 @@ cdef class Server(Acceptor):
         where = f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
         return f"<{type(self).__name__} listening on {where}>"
 
+    # === Private ===
+
+    def _initialise(self, options):
+        mark = options.get("high_water_mark")
+        self._high_water_mark = -1 if mark is None else check_high_water_mark(mark, "options.high_water_mark")
+        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
+        self._raise_when_full = check_on_max_buffered(
+            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
+        )
+        self._keep_alive_delay = check_delay(
+            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
+        )
+        self.allow_half_open = bool(options.get("allow_half_open", False))
+        self.pause_on_connect = bool(options.get("pause_on_connect", False))
+        self._no_delay = bool(options.get("no_delay", False))
+        self._keep_alive = bool(options.get("keep_alive", False))
+        block_list = check_block_list(options.get("block_list"))
+        if block_list is not None:
+            self._refuse_from(block_list)
+
     # === Listening ===
 
     cdef int _listen_on(self, int descriptor, int family, options) except? 1:
         """Listen on a socket of ours; 0 or a libuv error, and then it is closed."""
-        cdef int status = self._start_accepting(descriptor, family, options.backlog)
-        if status < 0:
-            close_descriptor(descriptor)
+        cdef int status = -EINVAL
+        try:
+            status = self._start_accepting(descriptor, family, options.backlog)
+        finally:
+            if status < 0:
+                close_descriptor(descriptor)
         return status
 
     cdef int _listen_tcp(self, str address, options) except? 1:
@@ -294,19 +309,24 @@ cdef class Server(Acceptor):
         cdef bytes path = os.fsencode(options.path)
         cdef int descriptor = open_unix_server(path)
         cdef int status = descriptor
+        cdef bint owned = descriptor >= 0
         inode = None
-        if descriptor >= 0:
-            try:
+        try:
+            if descriptor >= 0:
                 inode = bound_inode(options.path)
                 open_up(options.path, options.readable_all, options.writable_all)
-            except OSError:
+                # It closes the descriptor where it fails.
+                owned = False
+                status = self._listen_on(descriptor, AF_UNIX, options)
+        except BaseException:
+            if owned:
                 close_descriptor(descriptor)
-                unlink_if_same(options.path, inode)
-                raise
-            status = self._listen_on(descriptor, AF_UNIX, options)
-            if status < 0:
-                unlink_if_same(options.path, inode)
+            if descriptor >= 0:
+                unlink_if_same(options.path, inode, new=True)
+            raise
         if status < 0:
+            if descriptor >= 0:
+                unlink_if_same(options.path, inode)
             self._fail(path_error(status, "listen", path, options.path))
             return
         self._path = options.path
@@ -319,26 +339,49 @@ cdef class Server(Acceptor):
         cdef int status
         given = options.handle
         path = inode = None
-        if hasattr(given, "_take_listening_socket"):
+        taken = hasattr(given, "_take_listening_socket")
+        if taken:
             descriptor, path, inode = given._take_listening_socket()
         else:
             descriptor = given.fileno() if isinstance(given, _socket_module.socket) else given
-        family = family_of_server(descriptor)
-        status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog)
-        if status < 0:
-            if descriptor >= 0 and hasattr(given, "_take_listening_socket"):
+        try:
+            family = family_of_server(descriptor)
+            status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog)
+            if status < 0:
+                self._fail(system_error(status, "listen", None, None, True))
+        except BaseException:
+            status = -EINVAL
+            raise
+        finally:
+            if status < 0 and taken and descriptor >= 0:
                 close_descriptor(descriptor)
-            self._fail(system_error(status, "listen", None, None, True))
+        if status < 0:
             return
         if isinstance(given, _socket_module.socket):
-            if family == AF_UNIX:
-                path = given.getsockname()
+            self._take_from(given, family)
+        else:
+            self._path = path if isinstance(path, str) else None
+            self._inode = inode
+
+    def _take_from(self, given, int family):
+        """The descriptor of a socket.socket is ours from now on."""
+        cdef Listener listener = self._listener
+        try:
+            path = given.getsockname() if family == AF_UNIX else None
             given.detach()
+        except BaseException:
+            if given.fileno() != -1:
+                # It keeps it.
+                self._listener = None
+                listener.owner = None
+                listener.release()
+                raise
         self._path = path if isinstance(path, str) else None
-        self._inode = inode
+        self._inode = None
 
     def _take_listening_socket(self):
         """Give the socket to another server, which owns it from then on."""
+        self.record.check()
         cdef Listener listener = self._listener
         cdef int descriptor = -1
         path, inode = self._path, self._inode

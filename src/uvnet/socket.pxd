@@ -11,6 +11,8 @@ cdef class Socket(Tunable):
 
     cdef int _begin_connect(self, object options) except -1
     cdef Stream _give_away(self)
+    cdef int _inherit(self, Socket other) except -1
+    cdef int _take_back_connect(self) except -1
     cdef int _refuse_second_connect(self) except -1
     cdef int _begin_life(self) except -1
 

@@ -6,19 +6,19 @@ Node: "new net.Socket()", "socket.connect()"; rules 2.1 to 2.4 and 2.14.
 
 import os
 import socket as _socket_module
+from collections import deque
 
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 
-from uvnet._core.adopt cimport adopt
+from uvnet._core.adopt cimport may_be_taken, open_for, take
 from uvnet._core.errors cimport system_error
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.loop cimport current_record
 from uvnet._core.pipe cimport Pipe, open_pipe, path_error
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.record cimport LoopRecord, no_record
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP
 from uvnet.connection_events cimport attach
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
@@ -27,7 +27,14 @@ from uvnet.tunable cimport Tunable
 from uvnet.address import bracketed
 from uvnet.blocklist import blocked_address, check_block_list
 from uvnet.connecting import Connector, defaults
-from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed
+from uvnet.errors import (
+    initialised_before,
+    invalid_fd_type,
+    invalid_type,
+    out_of_range,
+    socket_closed,
+    still_sending,
+)
 from uvnet.ip import is_ip
 from uvnet.options import (
     CONNECT_OPTIONS,
@@ -42,6 +49,9 @@ from uvnet.options import (
     parse_connect_options,
     reject_unknown,
 )
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close" (int descriptor)
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 
@@ -67,41 +77,19 @@ cdef class Socket(Tunable):
     """
 
     def __init__(self, options=None, **keywords):
+        if self.record is not no_record:
+            raise initialised_before("Socket")
         if isinstance(options, int) and not isinstance(options, bool):
             options = {"fd": options}
         options = merge_options(options, keywords)
         reject_unknown(options, SOCKET_OPTIONS, "Socket()")
         self.record = current_record()
-        self.allow_half_open = bool(options.get("allow_half_open", False))
-        mark = options.get("high_water_mark")
-        if mark is not None:
-            self._readable_high_water_mark = check_high_water_mark(mark, "options.high_water_mark")
-            self._writable_high_water_mark = self._readable_high_water_mark
-        mark = options.get("readable_high_water_mark")
-        if mark is not None:
-            self._readable_high_water_mark = check_high_water_mark(mark, "options.readable_high_water_mark")
-        mark = options.get("writable_high_water_mark")
-        if mark is not None:
-            self._writable_high_water_mark = check_high_water_mark(mark, "options.writable_high_water_mark")
-        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
-        self._raise_when_full = check_on_max_buffered(
-            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
-        )
-        self._no_delay = bool(options.get("no_delay", False))
-        self._keep_alive = bool(options.get("keep_alive", False))
-        self._keep_alive_delay = check_delay(
-            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
-        )
-        if options.get("encoding") is not None:
-            self.set_encoding(options["encoding"])
-        if options.get("type_of_service") is not None:
-            self.set_type_of_service(options["type_of_service"])
-        self._block_list = check_block_list(options.get("block_list"))
-        if options.get("onread") is not None:
-            self._reader = BufferReader(options["onread"])
-        given = options.get("handle", options.get("fd"))
-        if "fd" in options or given is not None:
-            self._adopt(given, options)
+        try:
+            self._initialise(options)
+        except BaseException:
+            # It has no handle, or one that closes: another try may begin.
+            self.record = no_record
+            raise
 
     # === Public API ===
 
@@ -120,7 +108,7 @@ cdef class Socket(Tunable):
         connected; then nothing has changed.  Every other failure is an 'error' event.
         Node: "socket.connect()".
         """
-        self.record.check()
+        self.record.check_running()
         options, listener = normalize("connect", arguments, keywords, ("host",))
         reject_unknown(options, CONNECT_OPTIONS, "connect()")
         parsed = parse_connect_options(options, defaults.auto_select_family, defaults.attempt_timeout)
@@ -145,7 +133,14 @@ cdef class Socket(Tunable):
             self._block_list = check_block_list(options["block_list"])
         if listener is not None:
             self.once("connect", listener)
-        self._begin_connect(parsed)
+        try:
+            self._begin_connect(parsed)
+        except BaseException:
+            # Not even begun: no event follows.
+            self._take_back_connect()
+            if listener is not None:
+                self.off("connect", listener)
+            raise
         return self
 
     @property
@@ -244,16 +239,47 @@ cdef class Socket(Tunable):
 
     # === Private ===
 
+    def _initialise(self, options):
+        self.allow_half_open = bool(options.get("allow_half_open", False))
+        mark = options.get("high_water_mark")
+        if mark is not None:
+            self._readable_high_water_mark = check_high_water_mark(mark, "options.high_water_mark")
+            self._writable_high_water_mark = self._readable_high_water_mark
+        mark = options.get("readable_high_water_mark")
+        if mark is not None:
+            self._readable_high_water_mark = check_high_water_mark(mark, "options.readable_high_water_mark")
+        mark = options.get("writable_high_water_mark")
+        if mark is not None:
+            self._writable_high_water_mark = check_high_water_mark(mark, "options.writable_high_water_mark")
+        self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
+        self._raise_when_full = check_on_max_buffered(
+            options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
+        )
+        self._no_delay = bool(options.get("no_delay", False))
+        self._keep_alive = bool(options.get("keep_alive", False))
+        self._keep_alive_delay = check_delay(
+            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
+        )
+        if options.get("encoding") is not None:
+            self.set_encoding(options["encoding"])
+        if options.get("type_of_service") is not None:
+            self.set_type_of_service(options["type_of_service"])
+        self._block_list = check_block_list(options.get("block_list"))
+        if options.get("onread") is not None:
+            self._reader = BufferReader(options["onread"])
+        given = options.get("handle", options.get("fd"))
+        if "fd" in options or given is not None:
+            self._adopt(given, options)
+
     def _adopt(self, given, options):
-        """Take over an open descriptor."""
+        """Take over an open descriptor.  What cannot be taken over stays as it is."""
         cdef int descriptor
         cdef int kind
         cdef int status
+        cdef bint detached = False
         cdef Stream handle
         if isinstance(given, Socket):
-            if (<Socket>given).record is not self.record:
-                raise socket_closed()
-            attach(self, (<Socket>given)._give_away())
+            self._inherit(<Socket>given)
             return self._adopted(options)
         if isinstance(given, _socket_module.socket):
             descriptor = given.fileno()
@@ -263,46 +289,99 @@ cdef class Socket(Tunable):
             raise out_of_range("options.fd", ">= 0 and <= 2147483647", given)
         else:
             descriptor = given
-        handle = adopt(self.record, descriptor, &kind, &status)
+        handle = open_for(self.record, descriptor, &kind)
         if handle is None:
-            if kind != UVNET_UV_TCP and kind != UVNET_UV_NAMED_PIPE:
-                raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
-            raise system_error(status, "open")
-        if isinstance(given, _socket_module.socket):
-            given.detach()
+            raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
+        try:
+            if isinstance(given, _socket_module.socket):
+                # From here on the descriptor has no owner but us.
+                status = may_be_taken(self.record, descriptor)
+                if status == 0:
+                    _detach(given)
+                    detached = True
+            else:
+                status = 0
+            if status == 0:
+                status = take(handle, descriptor)
+            if status < 0:
+                raise system_error(status, "open")
+        except BaseException:
+            handle.close()
+            if detached:
+                close_descriptor(descriptor)
+            raise
         attach(self, handle)
         self._adopted(options)
 
+    cdef int _inherit(self, Socket other) except -1:
+        """Take over the connection of another socket, with what it has received and nobody has read."""
+        cdef object unread = None
+        other.record.check()
+        if other.record is not self.record:
+            raise socket_closed()
+        if other._decoder is None and other._readable_length:
+            unread = deque(other._buffer)
+            unread[0] = unread[0][other._offset:]
+        # Nothing after it can fail.
+        attach(self, other._give_away())
+        if unread is not None:
+            self._buffer = unread
+            self._readable_length = other._readable_length
+            other._buffer = None
+            other._offset = 0
+            other._readable_length = 0
+        if other._readable_ended:
+            self._readable_ended = True
+        return 0
+
     def _adopted(self, options):
-        self._apply_options()
-        if options.get("writable", True) is False:
-            self._give_up_writing()
-        if options.get("readable", True) is False:
-            self._give_up_reading()
-        else:
-            self._read(0, False)
+        try:
+            self._apply_options()
+            if options.get("writable", True) is False:
+                self._give_up_writing()
+            if options.get("readable", True) is False:
+                self._give_up_reading()
+            else:
+                self._read(0, False)
+        except BaseException as error:
+            # The connection is ours already.
+            self._destroy_stream(error)
 
     cdef Stream _give_away(self):
         """The connection, for somebody else: this socket is left without one and says nothing more."""
         cdef Stream handle = self._handle
+        self.record.check()
         if handle is None or self._connecting:
             raise socket_closed()
         self._leave_relays(RELAY_FROM | RELAY_TO)
         self._flush()
-        handle.read_stop()
-        self._handle = None
-        if self._idle is not NULL:
-            idle_timers_of(self.record).stop(self._idle)
+        if self._handle is not handle:
+            raise socket_closed()
+        if self._in_flight is not None or self._buffered or (self._ending and not self._finished):
+            # Its callbacks would have nobody to call.
+            raise still_sending()
         if self._counted:
             self._counted = False
             self._server._connection_gone()
+        self._let_go()
+        handle.renew()
+        self._parked_timeout = 0
+        if self._idle is not NULL:
+            idle_timers_of(self.record).stop(self._idle)
         return handle
 
     def _take_listening_socket(self):
         # For server.listen(socket).  The handle closes the descriptor it has.
-        cdef Stream handle = self._give_away()
-        descriptor = os.dup(handle.fileno())
-        handle.owner = None
+        cdef Stream handle
+        self.record.check()
+        if self._handle is None:
+            raise socket_closed()
+        descriptor = os.dup(self._handle.fileno())
+        try:
+            handle = self._give_away()
+        except BaseException:
+            os.close(descriptor)
+            raise
         handle.close()
         return descriptor, None, None
 
@@ -348,6 +427,16 @@ cdef class Socket(Tunable):
             self._connection_failed(path_error(status, "connect", path, options.path))
         return 0
 
+    cdef int _take_back_connect(self) except -1:
+        cdef Stream handle = self._handle
+        self._connecting = False
+        self._stop_connecting()
+        if handle is not None:
+            self._handle = None
+            handle.renew()
+            handle.close()
+        return 0
+
     cdef int _connect_done(self, Stream handle, int status) except -1:
         if handle is not self._handle or not self._connecting:
             return 0
@@ -365,6 +454,16 @@ cdef class Socket(Tunable):
             self._connector.cancel()
         self._connector = None
         return 0
+
+
+cdef int _detach(object given) except -1:
+    try:
+        given.detach()
+    except MemoryError:
+        # It may have let go of the descriptor before it could not say which.
+        if given.fileno() != -1:
+            raise
+    return 0
 
 
 cdef extern from *:

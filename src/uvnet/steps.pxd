@@ -2,6 +2,7 @@
 
 cdef enum:
     # Readable
+    STEP_CALL                # a function and its arguments, for policy in plain Python
     STEP_END
     # Flowing
     STEP_RESUME

@@ -198,6 +198,12 @@ cdef class Writable(Flowing):
             self._own_writing()
             self._in_flight = request
             self._writable_length += request.total
+            if request.rest:
+                # Written before what cork() keeps.
+                self._buffered = request.rest + (self._buffered or [])
+                for chunk, _ in request.rest:
+                    self._writable_length += chunk_length(chunk)
+                request.rest = None
         elif request.state == WRITE_FAILED:
             request.error = system_error(request.status, "write")
             if self._errored is None:
@@ -233,7 +239,8 @@ cdef class Writable(Flowing):
             if request.state == WRITE_DONE:
                 self._drain_maybe()
                 if request.callbacks:
-                    self._call_back(request.callbacks.pop(0), None)
+                    _, callback = request.callbacks.pop(0)
+                    self._call_back(callback, None)
             elif request.state == WRITE_FAILED:
                 self._write_failed(request)
         elif step == STEP_AFTER_WRITE:
@@ -298,19 +305,18 @@ cdef class Writable(Flowing):
             handle = self._gathering_handle()
             if handle is None:
                 request = WriteRequest.__new__(WriteRequest)
-                request.add(chunk)
-                if callback is not None:
-                    request.callbacks = [callback]
+                if callback is None:
+                    request.add(chunk)
+                else:
+                    request.add_write(chunk, callback)
                 self._dispatch(request, True)
             else:
-                if length:
-                    handle.gather_chunk(chunk)
                 if callback is not None:
                     request = handle.gather()
-                    if request.callbacks is None:
-                        request.callbacks = []
-                    request.callbacks.append(callback)
                     self._later(STEP_WRITTEN, request)
+                    request.add_write(chunk, callback)
+                elif length:
+                    handle.gather_chunk(chunk)
                 if length >= self._writable_high_water_mark or (
                         handle.gathered is not None
                         and <Py_ssize_t>handle.gathered.length >= self._writable_high_water_mark):
@@ -350,13 +356,13 @@ cdef class Writable(Flowing):
         self._flush()
         if self._in_flight is not None or self._errored is not None:
             return 0
-        self._buffered = None
         request = WriteRequest.__new__(WriteRequest)
-        request.callbacks = []
         for chunk, callback in buffered:
-            request.add(chunk)
-            if callback is not None:
-                request.callbacks.append(callback)
+            if callback is None:
+                request.add(chunk)
+            else:
+                request.add_write(chunk, callback)
+        self._buffered = None
         self._writable_length -= request.length
         self._dispatch(request, True)
         return 0
@@ -391,7 +397,7 @@ cdef class Writable(Flowing):
         if callbacks:
             if error is None and request.state == WRITE_FAILED:
                 error = system_error(request.status, "write")
-            for callback in callbacks:
+            for _, callback in callbacks:
                 self._call_back(callback, error)
         return 0
 

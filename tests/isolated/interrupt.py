@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from typing import Any
 from scene import interrupt_me, new_path, say, say_what_is_left
 
 import uvnet
+
+# A job in the background inherits that it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 where, way = sys.argv[1:]
 made: list[Any] = []

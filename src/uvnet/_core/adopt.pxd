@@ -1,4 +1,6 @@
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 
-cdef Stream adopt(LoopRecord record, int descriptor, int *kind, int *status)
+cdef Stream open_for(LoopRecord record, int descriptor, int *kind)
+cdef int may_be_taken(LoopRecord record, int descriptor) except? 1
+cdef int take(Stream handle, int descriptor) noexcept

@@ -1,12 +1,11 @@
 """Taking over a descriptor that somebody else opened, as a TCP or a Unix-socket handle."""
 
-from libc.errno cimport EINVAL
-
+from uvnet._core.handle cimport Handle
 from uvnet._core.pipe cimport Pipe, open_pipe
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_TCP, uv
+from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_POLL, UVNET_UV_TCP, uv, uv_poll_t
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -15,27 +14,43 @@ cdef extern from "<sys/socket.h>" nogil:
     int getsockopt(int descriptor, int level, int option, void *value, unsigned int *length)
 
 
-cdef Stream adopt(LoopRecord record, int descriptor, int *kind, int *status):
-    """The handle that owns `descriptor` from now on, or None; then the descriptor stays the caller's.
+cdef class Probe(Handle):
+    """Asks libuv about a descriptor."""
 
-    `kind` is set to libuv's handle type of the descriptor, `status` to 0 or a libuv error (UV_EINVAL for
-    a descriptor that is neither).
+
+cdef Stream open_for(LoopRecord record, int descriptor, int *kind):
+    """A handle of the kind that the descriptor asks for, to take() it with; None for one that is no stream.
+
+    `kind` is set to libuv's handle type of the descriptor.
     """
-    cdef Stream handle
-    cdef int type
-    cdef unsigned int length = sizeof(type)
     kind[0] = uv.guess_handle(descriptor)
     if kind[0] == UVNET_UV_TCP:
-        handle = open_tcp(record)
-        status[0] = (<TCP>handle).open(descriptor)
-    elif kind[0] == UVNET_UV_NAMED_PIPE:
-        handle = open_pipe(record)
-        status[0] = (<Pipe>handle).open(descriptor)
-        handle.block.no_socket = getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0
-    else:
-        status[0] = -EINVAL
-        return None
-    if status[0] < 0:
-        handle.close()
-        return None
-    return handle
+        return open_tcp(record)
+    if kind[0] == UVNET_UV_NAMED_PIPE:
+        return open_pipe(record)
+    return None
+
+
+cdef int may_be_taken(LoopRecord record, int descriptor) except? 1:
+    """0, or the libuv error that take() would give: a handle of the loop has it, or it is closed.
+
+    libuv: a poll handle is refused for the same reasons, and leaves the descriptor alone when it is closed.
+    """
+    cdef Probe probe = Probe.__new__(Probe)
+    cdef int status
+    probe.allocate(record, UVNET_UV_POLL)
+    status = uv.poll_init(record.uv_loop, <uv_poll_t *>probe.uv_handle, descriptor)
+    if status == 0:
+        probe.opened(status, "uv_poll_init")
+        probe.close()
+    return status
+
+
+cdef int take(Stream handle, int descriptor) noexcept:
+    """Give the handle a descriptor, which it owns from now on; or a libuv error, and it stays the caller's."""
+    cdef int type
+    cdef unsigned int length = sizeof(type)
+    if isinstance(handle, TCP):
+        return (<TCP>handle).open(descriptor)
+    handle.block.no_socket = getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0
+    return (<Pipe>handle).open(descriptor)

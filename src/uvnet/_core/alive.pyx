@@ -22,6 +22,7 @@ cdef enum Rest:
 
 def stop_when_idle(LoopRecord record not None):
     """Stop the running loop once nothing keeps it alive."""
+    record.check()
     record.look_for_end = _look_for_end
     record.wake(record)
 

@@ -24,6 +24,7 @@ cdef Check open_check(LoopRecord record):
     self.allocate(record, UVNET_UV_CHECK)
     self.opened(uv.check_init(record.uv_loop, <uv_check_t *>self.uv_handle), "uv_check_init")
     uv.unref(self.uv_handle)
+    record.check_handle = self
     uv.check_start(<uv_check_t *>self.uv_handle, _on_check)
     return self
 

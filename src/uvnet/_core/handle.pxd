@@ -60,6 +60,6 @@ cdef inline HandleBlock *block_of(void *uv_handle) noexcept nogil:
     return <HandleBlock *>(<char *>uv_handle - sizeof(HandleBlock))
 
 cdef Handle handle_of(void *uv_handle)
-cdef void close_handles(LoopRecord record) noexcept
+cdef void close_handles(LoopRecord record, Handle kept=*) noexcept
 cdef Handle first_alive(LoopRecord record)
 cdef list open_handles(LoopRecord record)

@@ -50,7 +50,7 @@ cdef class Handle:
         cdef LoopRecord record = self.record
         if status < 0:
             raise system_error(status, syscall)
-        self.uv_handle.data = <void *>record.loop._uvnet_guard
+        self.uv_handle.data = <void *>record.guard
         self.state = HANDLE_OPEN
         block.next = <HandleBlock *>record.first_handle
         if block.next is not NULL:
@@ -68,6 +68,8 @@ cdef class Handle:
         if self.state != HANDLE_OPEN:
             return
         self.state = HANDLE_CLOSING
+        self.block.reading = False
+        self.block.descriptor = -1
         if reset and uv.tcp_close_reset(<uv_tcp_t *>self.uv_handle, _on_closed) == 0:
             return
         uv.close(self.uv_handle, _on_closed)
@@ -119,8 +121,8 @@ cdef void _on_closed(uv_handle_t *uv_handle) noexcept with gil:
     Py_DECREF(self)
 
 
-cdef void close_handles(LoopRecord record) noexcept:
-    """Close every open handle of the loop; owners are told that no event will follow."""
+cdef void close_handles(LoopRecord record, Handle kept=None) noexcept:
+    """Close every open handle of the loop but `kept`; owners are told that no event will follow."""
     cdef HandleBlock *block = <HandleBlock *>record.first_handle
     cdef Handle handle
     while block is not NULL:
@@ -131,7 +133,8 @@ cdef void close_handles(LoopRecord record) noexcept:
                 handle.on_abandoned(handle.owner)
             except BaseException as error:
                 report(record, error, "exception while closing the loop", None)
-        handle.close()
+        if handle is not kept:
+            handle.close()
         block = block.next
 
 

@@ -65,13 +65,17 @@ def look_up(LoopRecord record not None, owner, str hostname not None, int family
     if self.uv_request is NULL:
         raise MemoryError
     self.uv_request.data = <void *>self
-    status = uv.getaddrinfo(record.uv_loop, self.uv_request, _on_addresses, name, NULL, &wanted)
-    if status < 0:
+    try:
+        record.lookups.add(self)
+        status = uv.getaddrinfo(record.uv_loop, self.uv_request, _on_addresses, name, NULL, &wanted)
+        if status < 0:
+            raise lookup_error(status, hostname)
+    except BaseException:
+        record.lookups.discard(self)
         free(self.uv_request)
         self.uv_request = NULL
-        raise lookup_error(status, hostname)
+        raise
     counters.requests += 1
-    record.lookups.add(self)
     Py_INCREF(self)
     return self
 

@@ -7,25 +7,29 @@ Owns the record of each loop, the loop that run() will run, and the two things t
     been reached past the shadow.
 """
 
+import os
 import threading
+import weakref
 from asyncio import _get_running_loop
 
 import uvloop
 import uvloop.loop
 
 from uvnet._core.gil cimport open_check
-from uvnet._core.handle cimport close_handles
+from uvnet._core.handle cimport Handle, close_handles
 from uvnet._core.idle cimport IdleTimers
 from uvnet._core.kernel_pipe cimport close_idle_pipes
 from uvnet._core.low_water cimport forget_low_water
 from uvnet._core.prepare cimport open_prepare
-from uvnet._core.record cimport LoopRecord
+from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, new_record
 from uvnet._core.tick cimport drop_ticks
-from uvnet._core.writer cimport flush_streams
+from uvnet._core.writer cimport drop_gathered, flush_streams
+from uvnet._uv.table cimport uv
 
 from uvnet._core.slow import watch
 
 _pending = threading.local()
+_records = weakref.WeakSet()
 cdef object _running_loop = _get_running_loop
 
 
@@ -42,32 +46,61 @@ def _close_record(LoopRecord record not None):
         return
     flush_streams(record)
     record.closed = True
+    _shut(record)
+
+
+cdef int _shut(LoopRecord record, Handle kept=None) except -1:
+    """Let go of everything that the record of a closed loop has, `kept` excepted."""
     drop_ticks(record)
-    close_handles(record)
+    close_handles(record, kept)
     if record.idle_timers is not None:
         (<IdleTimers>record.idle_timers).forget_all()
     record.look_for_end = NULL
     forget_low_water(record)
     close_idle_pipes(&record.pipe_pool)
+    return 0
+
+
+def _leave_to_parent():
+    """In the child of a fork: the objects of its loops are the parent's, and so is what their descriptors do.
+
+    Only the child's copies of them are closed, once they have been taken out of what the parent's loop waits with.
+    """
+    global _pending
+    cdef LoopRecord record
+    _pending = threading.local()
+    for record in list(_records):
+        if record.closed:
+            continue
+        record.forked = record.closed = True
+        drop_gathered(record)
+        # The thread of a loop that ran in another one is gone, and has left it in the middle of something.
+        if ((PyThread_get_thread_ident() == record.hold.thread_id or not record.loop.is_running())
+                and uv.loop_fork(record.uv_loop) == 0):
+            # A listener that forks holds the GIL until this handle is called.
+            _shut(record, record.check_handle)
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _attach(loop):
-    cdef LoopRecord record = LoopRecord(loop)
-    guard = _Guard.__new__(_Guard)
-    guard.record = record
-    loop._uvnet_guard = guard
-    record.flush = flush_streams
-    record.prepare = open_prepare(record)
-    record.check_handle = open_check(record)
+    cdef LoopRecord record = new_record(loop)
     close = loop.close
+    record.guard = _Guard.__new__(_Guard)
+    record.guard.record = record
 
     def close_with_uvnet():
         """Close uvnet's handles, then the event loop."""
         if not loop.is_running():
             _close_record(record)
+            if record.forked:
+                (<Handle>record.check_handle).close()
+        if record.forked and record.lookups:
+            # uvloop would wait for look-ups that the threads of the parent do.
+            return
         close()
 
-    loop.close = close_with_uvnet
     set_debug = loop.set_debug
 
     def set_debug_with_uvnet(enabled):
@@ -76,10 +109,22 @@ def _attach(loop):
         if enabled:
             watch()
 
-    loop.set_debug = set_debug_with_uvnet
+    try:
+        record.flush = flush_streams
+        open_prepare(record)
+        open_check(record)
+        _records.add(record)
+        loop._uvnet_record = record
+        loop.set_debug = set_debug_with_uvnet
+        loop.close = close_with_uvnet
+    except BaseException:
+        record.closed = True
+        _shut(record)
+        # What closes now is looked after until it has.
+        loop._uvnet_record = record
+        raise
     if loop.get_debug():
         watch()
-    loop._uvnet_record = record
     return record
 
 

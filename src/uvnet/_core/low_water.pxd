@@ -23,3 +23,4 @@ cdef void forget_low_water(LoopRecord record) noexcept
 cdef void start_mark(LowWaterMark *mark, HandleBlock *source) noexcept nogil
 cdef void consider_mark(LowWaterMark *mark) noexcept nogil
 cdef void stop_mark(LowWaterMark *mark) noexcept nogil
+cdef void forget_mark(LowWaterMark *mark) noexcept nogil

@@ -115,14 +115,18 @@ cdef void consider_mark(LowWaterMark *mark) noexcept nogil:
 
 cdef void stop_mark(LowWaterMark *mark) noexcept nogil:
     """Lower the mark, if it is raised: every byte counts again."""
-    cdef LowWaterMarks *marks
     cdef int descriptor
+    # The handle may be closing, and its descriptor somebody else's by now.
+    if mark.usual and uv.fileno(<uv_handle_t *>(mark.source + 1), &descriptor) == 0:
+        lower_low_water(descriptor, mark.usual)
+    forget_mark(mark)
+
+
+cdef void forget_mark(LowWaterMark *mark) noexcept nogil:
+    """Look after the mark no more, and leave the socket as it is."""
+    cdef LowWaterMarks *marks = mark.source.hold.low_water
     if mark.usual == 0:
         return
-    marks = mark.source.hold.low_water
-    # The handle may be closing, and its descriptor somebody else's by now.
-    if uv.fileno(<uv_handle_t *>(mark.source + 1), &descriptor) == 0:
-        lower_low_water(descriptor, mark.usual)
     mark.usual = 0
     mark.seen = mark.source.bytes_read
     if mark.next is not NULL:

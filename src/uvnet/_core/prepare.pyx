@@ -20,6 +20,7 @@ cdef Prepare open_prepare(LoopRecord record):
     self.opened(uv.prepare_init(record.uv_loop, <uv_prepare_t *>self.uv_handle), "uv_prepare_init")
     # uvloop's own handles keep its loop going; ours must not hold up the run at loop.close().
     uv.unref(self.uv_handle)
+    record.prepare = self
     record.wake = _wake
     return self
 

@@ -44,9 +44,12 @@ cdef struct GilHold:
     bint untold              # record.unheard has not been reported yet
 
 cdef class LoopRecord:
-    cdef uv_loop_t *uv_loop
+    cdef uv_loop_t *uv_loop              # NULL: of no loop, see `no_record`
     cdef readonly object loop            # the uvloop loop
     cdef readonly bint closed            # the loop is closing or closed: no user code is called any more
+    cdef readonly bint forked            # and it is the parent's, in whose child we are
+    cdef object guard                    # see loop.pyx
+    cdef object __weakref__
     cdef int depth                       # > 0 while a libuv callback of ours is on the stack
 
     cdef Tick *ticks                     # ring buffer
@@ -76,10 +79,16 @@ cdef class LoopRecord:
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1
+    cdef int check_running(self) except -1
     cdef bint in_own_thread(self) except -1
 
     cdef inline int check(self) except -1:
-        """Raise RuntimeError on a closed loop or on a thread that is not the loop's."""
+        """Raise RuntimeError without a loop, on a closed one, and on a thread that is not the loop's."""
         if self.closed or PyThread_get_thread_ident() != self.hold.thread_id:
             return self.raise_unusable()
         return 0
+
+cdef LoopRecord new_record(object loop)
+
+# The record of objects that have none: those whose __init__ has not run.  Its check() raises.
+cdef LoopRecord no_record

@@ -22,5 +22,6 @@ cdef struct Relay:
 
 cdef bint start_relay(Stream source, Stream sink) except -1
 cdef tuple stop_relay(Stream source)
+cdef void drop_relay(Stream source) noexcept
 cdef bint relay_is_waiting(HandleBlock *sink) noexcept
 cdef size_t relay_level(HandleBlock *sink) noexcept

@@ -14,7 +14,14 @@ from libc.string cimport memcpy
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
 from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
-from uvnet._core.low_water cimport LOW_WATER, consider_mark, prepare_low_water, start_mark, stop_mark
+from uvnet._core.low_water cimport (
+    LOW_WATER,
+    consider_mark,
+    forget_mark,
+    prepare_low_water,
+    start_mark,
+    stop_mark,
+)
 from uvnet._core.record cimport READ_BUFFER_SIZE
 from uvnet._core.stream cimport READS_AT_ONCE, Stream
 from uvnet._core.transfer cimport descriptor_of, receive_now, send_now
@@ -63,10 +70,13 @@ cdef bint start_relay(Stream source, Stream sink) except -1:
             or source.block.relay_from is not NULL or sink.block.relay_to is not NULL
             or source.block.no_socket or sink.block.no_socket or sink.block.queued_bytes):
         return False
-    prepare_low_water(source.record)
+    try:
+        prepare_low_water(source.record)
+    except MemoryError:
+        return False
     relay = <Relay *>calloc(1, sizeof(Relay))
     if relay is NULL:
-        raise MemoryError
+        return False
     relay.source = source.block
     relay.sink = sink.block
     relay.uv_loop = source.record.uv_loop
@@ -88,28 +98,42 @@ cdef tuple stop_relay(Stream source):
     """End the relay from `source`, which is not read any more then.
 
     Returns the WriteRequest for what libuv still has for the sink, or None (its on_written event follows), and
-    the bytes that wait behind it.
+    the bytes that wait behind it.  Where it raises the relay is still there.
     """
     cdef Relay *relay = <Relay *>source.block.relay_from
     cdef bytes rest = PyBytes_FromStringAndSize(NULL, relay.pipe.level)
     cdef WriteRequest request = None
+    cdef tuple result
     cdef Py_ssize_t filled = 0
     cdef ssize_t copied
+    if relay.waiting is not NULL:
+        request = WriteRequest.__new__(WriteRequest)
+        request.state = WRITE_WAITING
+        request.total = relay.waiting.total
+    result = request, rest
     while relay.pipe.level:
         copied = copy_out(&relay.pipe, PyBytes_AS_STRING(rest) + filled, relay.pipe.level)
         if copied <= 0:
             raise OSError(-copied, "a kernel pipe lost its data")
         filled += copied
     if relay.waiting is not NULL:
-        request = WriteRequest.__new__(WriteRequest)
-        request.state = WRITE_WAITING
-        request.total = relay.waiting.total
         Py_INCREF(request)
         relay.waiting.request = <void *>request
         relay.waiting.relay = NULL
     source.read_stop()
     _detach(relay)
-    return request, rest
+    return result
+
+
+cdef void drop_relay(Stream source) noexcept:
+    """End the relay from `source` with what is on its way: it is lost, or the business of another process."""
+    cdef Relay *relay = <Relay *>source.block.relay_from
+    if relay.waiting is not NULL:
+        relay.waiting.relay = NULL
+    source.read_stop()
+    if source.record.forked:
+        forget_mark(&relay.low_water)
+    _detach(relay)
 
 
 cdef bint relay_is_waiting(HandleBlock *sink) noexcept:
@@ -268,6 +292,9 @@ cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
 
 cdef void _tell_written(RelayWrite *write, int status) noexcept with gil:
     """The write is Python's business: the relay was stopped, or it has failed."""
+    if write.relay is NULL and write.request is NULL:
+        # Of a relay that was dropped.
+        return
     tell_owner(<Stream>write.sink.owner, _tell_sink, <void *>write, status)
     if write.request is not NULL:
         Py_DECREF(<object>write.request)

@@ -6,6 +6,7 @@ cdef enum:
 cdef class Stream(Writer):
     cdef bint had_error              # what its owner's 'close' will say
 
+    cdef void renew(self) noexcept
     cdef void read_into(self, char *base, size_t size) noexcept
     cdef int read_start(self) noexcept
     cdef void read_stop(self) noexcept

@@ -48,6 +48,21 @@ cdef enum:
 cdef class Stream(Writer):
     """A connected, connecting or listening stream; TCP and Pipe say which."""
 
+    cdef void renew(self) noexcept:
+        """Forget the owner and all that was its: the open handle is for somebody else now."""
+        cdef HandleBlock *block = self.block
+        self.read_stop()
+        self.owner = None
+        self.events = NULL
+        self.on_closed = NULL
+        self.on_abandoned = NULL
+        self.had_error = False
+        block.own_buffer = False
+        block.read_buffer = self.record.read_buffer
+        block.read_size = FIRST_READ_SIZE
+        block.activity = NULL
+        block.referenced = True
+
     cdef void read_into(self, char *base, size_t size) noexcept:
         """Read into memory of the owner's from now on, which must stay while the handle reads."""
         if self.block is not NULL:

@@ -44,6 +44,9 @@ cdef int _grow(LoopRecord record) except -1:
 cdef int later(LoopRecord record, tick_function run, object target, object argument, int step) except -1:
     """Queue run(target, argument, step)."""
     cdef Tick *tick
+    if record.depth == 0 and record.wake is NULL:
+        # No loop would ever come to it.
+        return record.raise_unusable()
     if record.tick_count == record.tick_capacity:
         _grow(record)
     tick = &record.ticks[(record.tick_head + record.tick_count) % record.tick_capacity]

@@ -19,15 +19,18 @@ cdef class WriteRequest:
     cdef unsigned int count
     cdef unsigned int capacity
     cdef size_t length                 # bytes in `buffers`
-    cdef size_t total                  # bytes it had when it was handed over
+    cdef size_t total                  # bytes of the writes in it that were not complete when it was handed over
     cdef WriteState state
     cdef int status                    # libuv's error where state is WRITE_FAILED
     cdef object error                  # the exception its callbacks get; None: made from `status`
-    cdef list callbacks         # of the writes in it, in order; None where there are none
+    cdef list callbacks                # (buffers up to the end of the write, callback) in order; None: no callbacks
+    cdef list rest                     # of split(): (chunk, callback or None) of the writes behind it
     cdef uv_buf_t inline_buffers[INLINE_BUFFERS]
     cdef PyObject *inline_owners[INLINE_BUFFERS]
 
     cdef int add(self, object chunk) except -1
+    cdef int add_write(self, object chunk, object callback) except -1
+    cdef WriteRequest split(self, size_t sent)
     cdef int _grow(self) except -1
     cdef void advance(self, size_t sent) noexcept
     cdef void release(self) noexcept

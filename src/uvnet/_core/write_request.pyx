@@ -90,6 +90,16 @@ cdef class WriteRequest:
         counters.pinned += 1
         return 0
 
+    cdef int add_write(self, object chunk, object callback) except -1:
+        """Append a chunk, which may be empty, and whom to call when it has been sent; all of it or nothing."""
+        cdef bint empty = chunk_length(chunk) == 0
+        if self.count == self.capacity:
+            self._grow()
+        if self.callbacks is None:
+            self.callbacks = []
+        self.callbacks.append((self.count if empty else self.count + 1, callback))
+        return 0 if empty else self.add(chunk)
+
     cdef int _grow(self) except -1:
         cdef unsigned int capacity = self.capacity * 4
         cdef uv_buf_t *buffers = <uv_buf_t *>malloc(capacity * (sizeof(uv_buf_t) + sizeof(PyObject *)))
@@ -122,6 +132,49 @@ cdef class WriteRequest:
             self.owners[index] = self.owners[index + done]
         self.buffers[0].base += sent
         self.buffers[0].len -= sent
+
+    cdef WriteRequest split(self, size_t sent):
+        """Part after the first `sent` bytes, fewer than there are: complete writes stay here, with their callbacks.
+
+        Returns a request for the write that is not complete.  Those behind it are its `rest`: they have to wait
+        as if they had been written while it was under way, so that each is complete as soon as its bytes are out.
+        """
+        cdef WriteRequest waiting = WriteRequest.__new__(WriteRequest)
+        cdef list complete = []
+        cdef list calls = []
+        cdef list rest = []
+        cdef unsigned int done = 0
+        cdef unsigned int index
+        cdef unsigned int place
+        cdef size_t skipped = sent
+        while skipped >= self.buffers[done].len:
+            skipped -= self.buffers[done].len
+            done += 1
+        waiting.add(<object>self.owners[done])
+        waiting.total = waiting.length
+        waiting.length -= skipped
+        waiting.buffers[0].base += skipped
+        waiting.buffers[0].len -= skipped
+        index = done + 1
+        for place, callback in self.callbacks or ():
+            if place <= done:
+                complete.append((place, callback))
+            elif place == done + 1:
+                calls.append((1, callback))
+            else:
+                while index < place - 1:
+                    rest.append((<object>self.owners[index], None))
+                    index += 1
+                # A write of nothing shares the place of the one before it.
+                rest.append((<object>self.owners[index] if index < place else b"", callback))
+                index = place
+        while index < self.count:
+            rest.append((<object>self.owners[index], None))
+            index += 1
+        waiting.callbacks = calls
+        waiting.rest = rest
+        self.callbacks = complete
+        return waiting
 
     cdef void release(self) noexcept:
         """Give back what the buffers lie in and the request's memory."""

@@ -24,6 +24,7 @@ cdef class Writer(Handle):
     cdef size_t gathered_length(self) noexcept
     cdef void _link(self) noexcept
     cdef int _send_chunk(self) except -1
+    cdef WriteRequest _send_gathered(self, WriteRequest request)
     cdef int flush(self) except -1
     cdef int send(self, WriteRequest request) except -1
     cdef int shutdown(self) except? 1
@@ -34,3 +35,4 @@ cdef class Writer(Handle):
 
 cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept
 cdef void flush_streams(LoopRecord record) noexcept
+cdef void drop_gathered(LoopRecord record) noexcept

@@ -5,13 +5,13 @@ WriteRequest and go out in one system call when the dispatch ends, see tick.pyx.
 """
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EBADF
+from libc.errno cimport EAGAIN, EBADF, ENOMEM
 from libc.stdlib cimport free, malloc
 
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, Handle
 from uvnet._core.record cimport LoopRecord
-from uvnet._core.tick cimport enter, leave, report
+from uvnet._core.tick cimport enter, leave
 from uvnet._core.transfer cimport send_now
 from uvnet._core.write_request cimport (
     WRITE_DONE,
@@ -64,7 +64,7 @@ cdef class Writer(Handle):
         return 0 if self.gathered_chunk is None else chunk_length(self.gathered_chunk)
 
     cdef int flush(self) except -1:
-        """Send what was gathered now and tell the owner, who may look at the request's state."""
+        """Send what was gathered now; the owner hears of what could not be sent at once."""
         cdef WriteRequest request
         if self.block is NULL or not self.block.gathering:
             return 0
@@ -73,8 +73,8 @@ cdef class Writer(Handle):
             return self._send_chunk()
         request = self.gathered
         self.gathered = None
-        self.send(request)
-        if self.owner is not None:
+        request = self._send_gathered(request)
+        if request is not None and self.owner is not None:
             self.events.on_sent(self.owner, request)
         return 0
 
@@ -93,12 +93,55 @@ cdef class Writer(Handle):
             if sent == <ssize_t>buffer.len:
                 self.block.bytes_written += sent
                 return 0
-        request = WriteRequest.__new__(WriteRequest)
-        request.add(chunk)
+        try:
+            request = WriteRequest.__new__(WriteRequest)
+            request.add(chunk)
+        except MemoryError as error:
+            # What is lost is not lost in silence.
+            if self.owner is not None:
+                self.events.on_failed(self.owner, error)
+            return 0
         self._sent(request, sent)
         if self.owner is not None:
             self.events.on_sent(self.owner, request)
         return 0
+
+    cdef WriteRequest _send_gathered(self, WriteRequest request):
+        """Send a gathered request, of which each write is complete as soon as its own bytes are with the system.
+
+        Returns the request for the first write that is not: waiting, with the others as its `rest`; or
+        the whole, failed; or None where everything is out.
+        """
+        cdef WriteRequest waiting
+        cdef ssize_t sent = 0
+        request.total = request.length
+        if request.length == 0:
+            request.state = WRITE_DONE
+            return None
+        if self.state != HANDLE_OPEN:
+            sent = -EBADF
+        elif self.block.queued_bytes == 0:
+            sent = send_now(self.block, request.buffers, request.count)
+            if sent == -EAGAIN:
+                sent = 0
+        if sent < 0:
+            self._fail(request, <int>sent)
+            return request
+        if <size_t>sent == request.length:
+            self.block.bytes_written += sent
+            request.release()
+            request.state = WRITE_DONE
+            return None
+        try:
+            waiting = request.split(sent)
+        except MemoryError:
+            self._fail(request, -ENOMEM)
+            return request
+        self.block.bytes_written += request.length - waiting.total - _length_of(waiting.rest)
+        request.release()
+        request.state = WRITE_DONE
+        self._queue(waiting)
+        return waiting
 
     cdef void _link(self) noexcept:
         cdef LoopRecord record = self.record
@@ -151,7 +194,7 @@ cdef class Writer(Handle):
         cdef int status
         request.uv_write = <uv_write_t *>malloc(uv.req_size(UVNET_UV_WRITE))
         if request.uv_write is NULL:
-            raise MemoryError
+            return self._fail(request, -ENOMEM)
         request.uv_write.data = <void *>request
         status = uv.write(request.uv_write, self.uv_stream(), request.buffers, request.count, _on_write)
         if status < 0:
@@ -194,7 +237,24 @@ cdef void flush_streams(LoopRecord record) noexcept:
         try:
             stream.flush()
         except BaseException as error:
-            report(record, error, "exception while sending gathered writes", stream.owner)
+            if stream.owner is not None:
+                stream.events.on_failed(stream.owner, error)
+
+
+cdef void drop_gathered(LoopRecord record) noexcept:
+    """Forget what every stream of the loop has gathered: somebody else sends it."""
+    cdef Writer stream
+    while record.first_gathering is not NULL:
+        stream = <Writer>record.first_gathering
+        stream._unlink()
+        stream.gathered = stream.gathered_chunk = None
+
+
+cdef size_t _length_of(list writes) noexcept:
+    cdef size_t length = 0
+    for chunk, _ in writes:
+        length += chunk_length(chunk)
+    return length
 
 
 cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept:

@@ -82,6 +82,7 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         const char *(*version_string)() noexcept nogil
         uint64_t (*now)(const uv_loop_t *) noexcept nogil
         void (*update_time)(uv_loop_t *) noexcept nogil
+        int (*loop_fork)(uv_loop_t *) noexcept nogil
         int (*backend_timeout)(const uv_loop_t *) noexcept nogil
         char *(*err_name_r)(int, char *, size_t) noexcept nogil
         char *(*strerror_r)(int, char *, size_t) noexcept nogil

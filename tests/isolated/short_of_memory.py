@@ -1,0 +1,540 @@
+"""short_of_memory.py OPERATION ALLOCATOR [FIRST]: the operation again and again, each time with another allocation
+failing, until it meets none any more.
+
+ALLOCATOR: "python", of everybody, or "c", which is malloc of uvnet's modules: failing_allocators.c, compiled to
+what FAILING_ALLOCATORS names, and preloaded for "c".
+
+After each try: what arrived is the beginning of what was sent, all of it where nobody heard of an error, and no
+handle, no descriptor is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import socket as plain
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvnet
+from uvnet._core.counters import snapshot
+from uvnet._core.loop import pending_loop
+from uvnet.relaying import _enable
+
+operation, allocator, *first = sys.argv[1:]
+BULK = bytes(range(256)) * 4096  # 1 MiB
+
+allocators = ctypes.PyDLL(os.environ["FAILING_ALLOCATORS"])
+allocators.short_count.restype = ctypes.c_long
+if allocator == "python":
+    allocators.short_install()
+
+
+# A step lets the loop run.
+Steps = Iterator[None]
+
+
+class Stage:
+    """What one try has made, and what it has heard."""
+
+    def __init__(self) -> None:
+        self.trouble: list[Any] = []
+        self.things: list[Any] = []
+        self.received = bytearray()
+        self.sent = b""
+        self.short = False  # memory is
+        self.met = False  # an allocation has failed
+
+    def heard(self, *what: Any) -> None:
+        self.trouble.append(what)
+
+    def keep(self, thing: Any) -> Any:
+        self.things.append(thing)
+        if isinstance(thing, (uvnet.Socket, uvnet.Server)):
+            thing.on("error", self.heard)
+        return thing
+
+    def pair(self, **options: Any) -> tuple[uvnet.Socket, plain.socket]:
+        ours, theirs = plain.socketpair()
+        theirs.setblocking(False)
+        self.things.append(theirs)
+        return self.keep(uvnet.Socket(handle=ours, **options)), theirs
+
+    def read(self, theirs: plain.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := theirs.recv(1 << 20):
+                self.received += chunk
+
+    def settle(self, *readers: plain.socket, turns: int = 12) -> Steps:
+        for _ in range(turns):
+            for theirs in readers:
+                self.read(theirs)
+            yield
+
+
+def certainly(function: Callable[[], object]) -> None:
+    """Call it; only one allocation fails."""
+    try:
+        function()
+    except MemoryError:
+        function()
+
+
+class Short:
+    """What uvnet does in here meets an allocation that fails."""
+
+    def __init__(self, stage: Stage, number: int) -> None:
+        self.stage = stage
+        self.number = number
+
+    def __enter__(self) -> None:
+        self.stage.short = True
+        number = ctypes.c_long(self.number)
+        try:
+            allocators.short_arm(number)
+        except MemoryError:
+            # The way back from there was the first to need some.
+            self.stage.heard("at once")
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
+        certainly(allocators.short_pause)
+        self.stage.short = False
+        if allocators.short_count() >= self.number:
+            self.stage.met = True
+        if isinstance(error, (MemoryError, OSError)):
+            self.stage.heard(error)
+            return True
+        return False
+
+
+def nothing() -> None:
+    pass
+
+
+# === Operations: each does what is due before, fails somewhere in it, and lets the loop run ===
+
+
+def accept(stage: Stage, number: int) -> Steps:
+    server = stage.keep(uvnet.create_server(stage.keep)).listen(0, "127.0.0.1")
+    while not server.listening:
+        yield
+    client = plain.create_connection(("127.0.0.1", server.address().port))
+    stage.things.append(client)
+    with Short(stage, number):
+        yield from stage.settle()
+
+
+def connect_tcp(stage: Stage, number: int) -> Steps:
+    listening = plain.create_server(("127.0.0.1", 0))
+    stage.things.append(listening)
+    client = stage.keep(uvnet.Socket())
+    with Short(stage, number):
+        client.connect(listening.getsockname()[1], "127.0.0.1")
+        yield from stage.settle()
+
+
+def connect_unix(stage: Stage, number: int) -> Steps:
+    listening = plain.socket(plain.AF_UNIX)
+    listening.bind(f"\0uvnet-short-{os.getpid()}-{number}")
+    listening.listen()
+    stage.things.append(listening)
+    client = stage.keep(uvnet.Socket())
+    with Short(stage, number):
+        client.connect(f"\0uvnet-short-{os.getpid()}-{number}")
+        yield from stage.settle()
+
+
+def look_up(stage: Stage, number: int) -> Steps:
+    listening = plain.create_server(("127.0.0.1", 0))
+    stage.things.append(listening)
+    client = stage.keep(uvnet.Socket())
+    with Short(stage, number):
+        client.connect(listening.getsockname()[1], "localhost")
+        yield from stage.settle()
+
+
+def adopt_socket(stage: Stage, number: int) -> Steps:
+    ours, theirs = plain.socketpair()
+    stage.things.extend((ours, theirs))
+    with Short(stage, number):
+        stage.keep(uvnet.Socket(handle=ours))
+    yield
+    if ours.fileno() != -1:
+        # It stayed whole.
+        ours.send(b"x")
+        assert theirs.recv(1) == b"x"
+
+
+def adopt_descriptor(stage: Stage, number: int) -> Steps:
+    ours, theirs = plain.socketpair()
+    stage.things.append(theirs)
+    descriptor = ours.detach()
+    taken = False
+    with Short(stage, number):
+        stage.keep(uvnet.Socket(fd=descriptor))
+        taken = True
+    if not taken:
+        os.close(descriptor)
+    yield
+
+
+def take_over(stage: Stage, number: int) -> Steps:
+    first, theirs = stage.pair()
+    theirs.send(b"unread")
+    first.on("readable", nothing)
+    yield from stage.settle()
+    taken = False
+    second = None
+    with Short(stage, number):
+        second = uvnet.Socket(handle=first)
+        taken = True
+    if taken:
+        stage.keep(second)
+    else:
+        assert not first.pending or first.destroyed
+
+
+def listen_tcp(stage: Stage, number: int) -> Steps:
+    server = stage.keep(uvnet.create_server())
+    with Short(stage, number):
+        server.listen(0)
+        yield from stage.settle(turns=4)
+
+
+def listen_unix(stage: Stage, number: int) -> Steps:
+    server = stage.keep(uvnet.create_server())
+    path = os.path.join(os.environ["DIRECTORY"], f"socket-{number}")
+    with Short(stage, number):
+        server.listen(path)
+        yield from stage.settle(turns=4)
+    if not server.listening:
+        assert not os.path.exists(path)
+
+
+def listen_given(stage: Stage, number: int) -> Steps:
+    given = plain.create_server(("127.0.0.1", 0))
+    stage.things.append(given)
+    server = stage.keep(uvnet.create_server())
+    with Short(stage, number):
+        server.listen(given)
+        yield from stage.settle(turns=4)
+    assert (given.fileno() == -1) == server.listening
+
+
+def listen_server(stage: Stage, number: int) -> Steps:
+    given = stage.keep(uvnet.create_server()).listen(0)
+    server = stage.keep(uvnet.create_server())
+    with Short(stage, number):
+        server.listen(given)
+        yield from stage.settle(turns=4)
+
+
+def read(stage: Stage, number: int) -> Steps:
+    socket, theirs = stage.pair()
+    socket.on("data", stage.received.extend)
+    yield from stage.settle(turns=2)
+    stage.sent = BULK[:50_000]
+    theirs.send(stage.sent)
+    with Short(stage, number):
+        yield from stage.settle()
+
+
+def read_much(stage: Stage, number: int) -> Steps:
+    socket, theirs = stage.pair()
+    socket.on("data", stage.received.extend)
+    yield from stage.settle(turns=2)
+    stage.sent = BULK
+    sending = send_in_thread(theirs, stage.sent)
+    with Short(stage, number):
+        yield from stage.settle()
+    while sending.is_alive():
+        if socket.destroyed:
+            stage.heard("destroyed")
+            cut(theirs)
+        yield
+    yield from stage.settle()
+
+
+def send_in_thread(theirs: plain.socket, data: bytes) -> threading.Thread:
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            theirs.sendall(data)
+
+    theirs.setblocking(True)
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+def cut(theirs: plain.socket) -> None:
+    with contextlib.suppress(OSError):
+        theirs.shutdown(plain.SHUT_RDWR)
+
+
+def iterate(stage: Stage, number: int) -> Steps:
+    socket, theirs = stage.pair()
+    stage.sent = BULK[:50_000]
+    theirs.send(stage.sent)
+    theirs.shutdown(plain.SHUT_WR)
+
+    async def take() -> None:
+        async for chunk in socket:
+            stage.received.extend(chunk)
+
+    taking = loop.create_task(take())
+    with Short(stage, number):
+        yield from stage.settle()
+    if not taking.done() or taking.exception() is not None:
+        # asyncio's own steps need memory too.
+        stage.heard("not taken")
+    taking.cancel()
+
+
+def writing(*sizes: int, callbacks: bool = False, after: int = 1) -> Callable[[Stage, int], Steps]:
+    def write(stage: Stage, number: int) -> Steps:
+        socket, theirs = stage.pair()
+        yield from stage.settle(turns=1)
+        calls: list[list[Any]] = []
+        offset = 0
+        with Short(stage, number):
+            for _ in range(after):
+                for size in sizes:
+                    chunk = BULK[offset : offset + size] if size < len(BULK) else BULK
+                    called: list[Any] = []
+                    if callbacks:
+                        socket.write(chunk, called.append)
+                        calls.append(called)
+                    else:
+                        socket.write(chunk)
+                    stage.sent += chunk
+                    offset = (offset + size) % 1000
+            socket.end()
+        yield from stage.settle(theirs, turns=30)
+        if not stage.trouble:
+            assert all(called == [None] for called in calls), calls
+        socket.destroy()
+        yield from stage.settle(turns=2)
+        assert all(len(called) <= 1 for called in calls), calls
+        assert not socket.closed or not any(not called for called in calls), calls
+
+    return write
+
+
+def close(stage: Stage, number: int) -> Steps:
+    socket, _ = stage.pair()
+    socket.write(b"x")
+    closed: list[Any] = []
+    socket.on("close", closed.append)
+    with Short(stage, number):
+        socket.destroy()
+        yield from stage.settle(turns=4)
+    socket.destroy()
+    yield from stage.settle(turns=2)
+    assert len(closed) <= 1
+
+
+def close_server(stage: Stage, number: int) -> Steps:
+    server = stage.keep(uvnet.create_server()).listen(0)
+    with Short(stage, number):
+        server.close()
+        yield from stage.settle(turns=4)
+
+
+def relaying(when: str, how: str) -> Callable[[Stage, int], Steps]:
+    """`when` memory is short: when the relay is made, while it runs, when it is left; `how` much is on its way."""
+
+    def relay(stage: Stage, number: int) -> Steps:
+        source, theirs = stage.pair()
+        sink, reader = stage.pair()
+        stage.sent = BULK * (4 if how == "much" else 1)
+        sending = send_in_thread(theirs, stage.sent)
+        # Much longer than a busy machine needs.
+        deadline = time.monotonic() + 60
+        source.pipe(sink)
+        if when == "made":
+            with Short(stage, number):
+                yield from stage.settle(reader)
+        else:
+            yield from stage.settle(turns=4)
+            if how == "much":
+                # Enough at once for a kernel pipe.
+                for _ in range(10):
+                    stage.read(reader)
+                    yield
+            assert source._relayed
+            with Short(stage, number):
+                if when == "left":
+                    # A look at it ends the relay.
+                    sink.write(b"")
+                    source.on("pause", nothing)
+                    _ = sink.writable_length
+                yield from stage.settle(reader)
+        while time.monotonic() < deadline:
+            stage.read(reader)
+            yield
+            if source.destroyed or sink.destroyed:
+                break
+            if len(stage.received) >= len(stage.sent):
+                break
+        if source.destroyed or sink.destroyed:
+            stage.heard("destroyed")
+        cut(theirs)
+        while sending.is_alive():
+            stage.read(reader)
+            yield
+        yield from stage.settle(reader)
+
+    return relay
+
+
+def proxy(stage: Stage, number: int) -> Steps:
+    upstream = stage.keep(uvnet.create_server(lambda socket: stage.keep(socket).pipe(socket))).listen(0, "127.0.0.1")
+    while not upstream.listening:
+        yield
+    server = stage.keep(uvnet.create_proxy(f"127.0.0.1:{upstream.address().port}")).listen(0, "127.0.0.1")
+    server.on("upstreamError", stage.heard)
+    while not server.listening:
+        yield
+    client = plain.create_connection(("127.0.0.1", server.address().port))
+    client.setblocking(False)
+    stage.things.append(client)
+    stage.sent = b"through the proxy"
+    client.send(stage.sent)
+    with Short(stage, number):
+        yield from stage.settle(client)
+    yield from stage.settle(client, turns=20)
+    if len(stage.received) < len(stage.sent):
+        # Then its end has come.
+        try:
+            rest = client.recv(100)
+            assert rest == b"", rest
+            stage.heard("closed")
+        except BlockingIOError:
+            raise AssertionError(("neither the answer nor an end", stage.trouble, stage.things)) from None
+        except ConnectionResetError:
+            stage.heard("reset")
+
+
+OPERATIONS: dict[str, Callable[[Stage, int], Steps]] = {
+    "accept": accept,
+    "connect-tcp": connect_tcp,
+    "connect-unix": connect_unix,
+    "look-up": look_up,
+    "adopt-socket": adopt_socket,
+    "adopt-descriptor": adopt_descriptor,
+    "take-over": take_over,
+    "listen-tcp": listen_tcp,
+    "listen-unix": listen_unix,
+    "listen-given": listen_given,
+    "listen-server": listen_server,
+    "read": read,
+    "read-much": read_much,
+    "iterate": iterate,
+    "write": writing(10),
+    "write-many": writing(10, 20, 30, after=5),
+    "write-callbacks": writing(10, 20, 30, callbacks=True, after=3),
+    "write-much": writing(10, 1 << 20, 20, callbacks=True),
+    "close": close,
+    "close-server": close_server,
+    "relay-made": relaying("made", "little"),
+    "relay-running": relaying("running", "little"),
+    "relay-left": relaying("left", "little"),
+    "splice": relaying("running", "much"),
+    "splice-left": relaying("left", "much"),
+    "proxy": proxy,
+}
+
+
+def descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{name}")
+            if target.startswith("socket:"):
+                found[int(name)] = target
+    return found
+
+
+def turn(stage: Stage) -> None:
+    """Let the loop run for a moment."""
+    if not stage.short:
+        loop.call_later(0.0005, loop.stop)
+        loop.run_forever()
+        return
+    certainly(allocators.short_pause)
+
+    def stop() -> None:
+        certainly(allocators.short_pause)
+        loop.stop()
+
+    # One of the two stops it, whichever allocation fails.
+    timers = [loop.call_later(delay, stop) for delay in (0.0005, 0.02)]
+    loop.call_soon(allocators.short_resume)
+    loop.run_forever()
+    for timer in timers:
+        timer.cancel()
+    certainly(allocators.short_resume)
+
+
+def attempt(number: int) -> Stage:
+    stage = Stage()
+    loop.set_exception_handler(lambda _, context: stage.heard(context["message"]))
+    for _ in OPERATIONS[operation](stage, number):
+        try:
+            turn(stage)
+        except MemoryError:
+            turn(stage)
+    for thing in stage.things:
+        if isinstance(thing, uvnet.Socket):
+            thing.destroy()
+        else:
+            thing.close()
+    for _ in range(3):
+        turn(stage)
+    assert stage.sent.startswith(bytes(stage.received)), "what arrived is not what was sent"
+    if not stage.trouble:
+        assert stage.received == stage.sent, (len(stage.received), len(stage.sent))
+    stage.things.clear()
+    gc.collect()
+    turn(stage)
+    return stage
+
+
+def main() -> None:
+    # What is made once is made.
+    attempt(1_000_000)
+    gc.collect()
+    before = descriptors()
+    number = int(first[0]) if first else 0
+    met = True
+    while met:
+        number += 1
+        left = snapshot()
+        try:
+            stage = attempt(number)
+            for _ in range(1000):
+                # A look-up that was given up goes on in its thread.
+                if snapshot() == left:
+                    break
+                turn(stage)
+            assert snapshot() == left, (left, snapshot(), stage.trouble)
+            assert descriptors() == before, (before, descriptors(), stage.trouble)
+        except BaseException:
+            print("allocation", number, file=sys.stderr)
+            raise
+        met = stage.met
+    print("allocations:", "some" if number > 1 else "none")
+
+
+# What cannot raise says so on standard error; here that is no defect.
+sys.unraisablehook = lambda _: None
+warnings.simplefilter("ignore")
+_enable(True)
+loop = pending_loop()
+main()

@@ -1,0 +1,64 @@
+"""Each allocation of an operation fails once: no crash, no leak, no byte lost in silence.  See short_of_memory.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import uvnet
+
+ISOLATED = Path(__file__).parent / "isolated"
+PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
+
+OPERATIONS = {
+    "accept": "both", "connect-tcp": "both", "connect-unix": "both", "look-up": "both", "adopt-socket": "both",
+    "adopt-descriptor": "both", "take-over": "python", "listen-tcp": "both", "listen-unix": "both",
+    "listen-given": "both", "listen-server": "both", "read": "python", "read-much": "python", "iterate": "both",
+    "write": "c", "write-many": "c", "write-callbacks": "both", "write-much": "both", "close": "python",
+    "close-server": "python", "relay-made": "both", "relay-running": "c", "relay-left": "python",
+    "splice-left": "both", "proxy": "both",
+}  # fmt: skip
+# How much is on its way at that moment is a matter of time.
+AT_TIMES = {("relay-left", "c"), ("splice-left", "c"), ("relay-running", "c")}
+
+
+@pytest.fixture(scope="module")
+def allocators(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("needs a C compiler and LD_PRELOAD")
+    library = tmp_path_factory.mktemp("allocators") / "failing_allocators.so"
+    include = sysconfig.get_path("include")
+    source = ISOLATED / "failing_allocators.c"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", f"-I{include}", "-o", library, source, "-ldl"], check=True, timeout=60
+    )
+    return library
+
+
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
+@pytest.mark.parametrize("allocator", ["python", "c"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_allocation_fails_once(allocators: Path, tmp_path: Path, operation: str, allocator: str) -> None:
+    environment = {
+        **os.environ,
+        "DIRECTORY": str(tmp_path),
+        "FAILING_ALLOCATORS": str(allocators),
+        "PYTHONPATH": str(PACKAGE_PARENT),
+    }
+    if allocator == "c":
+        environment["LD_PRELOAD"] = str(allocators)
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", str(ISOLATED / "short_of_memory.py"), operation, allocator],
+        capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    needs = OPERATIONS[operation] in ("both", allocator)
+    if (operation, allocator) not in AT_TIMES:
+        assert done.stdout == ("allocations: some\n" if needs else "allocations: none\n")
