@@ -1,7 +1,7 @@
 """Draws the results: `python -m bench.chart bench/results/*.json -o docs/benchmarks.svg`.
 
-One panel for each file, in the order of the arguments. The colours are between light and dark, and there
-is no background, so that the picture can be read on either.
+One panel for each file, one below the other, in the order of the arguments: narrow enough to be read where there are
+400 pixels. The colours are between light and dark, and there is no background, so that the picture can be read on either.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-COLUMN_WIDTH = 490
-COLUMN_GAP = 30
-NAME_WIDTH = 135
-VALUE_WIDTH = 100
-BAR_WIDTH = COLUMN_WIDTH - NAME_WIDTH - VALUE_WIDTH
+WIDTH = 420
+MARGIN = 8
+NAME_WIDTH = 142
+VALUE_WIDTH = 96
+BAR_WIDTH = WIDTH - 2 * MARGIN - NAME_WIDTH - VALUE_WIDTH
 ROW = 18
 BAR = 11
-HEAD = 42
+LINE = 16
+GAP = 10
 PANEL_GAP = 26
-SMALL_PRINT_ROW = 14
-SMALL_PRINT_CHARACTERS = 165
-MARGIN = 8
+TITLE_SIZE = 14
+SIZE = 12
+SMALL_SIZE = 11
+EM = 0.53  # how wide a character is, on average and a little more, as a part of the size
 
 TEXT = "#737d88"
 OURS = "#d9682a"
@@ -105,7 +107,7 @@ def _row(x: float, y: float, bar: Bar, scale: float, digits: int) -> Iterable[st
     start, base = x + NAME_WIDTH, y + BAR - 1
     colour = _colour(bar.name)
     weight = 'font-weight="600"' if colour == OURS else ""
-    yield _text(start - 6, base, bar.name, 11, f'text-anchor="end" {weight}')
+    yield _text(start - 6, base, bar.name, SIZE, f'text-anchor="end" {weight}')
     yield _rectangle(start, y, bar.value * scale, colour, 1.0 if bar.inner is None else 0.45)
     if bar.inner is not None:
         yield _rectangle(start, y, bar.inner * scale, colour, 1.0)
@@ -115,32 +117,41 @@ def _row(x: float, y: float, bar: Bar, scale: float, digits: int) -> Iterable[st
     label = f"{bar.value:,.{digits}f}"
     if bar.inner is not None:
         label += f" ({bar.inner:,.{digits}f})"
-    yield _text(end, base, label, 11, weight)
+    yield _text(end, base, label, SIZE, weight)
 
 
-def _panel_height(bars: Sequence[Bar]) -> int:
-    return HEAD + ROW * len(bars) + PANEL_GAP
-
-
-def _panel(x: float, y: float, document: dict[str, Any], bars: Sequence[Bar]) -> Iterable[str]:
+def _head(document: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """The lines above the bars: text, size, and how they are drawn."""
     chart = document["chart"]
     better = "longer is better" if chart["more_is_better"] else "shorter is better"
     inner = f" (strong, and in brackets: {chart['inner_title']})" if chart["inner"] else ""
-    yield _text(x, y + 13, document["title"], 13, 'font-weight="600"')
-    yield _text(x, y + 29, f"{chart['title']}{inner}; {better}", 11)
+    title = [(line, TITLE_SIZE, 'font-weight="600"') for line in _wrapped(document["title"], TITLE_SIZE)]
+    return title + [
+        (line, SIZE, "") for line in _wrapped(f"{chart['title']}{inner}; {better}", SIZE)
+    ]
+
+
+def _panel_height(document: dict[str, Any], bars: Sequence[Bar]) -> int:
+    return LINE * len(_head(document)) + GAP + ROW * len(bars) + PANEL_GAP
+
+
+def _panel(y: float, document: dict[str, Any], bars: Sequence[Bar]) -> Iterable[str]:
+    for text, size, more in _head(document):
+        yield _text(MARGIN, y + TITLE_SIZE - 1, text, size, more)
+        y += LINE
     scale = BAR_WIDTH / (max(bar.high for bar in bars) or 1.0)
     for index, bar in enumerate(bars):
-        yield from _row(x, y + HEAD + ROW * index, bar, scale, chart["digits"])
+        yield from _row(MARGIN, y + GAP + ROW * index, bar, scale, document["chart"]["digits"])
 
 
 def _distinct(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(texts))
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrapped(text: str, size: int) -> list[str]:
     lines = [""]
     for word in text.split():
-        if len(lines[-1]) + len(word) >= SMALL_PRINT_CHARACTERS:
+        if (len(lines[-1]) + 1 + len(word)) * size * EM > WIDTH - 2 * MARGIN:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
@@ -163,7 +174,11 @@ def _small_print(documents: Sequence[dict[str, Any]]) -> list[str]:
     )
     taken = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     about = f"Medians of {rounds} interleaved rounds; lines from the lowest to the highest value."
-    return [line for text in (about, f"{taken}, {machines}", versions) for line in _wrapped(text)]
+    return [
+        line
+        for text in (about, f"{taken}, {machines}", versions)
+        for line in _wrapped(text, SMALL_SIZE)
+    ]
 
 
 def draw(documents: Sequence[dict[str, Any]]) -> str:
@@ -175,22 +190,18 @@ def draw(documents: Sequence[dict[str, Any]]) -> str:
     panels = [(document, bars) for document, bars in panels if bars]
     if not panels:
         raise ValueError("no result has anything to draw")
-    heights = [float(MARGIN), float(MARGIN)]
+    height = MARGIN
     parts: list[str] = []
     for document, bars in panels:
-        column = heights.index(min(heights))
-        x = MARGIN + column * (COLUMN_WIDTH + COLUMN_GAP)
-        parts.extend(_panel(x, heights[column], document, bars))
-        heights[column] += _panel_height(bars)
-    bottom = max(heights)
-    lines = _small_print([document for document, _ in panels])
-    for index, line in enumerate(lines):
-        parts.append(_text(MARGIN, bottom + SMALL_PRINT_ROW * (index + 1), line, 10))
-    width = 2 * (MARGIN + COLUMN_WIDTH) + COLUMN_GAP
-    height = bottom + SMALL_PRINT_ROW * (len(lines) + 1)
+        parts.extend(_panel(height, document, bars))
+        height += _panel_height(document, bars)
+    for line in _small_print([document for document, _ in panels]):
+        height += LINE
+        parts.append(_text(MARGIN, height, line, SMALL_SIZE))
+    height += LINE
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" '
-        f'width="{width}" height="{height:.0f}" {FONT} role="img" aria-label="Benchmarks of uvnet">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'width="{WIDTH}" height="{height}" {FONT} role="img" aria-label="Benchmarks of uvnet">'
     )
     return "\n".join([head, *parts, "</svg>"]) + "\n"
 

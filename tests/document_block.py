@@ -121,10 +121,6 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-# asyncio's debug mode measures how long callbacks take; a busy machine is no defect.
-logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
-
-
 def _run(path: str, line: int, directory: str) -> None:
     block = next(block for block in blocks_of(Path(path).read_text()) if block.line == line)
     ports = dict(zip(range(8124, 8130), _free_ports(6), strict=True))
@@ -151,5 +147,7 @@ def _run(path: str, line: int, directory: str) -> None:
 
 
 if __name__ == "__main__":
+    # asyncio's debug mode measures how long callbacks take; a busy machine is no defect.
+    logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
     with tempfile.TemporaryDirectory(prefix="uvnet-") as temporary:
         _run(sys.argv[1], int(sys.argv[2]), temporary)

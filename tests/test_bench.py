@@ -125,10 +125,32 @@ def test_a_peer_that_was_not_measured_has_no_bar() -> None:
 
 
 def test_the_small_print_names_machine_date_and_versions() -> None:
-    small_print = texts(draw([document(peer("one", {"total": 1.0}))]))[-3:]
-    assert small_print[0].startswith("Medians of 3 interleaved rounds")
-    assert small_print[1] == "2026-11-24, a processor, 2 cores, virtual machine, a system"
-    assert small_print[2] == "python 3"
+    small_print = " ".join(texts(draw([document(peer("one", {"total": 1.0}))])))
+    assert "Medians of 3 interleaved rounds" in small_print
+    assert small_print.endswith(" 2026-11-24, a processor, 2 cores, virtual machine, a system python 3")
+
+
+def test_the_published_chart_can_be_read_where_there_are_400_pixels() -> None:
+    """Nothing is smaller than 10 of them, and no text goes beyond the edge."""
+    picture = ElementTree.parse(Path(__file__).parent.parent / "docs" / "benchmarks.svg").getroot()
+    width = float(picture.attrib["width"])
+    count = 0
+    for element in picture.iter(f"{SVG}text"):
+        count += 1
+        size = float(element.attrib["font-size"])
+        assert size * 400 / width >= 10
+        long = len(element.text or "") * size * 0.53
+        x = float(element.attrib["x"])
+        left = x - long if element.attrib.get("text-anchor") == "end" else x
+        assert left >= 0, element.text
+        assert left + long <= width, element.text
+    assert count > 50
+
+
+def test_long_lines_of_a_chart_are_broken() -> None:
+    long = {**document(peer("one", {"total": 1.0})), "title": "words " * 30, "versions": {"node": "1." * 30}}
+    for text in texts(draw([long])):
+        assert len(text) < 75
 
 
 def test_results_without_a_chart_are_left_out() -> None:

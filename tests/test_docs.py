@@ -69,6 +69,13 @@ def test_example(page: Path, block: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_code_fits_beside_the_contents(page: Path) -> None:
+    """Where a page is shown in columns, longer lines would have to be scrolled."""
+    for block in blocks_of(page.read_text()):
+        assert [line for line in block.code.splitlines() if len(line) > 78] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_python_block_is_seen(page: Path) -> None:
     assert len(list(blocks_of(page.read_text()))) == page.read_text().count("```python")
 
