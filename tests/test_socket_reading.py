@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import Player, Transport, event
 from pairs import reset, take_over
-from waiting import until, upcoming
+from waiting import turns, until, upcoming
 
 import uvnet
 
@@ -273,5 +273,66 @@ def test_characters_split_across_chunks(play: Player, transport: Transport, enco
         assert all(isinstance(chunk, str) and chunk for chunk in chunks)
         assert socket.bytes_read == len(data)
         await over(socket, peer)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("sent", "encoding", "text"),
+    [
+        (b"a\xc3", "utf8", "a\ufffd"),
+        (b"\xf0\x9f\x98", "utf8", "\ufffd"),
+        (b"a\x00\x3d", "utf16le", "a\ufffd"),
+        (b"abcd", "base64", "YWJjZA=="),
+        (b"a", "base64url", "YQ"),
+        (b"a\xc3", "hex", "61c3"),
+        (b"a\xc3", "latin1", "a\xc3"),
+        (b"a\xc3", "ascii", "aC"),
+    ],
+)
+@pytest.mark.parametrize("ended", [True, False], ids=["after the end", "before the end"])
+def test_an_encoding_keeps_the_rest_of_a_split_character(
+    play: Player, sent: bytes, encoding: str, text: str, ended: bool
+) -> None:
+    """Rule 2.15.7: the same, whether it is set before or after the end has been read."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        peer.send(sent)
+        await arrived(socket, len(sent))
+        if ended:
+            peer.close()
+            await turns(3)
+        socket.set_encoding(encoding)
+        peer.close()
+        end = upcoming(socket, "end")
+        received: list[Any] = []
+        socket.on("data", received.append)
+        await end
+        assert "".join(received) == text
+        await until(lambda: socket.closed)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("first", ["utf8", "utf16le", "base64"])
+@pytest.mark.parametrize("second", ["utf8", "latin1", "hex"])
+def test_another_encoding_takes_over_what_the_first_one_holds(play: Player, first: str, second: str) -> None:
+    expected = {"utf8": "\xe9", "latin1": "\xc3\xa9", "hex": "c3a9"}[second]
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        socket.set_encoding(first)
+        received: list[str] = []
+        socket.on("data", received.append)
+        peer.send(b"\xc3")
+        await arrived(socket, 1)
+        assert received == []
+        socket.set_encoding(second)
+        peer.send(b"\xa9")
+        peer.close()
+        await upcoming(socket, "end")
+        assert "".join(received) == expected
+        await until(lambda: socket.closed)
 
     play(scenario)

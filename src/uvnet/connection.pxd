@@ -17,7 +17,7 @@ cdef class Connection(Duplex):
     cdef unsigned long long _old_bytes_read       # of a handle that is gone
     cdef unsigned long long _old_bytes_written
     cdef flag _connecting
-    cdef flag _read_wanted               # data was asked for while connecting
+    cdef flag _read_wanted               # data was asked for before there was a connection
     cdef flag _resetting                 # the handle is to be closed with RST
     cdef flag _unreferenced
     cdef flag _counted                   # in its server's number of connections

@@ -261,12 +261,15 @@ cdef class Connection(Duplex):
 
     # === The duplex surface's needs ===
 
+    cdef bint _is_reading(self) noexcept:
+        if self._handle is None or self._connecting:
+            return self._read_wanted
+        return self._handle.block.reading
+
     cdef int _start_reading(self) except -1:
         cdef int status
-        if self._connecting:
+        if self._handle is None or self._connecting:
             self._read_wanted = True
-            return 0
-        if self._handle is None:
             return 0
         status = self._handle.read_start()
         if status < 0:
@@ -374,6 +377,11 @@ cdef class Connection(Duplex):
         return 0
 
     cdef int _emit_close(self, bint had_error) except -1:
+        for piping in list(self._piped_here or ()):
+            try:
+                piping.on_close()
+            except BaseException as error:
+                self._failed(error)
         if self._destroyed:
             self._close_emitted = True
         self.emit1("close", had_error)

@@ -38,6 +38,8 @@ class Decoder(Protocol):
 
     def decode(self, data: bytes, /, final: bool = False) -> str: ...
 
+    def getstate(self) -> tuple[bytes, int]: ...  # what is held back, first
+
 
 def canonical_encoding(name: object) -> str:
     """Node's own spelling of an encoding; raises TypeError (ERR_UNKNOWN_ENCODING)."""
@@ -77,12 +79,17 @@ def encode(text: str, encoding: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4))
 
 
-class _Ascii:
+class _HoldsNothing:
+    def getstate(self) -> tuple[bytes, int]:
+        return b"", 0
+
+
+class _Ascii(_HoldsNothing):
     def decode(self, data: bytes, final: bool = False) -> str:
         return data.translate(_SEVEN_BITS).decode("ascii")
 
 
-class _Hex:
+class _Hex(_HoldsNothing):
     def decode(self, data: bytes, final: bool = False) -> str:
         return data.hex()
 
@@ -92,6 +99,9 @@ class _Base64:
     def __init__(self, url: bool) -> None:
         self.url = url
         self.held = b""
+
+    def getstate(self) -> tuple[bytes, int]:
+        return self.held, 0
 
     def decode(self, data: bytes, final: bool = False) -> str:
         data = self.held + data

@@ -2,6 +2,7 @@ from uvnet.readable cimport Readable, flag
 
 cdef class Flowing(Readable):
     cdef public list _pipings            # Piping objects from here, see piping.py; None until first used
+    cdef public list _piped_here         # those that end here; None until first used
     cdef flag _paused                    # pause() was called, and no resume() since
     cdef flag _resume_scheduled
 

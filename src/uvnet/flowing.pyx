@@ -28,7 +28,8 @@ cdef class Flowing(Readable):
         self._paused = True
         if self._flowing != NOT_FLOWING:
             self._flowing = NOT_FLOWING
-            self.emit0("pause")
+            if not self._close_emitted:
+                self.emit0("pause")
         return self
 
     def resume(self):
@@ -92,7 +93,8 @@ cdef class Flowing(Readable):
         if step == STEP_RESUME:
             self._resume_scheduled = False
             self._read(0, False)
-            self.emit0("resume")
+            if not self._close_emitted:
+                self.emit0("resume")
             self._flow()
             if self._pipings:
                 self._try_relay(self._pipings[0])

@@ -22,7 +22,8 @@ class Piping:
         self.ends = end
         self.waiting = False
         self.open = True
-        self.relayable = hasattr(destination, "_relay")
+        # A stream of ours, which tells of its 'close' before that is emitted.
+        self.ours = hasattr(destination, "_piped_here")
         self.has_events = all(hasattr(destination, name) for name in ("on", "once", "off", "emit"))
 
     def start(self) -> None:
@@ -34,9 +35,12 @@ class Piping:
         source.on("data", self.on_data)
         if self.has_events:
             destination.prepend_listener("error", self.on_error)
-            destination.once("close", self.on_close)
             destination.once("finish", self.on_finish)
-            destination.emit("pipe", source)
+            if self.ours:
+                destination._piped_here = [*(destination._piped_here or ()), self]
+            else:
+                destination.once("close", self.on_close)
+            self.tell("pipe")
         if getattr(destination, "writable_need_drain", False):
             self.wait()
         elif not source.readable_flowing:
@@ -49,6 +53,8 @@ class Piping:
         self.open = False
         self.source.off("end", self.on_end)
         self.source.off("data", self.on_data)
+        if self.ours:
+            self.destination._piped_here.remove(self)
         if self.has_events:
             for event, listener in (
                 ("error", self.on_error),
@@ -60,6 +66,11 @@ class Piping:
         if self.waiting:
             # Others must not wait for a destination that is gone.
             self.on_drain()
+
+    def tell(self, event: str) -> None:
+        """Emit 'pipe' or 'unpipe' on a destination that is not closed."""
+        if self.has_events and not (self.ours and self.destination.closed):
+            self.destination.emit(event, self.source)
 
     def wait(self) -> None:
         if not self.open:
@@ -73,7 +84,7 @@ class Piping:
     def on_data(self, chunk: Any) -> None:
         if self.destination.write(chunk) is False and self.has_events:
             self.wait()
-        elif self.relayable:
+        elif self.ours:
             self.source._relay(self)
 
     def on_drain(self) -> None:
@@ -133,8 +144,7 @@ def stop_piping(source: Any, destination: Any) -> None:
         source.pause()
     for piping in stopped:
         piping.stop()
-        if piping.has_events:
-            piping.destination.emit("unpipe", source)
+        piping.tell("unpipe")
 
 
 def _is_heard(emitter: Any, event: str) -> bool:

@@ -32,7 +32,7 @@ cdef class Readable(LoopEmitter):
     cdef flag _awaited                   # coroutines hear of errors
     cdef flag _error_heard              # one has, or a listener
     cdef flag _readable_side             # False: this side does not exist, and counts as ended
-    cdef flag _reading_begun             # _start_reading() was called once
+    cdef flag _reading_begun             # data was asked for once
     cdef flag _readable_ended            # no more data will come from below
     cdef flag _end_scheduled
     cdef flag _end_emitted
@@ -43,6 +43,7 @@ cdef class Readable(LoopEmitter):
     cdef flag _close_emitted
 
     # For subclasses.
+    cdef bint _is_reading(self) noexcept             # data comes, or will as soon as there is a connection
     cdef int _start_reading(self) except -1          # make data come, or do nothing where it comes already
     cdef int _stop_reading(self) except -1
     cdef int _read_less(self) except -1

@@ -10,7 +10,7 @@ from uvnet._core.slow cimport watching
 from uvnet._core.write_request cimport as_chunk
 from uvnet.awaiting cimport Reader
 from uvnet.loop_emitter cimport LoopEmitter
-from uvnet.steps cimport STEP_CALL, STEP_END
+from uvnet.steps cimport STEP_CALL, STEP_END, STEP_FILL
 
 from uvnet.encoding import canonical_encoding, encode, new_decoder
 from uvnet.errors import being_read, invalid_type, out_of_range, unshift_after_end
@@ -80,6 +80,8 @@ cdef class Readable(LoopEmitter):
                 data = new_decoder(self._encoding).decode(data, True)
             self._add_chunk(data, True)
             self._wake_reader()
+            if not self._is_reading():
+                self._later(STEP_FILL, None)
         return not self._readable_ended and (
             self._readable_length < self._readable_high_water_mark or self._readable_length == 0
         )
@@ -87,23 +89,29 @@ cdef class Readable(LoopEmitter):
     def set_encoding(self, encoding="utf8"):
         """Deliver str instead of bytes from now on; returns the socket.
 
-        Characters split over chunks are put together; what is buffered is decoded now.  Encodings: utf8,
-        utf16le (ucs2), latin1 (binary), ascii, hex, base64, base64url.  Raises TypeError
-        (ERR_UNKNOWN_ENCODING) for any other.  Node: "readable.setEncoding(encoding)".
+        Characters split over chunks are put together; what is buffered is decoded now, and so is what an
+        earlier encoding holds of a split character.  Encodings: utf8, utf16le (ucs2), latin1 (binary), ascii,
+        hex, base64, base64url.  Raises TypeError (ERR_UNKNOWN_ENCODING) for any other.
+        Node: "readable.setEncoding(encoding)".
         """
         self.record.check()
         self._own_reading()
         name = canonical_encoding(encoding)
         decoder = new_decoder(name)
+        text = ""
         if self._readable_length:
             parts = self._buffer
-            self._buffer = deque()
             parts[0] = parts[0][self._offset:]
-            self._offset = 0
+            self._buffer = None
+            self._offset = self._readable_length = 0
             text = "".join(part if isinstance(part, str) else decoder.decode(part) for part in parts)
-            if text:
-                self._buffer.append(text)
-            self._readable_length = len(text)
+        if self._decoder is not None:
+            text += decoder.decode(self._decoder.getstate()[0])
+        if self._readable_ended:
+            # Nothing will come to complete it.
+            text += decoder.decode(b"", True)
+        if text:
+            self._append(text)
         self._decoder = decoder
         self._encoding = name
         self._wake_reader()
@@ -145,6 +153,9 @@ cdef class Readable(LoopEmitter):
         self._returned(result, "callback", None)
 
     # === For subclasses ===
+
+    cdef bint _is_reading(self) noexcept:
+        return False
 
     cdef int _start_reading(self) except -1:
         return 0
@@ -210,6 +221,10 @@ cdef class Readable(LoopEmitter):
         elif step == STEP_CALL:
             callback, arguments = <tuple>argument
             callback(*arguments)
+        elif step == STEP_FILL:
+            # What was put back asks for more, as what comes does.
+            if not self._readable_ended and self._readable_length < self._readable_high_water_mark:
+                self._read(0, False)
         return 0
 
     cdef int _push_to_reader(self, object data) except -1:
@@ -257,7 +272,9 @@ cdef class Readable(LoopEmitter):
         self._errored = None
         self._end_scheduled = False
         self._readable_ended = self._end_emitted = not self._readable_side
-        self._need_readable = self._emitted_readable = False
+        # Whoever listens still waits for the first data.
+        self._need_readable = self._flowing == FLOWING or self._readable_listening
+        self._emitted_readable = False
         self._awaited = self._error_heard = False
         self._destroyed = self._close_emitted = False
         return 0

@@ -13,6 +13,7 @@ cdef class Socket(Tunable):
     cdef Stream _give_away(self)
     cdef int _inherit(self, Socket other) except -1
     cdef int _take_back_connect(self) except -1
+    cdef int _read_first(self) except -1
     cdef int _refuse_second_connect(self) except -1
     cdef int _begin_life(self) except -1
 

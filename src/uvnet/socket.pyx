@@ -229,15 +229,21 @@ cdef class Socket(Tunable):
         try:
             self.emit0("connect")
             self.emit0("ready")
-            if self._read_wanted:
-                self._read_wanted = False
-                self._start_reading()
-            elif not self._destroyed and not self.is_paused():
-                self._read(0, False)
+            self._read_first()
         except BaseException as error:
             self._failed(error)
 
     # === Private ===
+
+    cdef int _read_first(self) except -1:
+        """Read where that was asked for, by whatever came before there was a connection."""
+        cdef bint wanted = self._read_wanted or self._readable_listening
+        self._read_wanted = False
+        if wanted and not self._destroyed:
+            self._start_reading()
+        if not self._destroyed and not self.is_paused():
+            self._read(0, False)
+        return 0
 
     def _initialise(self, options):
         self.allow_half_open = bool(options.get("allow_half_open", False))

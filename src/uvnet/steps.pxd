@@ -4,6 +4,7 @@ cdef enum:
     # Readable
     STEP_CALL                # a function and its arguments, for policy in plain Python
     STEP_END
+    STEP_FILL                # something was put back: go on reading
     # Flowing
     STEP_RESUME
     STEP_READABLE

@@ -206,6 +206,16 @@ SCENARIOS = [
             ),
         ],
         until=["client close", "client2 close", "peer close", "peer2 close"],
+        decision="2.11.4: 'close' is the last event of a life",
+        differs={
+            "client2": [
+                ["connect"],
+                ["ready"],
+                ["pipe", "<client>"],
+                ["unpipe", "<client>"],
+                ["close", False],
+            ]
+        },
     ),
     Scenario(
         "the destination of a pipe fails",
