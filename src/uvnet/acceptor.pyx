@@ -209,7 +209,8 @@ cdef class Acceptor(SocketParent):
             self.emit1("connection", socket)
         except BaseException as error:
             self._failed_for(error, socket)
-            socket._destroy_stream(None)
+            if socket._server is self:
+                socket._destroy_stream(None)
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
         return 0
@@ -347,7 +348,8 @@ cdef class Acceptor(SocketParent):
         if self.record.closed:
             return 0
         self._failed_for(error, argument if isinstance(argument, Socket) else None)
-        if event == "connection" and isinstance(argument, Socket):
+        # One that has connected somewhere else since is the server's no longer.
+        if event == "connection" and isinstance(argument, Socket) and (<Socket>argument)._server is self:
             (<Socket>argument)._destroy_stream(None)
         return 0
 

@@ -21,6 +21,8 @@ cdef class Awaitable:
     cdef LoopRecord record
     cdef Waiter waiter                   # while it waits
     cdef object result                   # no tuple and no exception
+    cdef object failure                  # what it raises, where settle() has found that out
+    cdef bint settled                    # how it ends is known
     cdef bint over
     cdef bint giving_way                 # it waits for nothing but its turn
 
@@ -30,6 +32,7 @@ cdef class Awaitable:
     cdef int _given_up(self) except -1       # nobody waits any more
 
     cdef int wake(self) except -1
+    cdef int settle(self) except -1
     cdef bint is_waiting(self) noexcept
 
     cdef Waiter _wait(self)

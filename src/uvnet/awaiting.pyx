@@ -181,7 +181,11 @@ cdef class Awaitable:
         self.giving_way = False
         # In case that it raises.
         self.over = True
-        if not self._advance():
+        if self.settled:
+            if self.failure is not None:
+                failure, self.failure = self.failure, None
+                raise failure
+        elif not self._advance():
             self.over = False
             if at_once:
                 self.record.ready_awaits -= 1
@@ -227,6 +231,15 @@ cdef class Awaitable:
     cdef int wake(self) except -1:
         """Let the coroutine look again."""
         return self.waiter.wake() if self.waiter is not None and not self.giving_way else 0
+
+    cdef int settle(self) except -1:
+        """Find out now how it ends, for when the coroutine goes on what it asks is gone."""
+        try:
+            self.settled = self._advance()
+        except BaseException as error:
+            self.settled = True
+            self.failure = error
+        return self.wake()
 
     cdef bint is_waiting(self) noexcept:
         """Whether it waits for something and has not been woken."""

@@ -16,6 +16,7 @@ cdef class Connection(Duplex):
     cdef ip_name _remote_name
     cdef unsigned long long _old_bytes_read       # of a handle that is gone
     cdef unsigned long long _old_bytes_written
+    cdef unsigned int _closing           # handles whose 'close' is to come: of earlier lives, too
     cdef flag _connecting
     cdef flag _read_wanted               # data was asked for before there was a connection
     cdef flag _resetting                 # the handle is to be closed with RST
@@ -27,7 +28,7 @@ cdef class Connection(Duplex):
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _stop_connecting(self) except -1
 
-    cdef int _emit_close(self, bint had_error) except -1
+    cdef int _emit_close(self, bint had_error, unsigned int life) except -1
     cdef int _let_go(self) except -1
     cdef int _shutdown_done(self, int status) except -1
     cdef int _capture_names(self) except -1

@@ -20,6 +20,7 @@ from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAIT
 from uvnet._uv.table cimport UVNET_UV_EOF, uv
 from uvnet.duplex cimport Duplex
 from uvnet.iteration cimport ChunkIterator
+from uvnet.loop_emitter cimport EARLIER_LIFE, LoopEmitter
 from uvnet.onread cimport BufferReader
 from uvnet.steps cimport STEP_CLOSE, STEP_CLOSE_WITH_ERROR
 
@@ -360,6 +361,7 @@ cdef class Connection(Duplex):
         else:
             self._let_go()
             handle.had_error = error is not None
+            self._closing += 1
             handle.read_stop()
             handle.close(reset)
         if self._counted:
@@ -371,18 +373,29 @@ cdef class Connection(Duplex):
 
     cdef int _step(self, int step, object argument) except -1:
         if step == STEP_CLOSE or step == STEP_CLOSE_WITH_ERROR:
-            self._emit_close(step == STEP_CLOSE_WITH_ERROR)
+            self._emit_close(step == STEP_CLOSE_WITH_ERROR, self._life)
         else:
             Duplex._step(self, step, argument)
         return 0
 
-    cdef int _emit_close(self, bint had_error) except -1:
+    cdef int _step_owed(self, int step, object argument) except -1:
+        if step == STEP_CLOSE or step == STEP_CLOSE_WITH_ERROR:
+            return self._emit_close(step == STEP_CLOSE_WITH_ERROR, EARLIER_LIFE)
+        return Duplex._step_owed(self, step, argument)
+
+    cdef int _settle(self) except -1:
+        self._withdraw("connect", self._send_pending)
+        self._withdraw("connect", self._shut_down)
+        self._withdraw("connect", self.reset_and_destroy)
+        return Duplex._settle(self)
+
+    cdef int _emit_close(self, bint had_error, unsigned int life) except -1:
         for piping in list(self._piped_here or ()):
             try:
                 piping.on_close()
             except BaseException as error:
-                self._failed(error)
-        if self._destroyed:
+                LoopEmitter._failed(self, error)
+        if life == self._life:
             self._close_emitted = True
         self.emit1("close", had_error)
         return 0

@@ -3,7 +3,7 @@
 The handle may be of an earlier life of the Connection.
 """
 
-from uvnet._core.handle cimport Handle
+from uvnet._core.handle cimport HANDLE_CLOSING, Handle, open_handles
 from uvnet._core.stream cimport Stream
 from uvnet._core.stream_events cimport StreamEvents
 from uvnet._core.write_request cimport WriteRequest
@@ -24,15 +24,14 @@ cdef int _on_sent(object owner, WriteRequest request) except -1:
 
 cdef int _on_written(object owner, WriteRequest request) except -1:
     cdef Connection self = <Connection>owner
-    self._touch()
+    if request is self._in_flight:
+        self._touch()
     return self._written(request, False)
 
 
-cdef int _on_shutdown(object owner, int status) except -1:
+cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
     cdef Connection self = <Connection>owner
-    if self._handle is None:
-        return 0
-    return self._shutdown_done(status)
+    return self._shutdown_done(status) if stream is self._handle else 0
 
 
 cdef int _on_connected(object owner, Handle stream, int status) except -1:
@@ -47,12 +46,31 @@ cdef int _on_relay_lost(object owner) except -1:
     return (<Connection>owner)._leave_relays(RELAY_TO)
 
 
-cdef int _on_failed(object owner, object error) except -1:
-    return (<Connection>owner)._failed(error)
+cdef int _on_failed(object owner, Handle stream, object error) except -1:
+    return (<Connection>owner)._failed_in((<Stream>stream).life, error)
 
 
 cdef int _on_closed(object owner, Handle handle) except -1:
-    return (<Connection>owner)._emit_close((<Stream>handle).had_error)
+    cdef Connection self = <Connection>owner
+    cdef Stream stream = <Stream>handle
+    self._closing -= 1
+    if self._closing:
+        _take_turn(self, stream)
+    return self._emit_close(stream.had_error, stream.life)
+
+
+cdef int _take_turn(Connection self, Stream stream) except -1:
+    """Lives that ended in one turn of the loop are told in their order; libuv closes the last handle first."""
+    cdef Stream other
+    cdef Stream first = stream
+    for handle in open_handles(self.record):
+        if (<Handle>handle).owner is self and (<Handle>handle).state == HANDLE_CLOSING:
+            other = <Stream>handle
+            if other.life < first.life:
+                first = other
+    stream.life, first.life = first.life, stream.life
+    stream.had_error, first.had_error = first.had_error, stream.had_error
+    return 0
 
 
 cdef int _on_abandoned(object owner) except -1:
@@ -87,6 +105,7 @@ _events.on_failed = _on_failed
 cdef int attach(Connection self, Stream handle) except -1:
     """Give a Connection the handle that it is on from now on."""
     handle.owner = self
+    handle.life = self._life
     handle.events = &_events
     handle.on_closed = _on_closed
     handle.on_abandoned = _on_abandoned

@@ -9,6 +9,7 @@ cdef class Duplex(Writable):
     cdef flag _prefinished
     cdef flag _final_called
     cdef flag _finished
+    cdef flag _finish_early              # by connect(): the step that is queued has nothing left to do
 
     # For subclasses.
     cdef int _final(self) except -1                                      # shut the writable side down
@@ -19,6 +20,8 @@ cdef class Duplex(Writable):
     cdef int _reset_writable(self) except -1
     cdef int _give_up_writing(self) except -1
     cdef int _set_over(self, bint over) except -1
+    cdef int _renew_writable(self) except -1
+    cdef int _emit_error(self, object error, bint awaited) except -1
     cdef int _call_finish_callbacks(self, object error) except -1
     cdef bint _may_finish(self) noexcept
     cdef int _finish(self) except -1

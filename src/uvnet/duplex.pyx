@@ -7,10 +7,12 @@ Node: "Class: stream.Duplex"; rules 2.9 to 2.11 and 3.2.
 
 from uvnet._core.tick cimport report_unheard
 from uvnet._core.write_request cimport WRITE_GATHERING, WRITE_WAITING, WriteRequest, chunk_length
+from uvnet.awaiting cimport Awaitable
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.steps cimport (
     STEP_END_AFTER_PEER,
     STEP_ERROR,
+    STEP_ERROR_AWAITED,
     STEP_FAIL_BUFFERED,
     STEP_FINISH,
     STEP_FINISH_IF_POSSIBLE,
@@ -39,6 +41,7 @@ cdef class Duplex(Writable):
         Node: "socket.end([data[, encoding]][, callback])".
         """
         cdef object error = None
+        cdef bint begins = False
         self.record.check()
         if callback is None and callable(chunk):
             chunk, callback = None, chunk
@@ -63,9 +66,8 @@ cdef class Duplex(Writable):
                 error = already_finished("end")
             elif self._errored is None and not self._ending:
                 self._flush()
-                self._ending = True
+                self._ending = begins = True
                 self._wake_drainers()
-                self._finish_maybe(True)
         if callback is not None:
             if error is not None:
                 self._write_later(callback, error)
@@ -73,6 +75,8 @@ cdef class Duplex(Writable):
                 self._finish_callbacks = [callback]
             else:
                 self._finish_callbacks.append(callback)
+        if begins:
+            self._finish_maybe(True)
         return self
 
     def destroy(self, error=None):
@@ -89,9 +93,12 @@ cdef class Duplex(Writable):
 
     def destroy_soon(self):
         """Send what is written, then destroy(); returns the socket.  Node: "socket.destroySoon()"."""
+        cdef unsigned int life = self._life
         self.record.check()
         if self.writable:
             self.end()
+        if self._life != life:
+            return self
         if self._finished:
             self._destroy_stream(None)
         elif not self._destroyed:
@@ -136,6 +143,7 @@ cdef class Duplex(Writable):
 
     cdef int _finalised(self, object error) except -1:
         """_final() is over."""
+        cdef unsigned int life = self._life
         self._pending_steps -= 1
         if error is not None:
             self._call_finish_callbacks(error)
@@ -143,8 +151,9 @@ cdef class Duplex(Writable):
         elif self._may_finish():
             self._prefinished = True
             self.emit0("prefinish")
-            self._pending_steps += 1
-            self._later(STEP_FINISH, None)
+            if self._life == life:
+                self._pending_steps += 1
+                self._later(STEP_FINISH, None)
         return 0
 
     cdef int _after_end(self) except -1:
@@ -166,23 +175,34 @@ cdef class Duplex(Writable):
         if self._buffered or self._finish_callbacks or self._in_flight is not None:
             self._later(STEP_FAIL_BUFFERED, None)
         if error is not None:
-            self._later(STEP_ERROR, error)
+            self._later(STEP_ERROR_AWAITED if self._awaited else STEP_ERROR, error)
         self._destroy_handle(error)
         self._wake_reader()
         return self._wake_drainers()
 
-    cdef int _reset_writable(self) except -1:
-        """Begin a new life.  What the old one still owes is paid first."""
+    cdef int _settle(self) except -1:
+        """The next life begins: pay what this one owes, while it can still tell how it ended."""
+        cdef Awaitable drainer
+        Writable._settle(self)
+        for drainer in list(self._drainers or ()):
+            drainer.settle()
+        if self._awaited and not self._error_heard and self._errored is not None and not self.has_listeners("error"):
+            # Coroutines would have heard of it, and none has asked.
+            self._error_heard = True
+            report_unheard(self.record, self._errored, self)
+        self._withdraw("finish", self.destroy)
         if self._in_flight is not None and self._in_flight.state == WRITE_WAITING:
             # libuv calls it back with ECANCELED, see _written().
             self._in_flight = None
-        self._fail_buffered()
+        return self._fail_buffered()
+
+    cdef int _reset_writable(self) except -1:
+        """Begin with a new writable side; the old one owes nothing."""
         self._buffered = None
         self._in_flight = None
         self._writable_length = 0
         self._corked = 0
         self._pending_steps = 0
-        self._wake_drainers()
         self._need_drain = False
         return self._set_over(not self._writable_side)
 
@@ -195,6 +215,19 @@ cdef class Duplex(Writable):
         self._ending = self._prefinished = self._final_called = self._finished = over
         return 0
 
+    cdef int _renew_writable(self) except -1:
+        """connect() after end(): what was ended before there was a connection is over, and a new side begins."""
+        if self._errored is not None:
+            # A write that failed: the stream is destroyed on a tick.
+            return 0
+        if not self._finished:
+            # Now, so that the tick it waits for cannot end what begins here.
+            self._finish_early = True
+            self._finish()
+        if not self._destroyed and self._finished:
+            self._reset_writable()
+        return 0
+
     # === Private ===
 
     cdef int _step(self, int step, object argument) except -1:
@@ -202,19 +235,18 @@ cdef class Duplex(Writable):
             if self._destroyed:
                 self._fail_buffered()
         elif step == STEP_FINISH:
-            self._finish()
+            if self._finish_early:
+                self._finish_early = False
+            else:
+                self._finish()
         elif step == STEP_FINISH_IF_POSSIBLE:
             if self._may_finish():
                 self._finish()
             else:
                 self._pending_steps -= 1
-        elif step == STEP_ERROR:
-            # Once per life, see _destroy_stream(), even where the next one has begun already.
-            if self.has_listeners("error"):
-                self._error_heard = True
-                self.emit_all("error", (argument,))
-            elif not self._awaited:
-                report_unheard(self.record, argument, self)
+        elif step == STEP_ERROR or step == STEP_ERROR_AWAITED:
+            self._error_heard = self._error_heard or self.has_listeners("error")
+            self._emit_error(argument, self._awaited)
         elif step == STEP_END_AFTER_PEER:
             if not self._ending and not self._destroyed:
                 self.end()
@@ -222,35 +254,56 @@ cdef class Duplex(Writable):
             Writable._step(self, step, argument)
         return 0
 
+    cdef int _step_owed(self, int step, object argument) except -1:
+        if step == STEP_ERROR or step == STEP_ERROR_AWAITED:
+            # Once per life, see _destroy_stream(), even where the next one has begun already.
+            return self._emit_error(argument, step == STEP_ERROR_AWAITED)
+        return Writable._step_owed(self, step, argument)
+
+    cdef int _emit_error(self, object error, bint awaited) except -1:
+        if self.has_listeners("error"):
+            self.emit_all("error", (error,))
+        elif not awaited:
+            report_unheard(self.record, error, self)
+        return 0
+
     cdef int _fail_buffered(self) except -1:
         """Call back what will never be sent."""
-        cdef list buffered
-        cdef WriteRequest request
-        if self._in_flight is not None:
-            if self._in_flight.state != WRITE_GATHERING:
+        cdef unsigned int life = self._life
+        cdef object error = self._errored
+        cdef WriteRequest request = self._in_flight
+        cdef list buffered, callbacks
+        if request is not None:
+            if request.state != WRITE_GATHERING:
                 # Its own callback comes first.
                 return 0
             # It was waiting for a connection that never came.
-            if self._in_flight.error is None:
-                self._in_flight.error = self._errored or closed_before_connection()
-            self._writable_length -= self._in_flight.total
-            request, self._in_flight = self._in_flight, None
+            if request.error is None:
+                request.error = error or closed_before_connection()
+            self._writable_length -= request.total
+            self._in_flight = None
             self._given_up(request)
-            self._call_all(request)
+        # All of it is taken first: whoever is called may begin another life.
         buffered, self._buffered = self._buffered or [], None
-        for chunk, callback in buffered:
+        callbacks, self._finish_callbacks = self._finish_callbacks or [], None
+        for chunk, _ in buffered:
             self._writable_length -= chunk_length(chunk)
+        if request is not None:
+            self._call_all(request, life)
+        for _, callback in buffered:
             if callback is not None:
-                self._call_back(callback, self._errored or stream_destroyed("write"))
-        self._call_finish_callbacks(self._errored or stream_destroyed("end"))
+                self._call_back(callback, error or stream_destroyed("write"), life)
+        for callback in callbacks:
+            self._call_back(callback, error or stream_destroyed("end"), life)
         return 0
 
     cdef int _call_finish_callbacks(self, object error) except -1:
+        cdef unsigned int life = self._life
         cdef list callbacks
         callbacks, self._finish_callbacks = self._finish_callbacks, None
         if callbacks:
             for callback in callbacks:
-                self._call_back(callback, error)
+                self._call_back(callback, error, life)
         return 0
 
     cdef bint _may_finish(self) noexcept:
@@ -275,12 +328,15 @@ cdef class Duplex(Writable):
         return 0
 
     cdef int _finish(self) except -1:
+        cdef unsigned int life = self._life
         self._pending_steps -= 1
         if self._destroyed or self._finished or not self._ending:
             return 0
         self._finished = True
         self._call_finish_callbacks(None)
+        if self._life != life:
+            return 0
         self.emit0("finish")
-        if self._end_emitted:
+        if self._life == life and self._end_emitted:
             self._destroy_stream(None)
         return 0

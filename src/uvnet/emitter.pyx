@@ -70,9 +70,9 @@ cdef class Observer:
     """What _observe() adds."""
 
     def __call__(self, *arguments):
+        if self.told:
+            return None
         if self.once:
-            if self.told:
-                return None
             self.told = True
             self.emitter._forget_observer(self.event, self)
         return self.function(*arguments)
@@ -270,6 +270,15 @@ cdef class EventEmitter:
                     return
 
     # === For subclasses ===
+
+    cdef int _withdraw(self, str event, object function) except -1:
+        """Undo every _observe() of `function`, also for an emit() that is under way."""
+        found = self._events.get(event) if self._events is not None else None
+        for candidate in <tuple>found if PyTuple_CheckExact(found) else (found,):
+            if type(candidate) is Observer and (<Observer>candidate).function == function:
+                (<Observer>candidate).told = True
+                self._forget_observer(event, candidate)
+        return 0
 
     cdef int _listener_coming(self, object event) except -1:
         return 0

@@ -108,6 +108,12 @@ cdef class Flowing(Readable):
             Readable._step(self, step, argument)
         return 0
 
+    cdef int _step_owed(self, int step, object argument) except -1:
+        if step == STEP_RESUME or step == STEP_UPDATE_LISTENING:
+            # Listeners and flowing state are not of one life.
+            return self._step(step, argument)
+        return Readable._step_owed(self, step, argument)
+
     cdef int _listener_coming(self, object event) except -1:
         # These two start to read.
         if event == "data" or event == "readable":
@@ -179,8 +185,11 @@ cdef class Flowing(Readable):
         return 0
 
     cdef int _emit_readable(self) except -1:
+        cdef unsigned int life = self._life
         if not self._destroyed and self._errored is None and (self._readable_length or self._readable_ended):
             self.emit0("readable")
+            if self._life != life:
+                return 0
             self._emitted_readable = False
         self._need_readable = (
             self._flowing != FLOWING and not self._readable_ended

@@ -3,6 +3,7 @@ from uvnet.reading cimport StreamReader
 
 cdef class ChunkIterator:
     cdef Readable stream
+    cdef unsigned int life               # of the stream
     cdef bint finished
 
 cdef class ChunkReader(StreamReader):

@@ -18,6 +18,7 @@ cdef class ChunkIterator:
         stream.record.check()
         stream._own_reading()
         self.stream = stream
+        self.life = stream._life
         stream._awaited = True
         stream._flowing = NOT_FLOWING
 
@@ -34,7 +35,7 @@ cdef class ChunkIterator:
     def __del__(self):
         # Without a stream it never began: making it raised.
         if (self.stream is not None and not self.finished and not self.stream._destroyed
-                and not self.stream.record.closed):
+                and self.life == self.stream._life and not self.stream.record.closed):
             if PyThread_get_thread_ident() == self.stream.record.hold.thread_id:
                 self.stream._destroy_stream(None)
             else:
@@ -48,6 +49,10 @@ cdef class ChunkReader(StreamReader):
 
     cdef bint _take(self) except -1:
         cdef Readable stream = self.stream
+        if self.iterator.life != stream._life:
+            # What comes now is another connection's.
+            self.iterator.finished = True
+            raise StopAsyncIteration
         self.result = None if stream._destroyed else stream._read(0, True)
         if self.result is not None:
             return True

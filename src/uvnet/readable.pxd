@@ -70,6 +70,7 @@ cdef class Readable(LoopEmitter):
     cdef int _push_end(self) except -1
     cdef int _add_chunk(self, object chunk, bint in_front) except -1
     cdef int _wake_reader(self) except -1
+    cdef int _settle(self) except -1
     cdef object _read(self, Py_ssize_t count, bint everything)
     cdef object _take(self, Py_ssize_t count)
     cdef Py_ssize_t _how_much(self, Py_ssize_t count, bint everything) noexcept

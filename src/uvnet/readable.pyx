@@ -62,6 +62,7 @@ cdef class Readable(LoopEmitter):
         `chunk` is bytes-like, or a str in `encoding` (default utf8).  Raises TypeError for anything else and
         RuntimeError (ERR_STREAM_UNSHIFT_AFTER_END_EVENT) after 'end'.  Node: "readable.unshift(chunk)".
         """
+        cdef unsigned int life = self._life
         self.record.check()
         self._own_reading()
         if isinstance(chunk, str):
@@ -80,7 +81,7 @@ cdef class Readable(LoopEmitter):
                 data = new_decoder(self._encoding).decode(data, True)
             self._add_chunk(data, True)
             self._wake_reader()
-            if not self._is_reading():
+            if self._life == life and not self._is_reading():
                 self._later(STEP_FILL, None)
         return not self._readable_ended and (
             self._readable_length < self._readable_high_water_mark or self._readable_length == 0
@@ -186,6 +187,10 @@ cdef class Readable(LoopEmitter):
     cdef int _leave_relays(self, int directions) except -1:
         return 0
 
+    cdef int _settle(self) except -1:
+        """The next life begins: let the coroutine that waits for data have what this one came to."""
+        return 0 if self._reading is None else self._reading.settle()
+
     cdef int _failed(self, object error) except -1:
         """User code raised: report it once, and destroy the stream whose event it was."""
         LoopEmitter._failed(self, error)
@@ -227,6 +232,12 @@ cdef class Readable(LoopEmitter):
                 self._read(0, False)
         return 0
 
+    cdef int _step_owed(self, int step, object argument) except -1:
+        if step == STEP_CALL:
+            # Of policy in Python, which looks for itself whether it is still meant.
+            return self._step(step, argument)
+        return 0
+
     cdef int _push_to_reader(self, object data) except -1:
         """Data has come that a coroutine waits for."""
         cdef Reader reading = self._reading
@@ -242,6 +253,7 @@ cdef class Readable(LoopEmitter):
 
     cdef int _push_end(self) except -1:
         """No more data will come."""
+        cdef unsigned int life = self._life
         if self._readable_ended:
             return 0
         if self._decoder is not None:
@@ -252,6 +264,8 @@ cdef class Readable(LoopEmitter):
         self._need_readable = False
         self._emitted_readable = True
         self._emit_readable()
+        if self._life != life:
+            return 0
         if not self._destroyed:
             self._read(0, False)
         return self._wake_reader()
@@ -396,12 +410,14 @@ cdef class Readable(LoopEmitter):
         return 0
 
     cdef int _emit_end(self) except -1:
+        cdef unsigned int life = self._life
         self._end_scheduled = False
         if (self._readable_ended and not self._end_emitted and self._readable_length == 0
                 and self._errored is None and not self._destroyed):
             self._end_emitted = True
             self.emit0("end")
-            self._after_end()
+            if self._life == life:
+                self._after_end()
         return 0
 
 

@@ -118,10 +118,12 @@ cdef class Socket(Tunable):
         delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
         check_block_list(options.get("block_list"))
         self._refuse_second_connect()
+        if self._ending and not self._destroyed:
+            self._renew_writable()
         if self._destroyed:
             self._begin_life()
-            # A callback that the old life owed may have connected already.
-            self._refuse_second_connect()
+        # A callback that was owed may have connected already.
+        self._refuse_second_connect()
         if timeout is not None:
             self.set_timeout(timeout)
         if options.get("no_delay") is not None:
@@ -182,10 +184,11 @@ cdef class Socket(Tunable):
 
     def _emit_safely(self, event, *arguments):
         # An exception of a listener is dealt with as if libuv had called.
+        cdef unsigned int life = self._life
         try:
             self.emit_all(event, arguments)
         except BaseException as error:
-            self._failed(error)
+            self._failed_in(life, error)
 
     def _blocked(self, address, local_address):
         return None if self._block_list is None else blocked_address(self._block_list, address, local_address)
@@ -221,6 +224,7 @@ cdef class Socket(Tunable):
         self._destroy_stream(error)
 
     def _connection_made(self):
+        cdef unsigned int life = self._life
         self._connector = None
         self._connecting = False
         self._capture_names()
@@ -228,10 +232,12 @@ cdef class Socket(Tunable):
         self._apply_options()
         try:
             self.emit0("connect")
-            self.emit0("ready")
-            self._read_first()
+            if self._life == life:
+                self.emit0("ready")
+            if self._life == life:
+                self._read_first()
         except BaseException as error:
-            self._failed(error)
+            self._failed_in(life, error)
 
     # === Private ===
 
@@ -400,6 +406,13 @@ cdef class Socket(Tunable):
 
     cdef int _begin_life(self) except -1:
         """Rule 2.14.1: everything but listeners, encoding and flowing state is as new."""
+        cdef unsigned int life = self._life
+        self._settle()
+        if self._life != life:
+            # Somebody who was called has begun it already.
+            return 0
+        self._next_life()
+        self._finish_early = False
         self._reset_writable()
         self._reset_readable()
         self._local_name.any.sa_family = self._remote_name.any.sa_family = 0

@@ -20,6 +20,7 @@ cdef enum:
     STEP_FINISH
     STEP_FINISH_IF_POSSIBLE
     STEP_ERROR
+    STEP_ERROR_AWAITED       # the same, of which coroutines hear
     STEP_END_AFTER_PEER
     # Connection
     STEP_CLOSE

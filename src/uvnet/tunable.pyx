@@ -178,6 +178,7 @@ cdef class Tunable(Relaying):
 cdef int _on_idle(object owner) except -1:
     cdef Tunable self = <Tunable>owner
     cdef uint64_t sent
+    cdef unsigned int life = self._life
     if self._handle is not None and self._handle.block.queued_bytes:
         # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
         # libuv calls back when all of it is out, so how far it is must be asked for.
@@ -189,7 +190,7 @@ cdef int _on_idle(object owner) except -1:
     try:
         self.emit0("timeout")
     except BaseException as error:
-        self._failed(error)
+        self._failed_in(life, error)
     # Without a handle nothing could arm the entry again.
     if self._handle is None and self._idle.period:
         self._parked_timeout = <unsigned int>self._idle.period

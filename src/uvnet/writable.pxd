@@ -28,7 +28,7 @@ cdef class Writable(Flowing):
 
     cdef int _written(self, WriteRequest request, bint in_call) except -1
     cdef int _gathered_sent(self, WriteRequest request) except -1
-    cdef int _call_back(self, object callback, object error) except -1
+    cdef int _call_back(self, object callback, object error, unsigned int life) except -1
     cdef object _accept(self, object chunk, object encoding)
     cdef object _write(self, object chunk, object callback, object refusal)
     cdef int _write_later(self, object callback, object error) except -1
@@ -37,6 +37,6 @@ cdef class Writable(Flowing):
     cdef int _send_buffered(self) except -1
     cdef int _wake_drainers(self) except -1
     cdef int _drain_maybe(self) except -1
-    cdef int _call_all(self, WriteRequest request) except -1
+    cdef int _call_all(self, WriteRequest request, unsigned int life) except -1
     cdef int _after_write(self, WriteRequest request) except -1
     cdef int _write_failed(self, WriteRequest request) except -1

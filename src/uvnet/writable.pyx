@@ -21,6 +21,7 @@ from uvnet._core.write_request cimport (
 )
 from uvnet.awaiting cimport Awaitable
 from uvnet.flowing cimport Flowing
+from uvnet.loop_emitter cimport EARLIER_LIFE
 from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_TO
 from uvnet.steps cimport STEP_AFTER_WRITE, STEP_CALL_BACK, STEP_WRITE_FAILED, STEP_WRITTEN
 
@@ -164,7 +165,7 @@ cdef class Writable(Flowing):
         """
         if request is not self._in_flight:
             # Of an earlier life: only its callbacks are owed.
-            self._call_all(request)
+            self._call_all(request, EARLIER_LIFE)
             return 0
         self._in_flight = None
         self._writable_length -= request.total
@@ -172,8 +173,9 @@ cdef class Writable(Flowing):
             # In flight at destroy(): its bytes may or may not have left (decision 8).
             if self._errored is None:
                 self._errored = request.error
-            self._call_all(request)
-            self._fail_buffered()
+            self._call_all(request, self._life)
+            if self._destroyed:
+                self._fail_buffered()
             return 0
         if request.state == WRITE_FAILED:
             if self._errored is None:
@@ -212,8 +214,8 @@ cdef class Writable(Flowing):
             self._later(STEP_WRITE_FAILED, request)
         return 0
 
-    cdef int _call_back(self, object callback, object error) except -1:
-        """Call a callback of write() or end(); an exception must not keep others from being called."""
+    cdef int _call_back(self, object callback, object error, unsigned int life) except -1:
+        """Call a callback of write() or end() of that life; an exception must not keep others from being called."""
         try:
             if not watching:
                 result = callback(error)
@@ -222,7 +224,7 @@ cdef class Writable(Flowing):
             if result is not None:
                 self._returned(result, "callback", None)
         except BaseException as raised:
-            self._failed(raised)
+            self._failed_in(life, raised)
         return 0
 
     # === Private ===
@@ -232,6 +234,7 @@ cdef class Writable(Flowing):
 
     cdef int _step(self, int step, object argument) except -1:
         cdef WriteRequest request
+        cdef unsigned int life = self._life
         if step == STEP_WRITTEN:
             request = <WriteRequest>argument
             if request.state == WRITE_GATHERING:
@@ -240,7 +243,7 @@ cdef class Writable(Flowing):
                 self._drain_maybe()
                 if request.callbacks:
                     _, callback = request.callbacks.pop(0)
-                    self._call_back(callback, None)
+                    self._call_back(callback, None, life)
             elif request.state == WRITE_FAILED:
                 self._write_failed(request)
         elif step == STEP_AFTER_WRITE:
@@ -249,9 +252,28 @@ cdef class Writable(Flowing):
             self._write_failed(<WriteRequest>argument)
         elif step == STEP_CALL_BACK:
             callback, error = <tuple>argument
-            self._call_back(callback, error)
+            self._call_back(callback, error, life)
         else:
             Flowing._step(self, step, argument)
+        return 0
+
+    cdef int _step_owed(self, int step, object argument) except -1:
+        cdef WriteRequest request
+        if step == STEP_WRITTEN:
+            request = <WriteRequest>argument
+            # What waits in libuv, or has failed, is called back as a whole.
+            if request.state == WRITE_DONE and request.callbacks:
+                _, callback = request.callbacks.pop(0)
+                self._call_back(callback, None, EARLIER_LIFE)
+            elif request.state == WRITE_FAILED:
+                self._call_all(request, EARLIER_LIFE)
+        elif step == STEP_AFTER_WRITE or step == STEP_WRITE_FAILED:
+            self._call_all(<WriteRequest>argument, EARLIER_LIFE)
+        elif step == STEP_CALL_BACK:
+            callback, error = <tuple>argument
+            self._call_back(callback, error, EARLIER_LIFE)
+        else:
+            Flowing._step_owed(self, step, argument)
         return 0
 
     cdef object _accept(self, object chunk, object encoding):
@@ -383,14 +405,17 @@ cdef class Writable(Flowing):
         return 0
 
     cdef int _after_write(self, WriteRequest request) except -1:
+        cdef unsigned int life = self._life
         self._drain_maybe()
-        self._call_all(request)
+        self._call_all(request, life)
+        if self._life != life:
+            return 0
         if self._destroyed:
             self._fail_buffered()
         self._finish_maybe(False)
         return 0
 
-    cdef int _call_all(self, WriteRequest request) except -1:
+    cdef int _call_all(self, WriteRequest request, unsigned int life) except -1:
         cdef list callbacks
         cdef object error = request.error
         callbacks, request.callbacks = request.callbacks, None
@@ -398,13 +423,15 @@ cdef class Writable(Flowing):
             if error is None and request.state == WRITE_FAILED:
                 error = system_error(request.status, "write")
             for _, callback in callbacks:
-                self._call_back(callback, error)
+                self._call_back(callback, error, life)
         return 0
 
     cdef int _write_failed(self, WriteRequest request) except -1:
         """Once per request: its callbacks, then those of what waits behind it, then the end."""
-        self._call_all(request)
-        if request.error is self._errored:
+        cdef unsigned int life = self._life
+        self._call_all(request, life)
+        if self._life == life and request.error is self._errored:
             self._fail_buffered()
-            self._destroy_stream(request.error)
+            if self._life == life:
+                self._destroy_stream(request.error)
         return 0

@@ -207,6 +207,28 @@ SCENARIOS = [
             ),
         ],
         until=["client close", "client close", "peer2 close"],
+        decision="2.14: the 'ready' of the old life would be one of the new",
+        differs={
+            "client": [
+                ["connect"],
+                ["again"],
+                [
+                    "state",
+                    {
+                        "connecting": True,
+                        "pending": True,
+                        "readyState": "opening",
+                        "readable": True,
+                        "writable": True,
+                        "destroyed": False,
+                    },
+                ],
+                ["close", False],
+                ["connect"],
+                ["ready"],
+                ["close", False],
+            ]
+        },
     ),
     Scenario(
         "reconnect three times",

@@ -5,6 +5,7 @@ cdef enum:
 
 cdef class Stream(Writer):
     cdef bint had_error              # what its owner's 'close' will say
+    cdef unsigned int life           # of its owner, which may be in a later one
 
     cdef void renew(self) noexcept
     cdef void read_into(self, char *base, size_t size) noexcept

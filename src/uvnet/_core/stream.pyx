@@ -181,7 +181,7 @@ cdef void _tell_failed(Stream self, object error) noexcept:
     if record.closed or self.owner is None:
         return
     enter(record)
-    self.events.on_failed(self.owner, error)
+    self.events.on_failed(self.owner, self, error)
     leave(record)
 
 
@@ -197,7 +197,7 @@ cdef void _tell_read(Stream self, bytes chunk, ssize_t nread) noexcept:
             # An answer to what was read: the way through the loop's list would find just this.
             self.flush()
     except BaseException as error:
-        self.events.on_failed(owner, error)
+        self.events.on_failed(owner, self, error)
     leave(record)
 
 

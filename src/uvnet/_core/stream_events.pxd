@@ -11,10 +11,10 @@ cdef struct StreamEvents:
     int (*on_sent)(object owner, WriteRequest request) except -1
     # A request that had to wait is done.
     int (*on_written)(object owner, WriteRequest request) except -1
-    int (*on_shutdown)(object owner, int status) except -1
+    int (*on_shutdown)(object owner, Handle stream, int status) except -1
     int (*on_connected)(object owner, Handle stream, int status) except -1
     # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.
     int (*on_relay_ended)(object owner, ssize_t nread) except -1
     int (*on_relay_lost)(object owner) except -1
     # One of the above raised: user code did.
-    int (*on_failed)(object owner, object error) except -1
+    int (*on_failed)(object owner, Handle stream, object error) except -1

@@ -99,7 +99,7 @@ cdef class Writer(Handle):
         except MemoryError as error:
             # What is lost is not lost in silence.
             if self.owner is not None:
-                self.events.on_failed(self.owner, error)
+                self.events.on_failed(self.owner, self, error)
             return 0
         self._sent(request, sent)
         if self.owner is not None:
@@ -238,7 +238,7 @@ cdef void flush_streams(LoopRecord record) noexcept:
             stream.flush()
         except BaseException as error:
             if stream.owner is not None:
-                stream.events.on_failed(stream.owner, error)
+                stream.events.on_failed(stream.owner, stream, error)
 
 
 cdef void drop_gathered(LoopRecord record) noexcept:
@@ -267,7 +267,7 @@ cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t numb
     try:
         event(stream, owner, what, number)
     except BaseException as error:
-        stream.events.on_failed(owner, error)
+        stream.events.on_failed(owner, stream, error)
     leave(record)
 
 
@@ -296,4 +296,4 @@ cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil
 
 
 cdef int _tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
-    return self.events.on_shutdown(owner, <int>status)
+    return self.events.on_shutdown(owner, self, <int>status)
