@@ -76,6 +76,7 @@ ORDER = """
     uvnet.draining
     uvnet.iteration
     uvnet.onread
+    uvnet.attempts
     uvnet.connecting
     uvnet.socket_parent
     uvnet.connection

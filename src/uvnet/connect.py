@@ -138,7 +138,7 @@ def set_default_auto_select_family(value: bool) -> None:
 
 
 def get_default_auto_select_family_attempt_timeout() -> float:
-    """Seconds one of several attempts may take.
+    """Seconds without an answer after which the next of several addresses is tried beside the others.
 
     Node: "net.getDefaultAutoSelectFamilyAttemptTimeout()".
     """

@@ -1,20 +1,19 @@
-"""Connecting by name or address: look-up, then one attempt after another ("happy eyeballs").
+"""Connecting by name or address: the look-up, and what its answer means; then the attempts of attempts.py.
 
-One Connector serves one connect() of one socket.  It decides what to try next; the socket does it and
-reports back.  Node: "socket.connect(options)"; rules 2.3 and 8.1.
+One Connector serves one connect() of one socket.  It decides what to do next; the socket does it and reports back.
+Node: "socket.connect(options)"; rules 2.2, 2.3 and 8.1.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket as _socket
 from collections.abc import Mapping
 from typing import Any
 
-from uvnet._core.errors import system_error
 from uvnet._core.lookup import look_up
-from uvnet.errors import NetRuntimeError, invalid_family, invalid_ip, ip_blocked
+from uvnet.attempts import Attempts
+from uvnet.errors import invalid_family, invalid_ip
 from uvnet.ip import is_ip, text_of
 from uvnet.options import ConnectOptions, is_async_callable
 
@@ -37,11 +36,9 @@ class Connector:
     def __init__(self, socket: Any, options: ConnectOptions) -> None:
         self.socket = socket
         self.options = options
-        self.candidates: list[tuple[str, int]] = []
-        self.errors: list[Exception] = []
+        self.attempts = Attempts(socket, options)
         self.many = False
-        self.current: tuple[str, int] | None = None
-        self.timer: asyncio.TimerHandle | None = None
+        self.answered = False
         self.lookup_request: Any = None
         self.task: asyncio.Task[Any] | None = None
         self.cancelled = False
@@ -51,14 +48,14 @@ class Connector:
     def start(self) -> None:
         family = is_ip(self.options.host)
         if family:
-            self.socket._next_tick(self._try_only, self.options.host, family)
+            self.socket._next_tick(self._try, [(self.options.host, family)])
         else:
             self._look_up()
 
     def cancel(self) -> None:
         """The socket was destroyed or is connected: nothing may follow."""
         self.cancelled = True
-        self._stop_timer()
+        self.attempts.cancel()
         if self.lookup_request is not None:
             self.lookup_request.cancel()
             self.lookup_request = None
@@ -66,16 +63,9 @@ class Connector:
             self.task.cancel()
             self.task = None
 
-    def attempt_done(self, status: int) -> None:
-        """The attempt under way has succeeded (0) or failed (a libuv error)."""
-        if self.cancelled:
-            return
-        self._stop_timer()
-        if status == 0:
-            self.cancelled = True
-            self.socket._connection_made()
-        else:
-            self._attempt_failed(self._connect_error(status))
+    def attempt_done(self, handle: Any, status: int) -> None:
+        """The attempt with this handle has succeeded (0) or failed (a libuv error)."""
+        self.attempts.done(handle, status)
 
     # -- looking up -------------------------------------------------------------------------------
 
@@ -133,8 +123,10 @@ class Connector:
     ) -> None:
         self.lookup_request = None
         socket, options = self.socket, self.options
-        if self.cancelled:
+        if self.cancelled or self.answered:
             return
+        # A look-up of the user's may call back more than once.
+        self.answered = True
         if error is None and not addresses:
             error = invalid_ip(None)
         if error is not None:
@@ -159,105 +151,19 @@ class Connector:
             else:
                 problem = invalid_family(family, options.host, options.port)
             socket._next_tick(self._give_up, problem)
-        elif len(usable) == 1:
-            self._try_only(*usable[0])
         else:
-            self.candidates = _alternate(usable)
-            socket.auto_select_family_attempted_addresses = []
-            self._try_next()
+            self._try(_alternate(usable))
 
     # -- trying -----------------------------------------------------------------------------------
 
-    def _try_only(self, address: str, family: int) -> None:
-        if self.cancelled:
-            return
-        self.many = False
-        self.current = (address, family)
-        self.socket._emit_safely("connectionAttempt", address, self.options.port, family)
+    def _try(self, addresses: list[tuple[str, int]]) -> None:
         if not self.cancelled:
-            self._attempt(address, family)
-
-    def _try_next(self) -> None:
-        socket, port = self.socket, self.options.port
-        if not self.candidates:
-            socket._connection_failed(_all_failed(self.errors))
-            self.cancelled = True
-            return
-        if self.current is not None:
-            socket._renew_handle()
-        address, family = self.current = self.candidates.pop(0)
-        socket.auto_select_family_attempted_addresses.append(f"{address}:{port}")
-        socket._emit_safely("connectionAttempt", address, port, family)
-        if self.cancelled:
-            return
-        if self.candidates:
-            self.timer = socket._record.loop.call_later(
-                self.options.attempt_timeout, self._attempt_timed_out
-            )
-        self._attempt(address, family)
-
-    def _attempt(self, address: str, family: int) -> None:
-        options, socket = self.options, self.socket
-        blocked = socket._blocked(address, options.local_address)
-        if blocked is not None:
-            self._stop_timer()
-            self._attempt_failed(ip_blocked(blocked))
-            return
-        if options.local_address or options.local_port:
-            local = options.local_address or ("::" if family == 6 else "0.0.0.0")
-            status = socket._bind_local(local, options.local_port, family)
-            if status < 0:
-                self._stop_timer()
-                self._attempt_failed(system_error(status, "bind", local, options.local_port))
-                return
-        status = socket._start_connect(address, options.port)
-        if status < 0:
-            self._stop_timer()
-            self._attempt_failed(self._connect_error(status))
-
-    def _attempt_failed(self, error: Exception) -> None:
-        assert self.current is not None
-        address, family = self.current
-        self.errors.append(error)
-        self.socket._emit_safely("connectionAttemptFailed", address, self.options.port, family, error)
-        if self.cancelled:
-            return
-        if self.many:
-            self._try_next()
-        else:
-            self._give_up(error)
-
-    def _attempt_timed_out(self) -> None:
-        self.timer = None
-        if self.cancelled:
-            return
-        assert self.current is not None
-        address, family = self.current
-        self.errors.append(self._connect_error(-errno.ETIMEDOUT))
-        self.socket._emit_safely("connectionAttemptTimeout", address, self.options.port, family)
-        if not self.cancelled:
-            self._try_next()
-
-    def _connect_error(self, status: int) -> OSError:
-        options = self.options
-        assert self.current is not None
-        if not options.local_port:
-            return system_error(status, "connect", self.current[0], options.port)
-        local = options.local_address or ("::" if self.current[1] == 6 else "0.0.0.0")
-        return system_error(
-            status, "connect", self.current[0], options.port,
-            local_address=local, local_port=options.local_port,
-        )  # fmt: skip
+            self.attempts.start(addresses)
 
     def _give_up(self, error: BaseException) -> None:
         if not self.cancelled:
             self.cancelled = True
             self.socket._connection_failed(error)
-
-    def _stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 def _addresses(answer: Any, family: Any) -> list[tuple[Any, Any]]:
@@ -298,18 +204,3 @@ def _alternate(addresses: list[tuple[str, int]]) -> list[tuple[str, int]]:
             if queue:
                 ordered.append(queue.pop(0))
     return ordered
-
-
-def _all_failed(errors: list[Exception]) -> Exception:
-    """One error for all attempts: of the first one's class, with every error in `errors`."""
-    if not errors:
-        return NetRuntimeError("ERR_SOCKET_CONNECTION_TIMEOUT", "Socket connection timeout")
-    first = errors[0]
-    message = "; ".join(getattr(error, "strerror", None) or str(error) for error in errors)
-    number = next((error.errno for error in errors if isinstance(error, OSError)), errno.EACCES)
-    error = OSError(number, f"every connection attempt failed: {message}")
-    for name in ("code", "syscall", "address", "port"):
-        if hasattr(first, name):
-            setattr(error, name, getattr(first, name))
-    error.errors = errors  # type: ignore[attr-defined]
-    return error

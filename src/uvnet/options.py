@@ -298,7 +298,7 @@ def parse_connect_options(
 
 
 def check_attempt_timeout(value: Any, name: str) -> float:
-    """Seconds one of several connection attempts may take, at least 0.01."""
+    """Seconds between connection attempts that get no answer, at least 0.01."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid_type(name, "of type int or float", value)
     if not 0 < value <= MAX_TIMEOUT / 1000:

@@ -102,6 +102,7 @@ cdef class Socket(Tunable):
         auto_select_family_attempt_timeout (seconds, 0.25), timeout (seconds), no_delay, keep_alive,
         keep_alive_initial_delay (seconds).  `host` and `local_address` are str, IPv4Address or IPv6Address.  Without
         a host, `address` is one: so what the address() of a server returns, or a mapping of it, is taken too.
+        The attempt timeout is how long an address may be silent before the next one of a name is tried beside it.
         The listener is called once at 'connect'.  A path that looks like an address is refused: "./127.0.0.1" means
         a file of that name.
         Raises TypeError or ValueError for bad arguments, OSError (EALREADY, EISCONN) while connecting or
@@ -193,15 +194,34 @@ cdef class Socket(Tunable):
     def _blocked(self, address, local_address):
         return None if self._block_list is None else blocked_address(self._block_list, address, local_address)
 
+    def _blocked_peer(self, TCP handle not None):
+        cdef ip_name name
+        if self._block_list is None or not handle.remote_name(&name):
+            return None
+        return blocked_address(self._block_list, format_sockaddr(&name.any)[0])
+
     def _touch_idle(self):
         self._touch()
 
+    def _current_handle(self):
+        return self._handle
+
     def _renew_handle(self):
         # Every attempt has a handle of its own (rule 8.1.3).
-        cdef Stream old = self._handle
-        attach(self, open_tcp(self.record))
-        old.owner = None
-        old.close()
+        return self._use_handle(open_tcp(self.record))
+
+    def _use_handle(self, TCP handle not None):
+        # The one before keeps its owner, which is told what becomes of it, and loses all else that attach() gives.
+        self._handle.block.referenced = False
+        self._handle.block.activity = NULL
+        attach(self, handle)
+        if not self._no_delay:
+            handle.set_no_delay(False)
+        return handle
+
+    def _close_handle(self, Stream handle not None):
+        handle.owner = None
+        handle.close()
 
     def _bind_local(self, str address, int port, int family):
         cdef TCP handle = <TCP>self._handle
@@ -457,10 +477,12 @@ cdef class Socket(Tunable):
         return 0
 
     cdef int _connect_done(self, Stream handle, int status) except -1:
-        if handle is not self._handle or not self._connecting:
+        if not self._connecting:
             return 0
         if isinstance(self._connector, Connector):
-            self._connector.attempt_done(status)
+            self._connector.attempt_done(handle, status)
+        elif handle is not self._handle:
+            return 0
         elif status == 0:
             self._connection_made()
         else:

@@ -102,6 +102,26 @@ REFUSED = {
 }  # fmt: skip
 
 
+def _goes_on(*silent: dict[str, Any]) -> dict[str, Any]:
+    """All but the last of some addresses do not answer, and that one refuses."""
+    addresses = [*(address["address"] for address in silent), "127.0.0.1"]
+    lines: list[list[Any]] = [["lookup()", "somewhere", 0, True]]
+    lines += [["lookup", None, address, 4, "somewhere"] for address in addresses]
+    for address in addresses[:-1]:
+        lines += [[event, address, NOBODY, 4] for event in ("connectionAttempt", "connectionAttemptTimeout")]
+    lines += [
+        ["connectionAttempt", "127.0.0.1", NOBODY, 4],
+        ["connectionAttemptFailed", "127.0.0.1", NOBODY, 4, REFUSED],
+        ["timeout"],
+        ["enough"],
+    ]
+    only_closed = _only_closed(*lines, tried=[f"{address}:{NOBODY}" for address in addresses])
+    return {
+        **only_closed,
+        "decision": "RFC 8305: attempts go on beside those that are begun later; Node closes them",
+    }
+
+
 SCENARIOS = [
     _attempts("the first address does not answer", "8.1.3", [SILENT, ANSWERS]),
     _attempts("two addresses do not answer", "8.1.3", [SILENT, SILENT_TOO, ANSWERS]),
@@ -112,13 +132,19 @@ SCENARIOS = [
         "one address does not answer, the last refuses",
         "8.1.3, 8.1.4",
         [SILENT, ANSWERS],
+        client.on("timeout", client.destroy(), label="enough"),
+        client.setTimeout(ms(400)),
         listens=False,
+        **_goes_on(SILENT),
     ),
     _attempts(
         "two addresses do not answer, the last refuses",
         "8.1.4",
         [SILENT, SILENT_TOO, ANSWERS],
+        client.on("timeout", client.destroy(), label="enough"),
+        client.setTimeout(ms(400)),
         listens=False,
+        **_goes_on(SILENT, SILENT_TOO),
     ),
     _attempts(
         "destroy in 'connectionAttemptTimeout'",

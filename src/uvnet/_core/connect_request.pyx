@@ -14,12 +14,14 @@ cdef uv_connect_t *begin_connect(Stream stream) except NULL:
     if request is NULL:
         raise MemoryError
     request.data = <void *>stream
+    stream.block.connecting = True
     counters.requests += 1
     return request
 
 
 cdef void abort_connect(uv_connect_t *request) noexcept:
     """Take back a request that libuv refused."""
+    (<Stream>request.data).block.connecting = False
     counters.requests -= 1
     free(request)
 

@@ -28,6 +28,7 @@ cdef struct HandleBlock:
     int descriptor           # -1 until it is first needed
     unsigned char referenced  # keeps uvnet.run() going while it is active
     unsigned char reading
+    unsigned char connecting
     unsigned char gathering  # in the loop's list of streams to flush
     unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
     unsigned char own_buffer  # reads go into the owner's memory: on_read gets no chunk

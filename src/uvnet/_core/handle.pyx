@@ -84,7 +84,8 @@ cdef class Handle:
     cdef bint is_active(self) noexcept:
         """libuv: reading, writing, connecting, listening; a handle on its way to closed counts too."""
         if self.state == HANDLE_OPEN:
-            return uv.is_active(self.uv_handle) != 0
+            # libuv: to connect alone does not make a handle active.
+            return self.block.connecting or uv.is_active(self.uv_handle) != 0
         return self.state == HANDLE_CLOSING
 
     cdef bint keeps_alive(self) noexcept:
