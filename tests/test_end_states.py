@@ -51,7 +51,7 @@ TABLE = """
 state                    drain     close close-now exactly    until      chunk   enter  leave finished read written
 never-connected          ok        True  True      waits      waits      waits   socket ok    waits    waits waits
 connecting               ok        waits True      waits      waits      waits   waits  waits waits    waits waits
-failing-to-connect       ok        False True      mine       mine       mine    mine   ok    mine     mine  mine
+failing-to-connect       mine      False True      mine       mine       mine    mine   ok    mine     mine  mine
 open                     ok        True  True      waits      waits      waits   socket ok    waits    waits waits
 paused                   ok        True  True      waits      waits      waits   socket ok    waits    waits waits
 ending                   ok        waits False     waits      waits      waits   socket waits waits    waits waits

@@ -22,6 +22,7 @@ cdef class Acceptor(SocketParent):
     cdef flag _no_delay
     cdef flag _keep_alive
     cdef flag _unreferenced
+    cdef flag _close_emitted             # since it listened last
     cdef flag _given_up                  # close() was called: nobody waits for it to listen
 
     # For Server.

@@ -35,7 +35,8 @@ from uvnet.socket_parent cimport SocketParent
 from uvnet._core.alive import forget_unheard, keep_unheard
 from uvnet._core.tick import next_tick_on
 from uvnet.drops import OncePerSecond, OutOfDescriptors, describe_drop
-from uvnet.errors import invalid_callback, invalid_type, out_of_range
+from uvnet.errors import invalid_callback, invalid_type, not_running, out_of_range, will_not_come
+from uvnet.scopes import LISTEN_FAILED
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -146,6 +147,7 @@ cdef class Acceptor(SocketParent):
         listener.block.referenced = not self._unreferenced
         self._listener = listener
         forget_unheard(self.record, self)
+        self._close_emitted = False
         return 0
 
     cdef int _stop_accepting(self) except -1:
@@ -161,9 +163,13 @@ cdef class Acceptor(SocketParent):
 
     cdef int _cannot_listen(self, object error) except -1:
         """'error'; where nobody listens for it, run() ends for want of this server."""
-        if self._given_up or self._unreferenced or self.has_listeners("error"):
-            return self._emit_error(error)
-        keep_unheard(self.record, error, self)
+        try:
+            if self._given_up or self._unreferenced or self.has_listeners("error"):
+                self._emit_error(error)
+            else:
+                keep_unheard(self.record, error, self)
+        finally:
+            self.emit_all(LISTEN_FAILED, ())
         return 0
 
     cdef int _give_up(self) except -1:
@@ -294,6 +300,14 @@ cdef class Acceptor(SocketParent):
                     connection._destroy_stream(None)
         return count
 
+    def _why_never(self, event):
+        """None where `event` may come before the next listen(), else the exception for who waits for it."""
+        if self._close_emitted and event in ("listening", "connection", "drop", "error", "close"):
+            return not_running()
+        if event == "listening" and self._listener is not None:
+            return will_not_come(event)
+        return None
+
     # === Private ===
 
     @property
@@ -324,6 +338,7 @@ cdef class Acceptor(SocketParent):
         elif step == STEP_ERROR:
             self._cannot_listen(argument)
         elif step == STEP_CLOSE:
+            self._close_emitted = not self._is_open()
             self.emit0("close")
         return 0
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
 from uvnet.errors import invalid_callback, invalid_type, premature_close, write_after_end
+from uvnet.scopes import called
 
 __all__ = ["finished", "pipeline"]
 
@@ -78,7 +79,7 @@ class _Watch:
         """What it is piped into has ended before it: only its own end will do from now on."""
         if self.done is not None and not self.stream.readable_ended and not self.stream.destroyed:
             self.listeners["data"] = self.refused
-            self.stream.on("data", self.refused)
+            self.stream._observe("data", self.refused)
             self.stream.resume()
 
     def refused(self, _chunk: Any) -> None:
@@ -143,6 +144,7 @@ def _outcome() -> tuple[asyncio.Future[None], Done]:
     return future, done
 
 
+@called("finished")
 async def _finish(stream: Any, readable: bool, writable: bool) -> None:
     future, done = _outcome()
     watch = _Watch(stream, done, readable, writable)
@@ -192,6 +194,7 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     return _run_pipeline(chain)
 
 
+@called("pipeline")
 async def _run_pipeline(chain: list[Any]) -> None:
     future, done = _outcome()
     pipeline = _Pipeline(chain, done)

@@ -80,6 +80,9 @@ cdef class ArrivalAwaitable(Awaitable):
     cdef Arrivals arrivals
     cdef bint looked         # after what was due when it began
 
+    cdef str _what_was_called(self):
+        return "Arrivals.__anext__"
+
     cdef int _begin(self) except -1:
         cdef Arrivals arrivals = self.arrivals
         self.record.check()

@@ -27,6 +27,7 @@ cdef class Awaitable:
     cdef bint giving_way                 # it waits for nothing but its turn
 
     # For subclasses.
+    cdef str _what_was_called(self)          # for the warning that it was never awaited
     cdef int _begin(self) except -1          # it is awaited, and gives way before it looks; raises what that deserves
     cdef bint _advance(self) except -1       # True: `result` is there; False: wait for wake()
     cdef int _given_up(self) except -1       # nobody waits any more

@@ -11,6 +11,8 @@ cimport cython
 
 from asyncio import CancelledError, InvalidStateError
 
+from cpython.object cimport PyObject
+
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.tick cimport later
@@ -26,6 +28,7 @@ cdef extern from *:
     int stop_with "uvnet_stop_with" (object value) except? -1
 
 cdef extern from "Python.h":
+    int PyErr_WarnFormat(object category, Py_ssize_t stack_level, const char *format, ...) except -1
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
@@ -154,6 +157,11 @@ cdef class Awaitable:
     def __iter__(self):
         return self
 
+    def __del__(self):
+        if not self.over and self.waiter is None and self.record is not None:
+            name = self._what_was_called()
+            PyErr_WarnFormat(RuntimeWarning, 1, b"coroutine '%S' was never awaited", <PyObject *>name)
+
     def __next__(self):
         cdef Waiter waiter = self.waiter
         cdef bint at_once = False
@@ -219,6 +227,9 @@ cdef class Awaitable:
 
     # === For subclasses ===
 
+    cdef str _what_was_called(self):
+        return type(self).__name__
+
     cdef int _begin(self) except -1:
         return 0
 
@@ -253,19 +264,6 @@ cdef class Awaitable:
         waiter._asyncio_future_blocking = True
         self.waiter = waiter
         return waiter
-
-
-@cython.final
-cdef class _Nothing(Awaitable):
-    # Awaited as often as one likes.
-    def __next__(self):
-        raise StopIteration
-
-    def close(self):
-        pass
-
-
-nothing_to_await = _Nothing()
 
 
 cdef class Reader(Awaitable):

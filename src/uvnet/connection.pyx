@@ -27,7 +27,7 @@ from uvnet.steps cimport STEP_CLOSE, STEP_CLOSE_WITH_ERROR
 from uvnet.address import Address, PeerCredentials
 from uvnet.deadline import close_socket
 from uvnet.draining import drain
-from uvnet.errors import ended_by_other_party, invalid_handle_type, socket_closed
+from uvnet.errors import ended_by_other_party, invalid_handle_type, socket_closed, will_not_come
 from uvnet.reading import read_exactly, read_until
 from uvnet.scopes import enter_socket, leave_socket
 
@@ -388,6 +388,27 @@ cdef class Connection(Duplex):
         self._withdraw("connect", self._shut_down)
         self._withdraw("connect", self.reset_and_destroy)
         return Duplex._settle(self)
+
+    def _why_never(self, event):
+        """None where `event` may come before the next connect(), else the exception for who waits for it."""
+        cdef bint never = False
+        if event in ("data", "readable", "end"):
+            never = self._destroyed or self._end_emitted
+        elif event == "drain":
+            never = self._destroyed or self._ending
+        elif event in ("finish", "prefinish"):
+            never = self._destroyed or self._finished
+        elif event in ("error", "close", "timeout"):
+            never = self._close_emitted
+        elif event in ("lookup", "connect", "ready", "connectionAttempt", "connectionAttemptFailed",
+                       "connectionAttemptTimeout"):
+            never = not self._connecting and (self._destroyed or self._handle is not None)
+        if not never:
+            return None
+        if self._errored is not None:
+            self._error_heard = True
+            return self._errored
+        return will_not_come(event)
 
     cdef int _emit_close(self, bint had_error, unsigned int life) except -1:
         for piping in list(self._piped_here or ()):

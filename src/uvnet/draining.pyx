@@ -2,10 +2,9 @@
 
 cimport cython
 
-from uvnet.awaiting cimport MOST_AT_ONCE, Awaitable
+from uvnet.awaiting cimport Awaitable
 from uvnet.duplex cimport Duplex
 
-from uvnet.awaiting import nothing_to_await
 from uvnet.errors import stream_destroyed
 
 
@@ -14,6 +13,9 @@ cdef class Drainer(Awaitable):
     """A coroutine in socket.drain()."""
 
     cdef Duplex stream
+
+    cdef str _what_was_called(self):
+        return "Socket.drain"
 
     cdef int _begin(self) except -1:
         self.record.check()
@@ -53,11 +55,6 @@ def drain(Duplex stream not None):
     """The body of socket.drain()."""
     cdef Drainer self
     stream.record.check()
-    if (not stream._need_drain and not stream._destroyed and stream._errored is None
-            and stream.record.ready_awaits < MOST_AT_ONCE):
-        stream.record.ready_awaits += 1
-        stream._awaited = True
-        return nothing_to_await
     self = Drainer.__new__(Drainer)
     self.record = stream.record
     self.stream = stream

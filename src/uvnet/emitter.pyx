@@ -269,6 +269,10 @@ cdef class EventEmitter:
                     self._forget_observer(event, candidate)
                     return
 
+    def _why_never(self, event):
+        """None where `event` may still come, else the exception for who waits for it."""
+        return None
+
     # === For subclasses ===
 
     cdef int _withdraw(self, str event, object function) except -1:

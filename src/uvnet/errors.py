@@ -175,6 +175,11 @@ def premature_close() -> NetRuntimeError:
     return NetRuntimeError("ERR_STREAM_PREMATURE_CLOSE", "Premature close")
 
 
+def will_not_come(event: Any) -> NetRuntimeError:
+    """ERR_STREAM_PREMATURE_CLOSE for an event that a socket cannot have any more."""
+    return NetRuntimeError("ERR_STREAM_PREMATURE_CLOSE", f"{event!r} cannot come any more")
+
+
 def unshift_after_end() -> NetRuntimeError:
     """ERR_STREAM_UNSHIFT_AFTER_END_EVENT."""
     return NetRuntimeError(

@@ -12,12 +12,17 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import Any, cast
 
+from uvnet._core.loop import running_record
+from uvnet._core.tick import next_tick_on
 from uvnet.emitter import EventEmitter
 from uvnet.errors import unhandled_error
 
 __all__ = ["EventIterator", "on", "once"]
 
 _Arguments = tuple[Any, ...]
+
+# After these, other events may have become impossible.
+_ENDS = ("end", "finish", "close")
 
 
 class _Inbox:
@@ -57,12 +62,20 @@ class _Inbox:
         self.stop()
         self.wake()
 
-    def wake(self) -> None:
+    def wake(self, *_arguments: Any) -> None:
         if self.reader is not None and not self.reader.done():
             self.reader.set_result(None)
 
+    def never_comes(self, error: Exception) -> None:
+        """Raise that, or let an iteration come to its end."""
+        self.stop()
+        if self.only_one or error is getattr(self.emitter, "errored", None):
+            raise error
+        raise StopAsyncIteration
+
     async def take(self) -> _Arguments:
         """The next arguments; after the last of them the error, once, and then StopAsyncIteration."""
+        looked = False
         while not self.taken_in:
             if self.error is not None:
                 error, self.error = self.error, None
@@ -71,11 +84,22 @@ class _Inbox:
                 raise StopAsyncIteration
             if self.reader is not None:
                 raise RuntimeError("another coroutine is already waiting for this event")
+            never = self.emitter._why_never(self.event)
+            if never is not None and looked:
+                self.never_comes(never)
+            looked = never is not None
             self.reader = asyncio.get_running_loop().create_future()
+            if looked:
+                # It may be due on a tick.
+                next_tick_on(running_record(), self.wake)
+            for event in _ENDS:
+                self.emitter._observe(event, self.wake)
             try:
                 await self.reader
             finally:
                 self.reader = None
+                for event in _ENDS:
+                    self.emitter._stop_observing(event, self.wake)
         return self.taken_in.popleft()
 
 
@@ -124,9 +148,10 @@ def once(emitter: EventEmitter, event: Any) -> Coroutine[Any, Any, _Arguments]:
     """Wait for the next `event` after this call; returns its arguments.
 
     It listens from the call on, so the result may be awaited later.  Cancelling it takes its listeners away.
-    Nothing but the event and an 'error' ends it: for an event that never comes again it waits for ever, as in
-    Node.  Where the end of a socket or server must count, await drain(), closed() or finished().
-    Raises the argument of an 'error' that comes first, unless 'error' is what is waited for.
+    Raises the argument of an 'error' that comes first, unless 'error' is what is waited for.  For an event that
+    a socket or server cannot have any more before it connects or listens anew, say 'drain' after its 'close', it
+    raises what the socket was destroyed with, or RuntimeError (ERR_STREAM_PREMATURE_CLOSE, and
+    ERR_SERVER_NOT_RUNNING of a server that is closed); in Node it waits for ever.
     Node: "events.once(emitter, name)".
     """
     return _Once(_Inbox(emitter, event, only_one=True))
@@ -160,6 +185,6 @@ def on(emitter: EventEmitter, event: Any) -> EventIterator:
     What nobody has taken yet is kept, without a limit, and a cancelled wait loses none of it.  The listeners go
     as soon as nobody holds the iterator, and at once with `await iterator.aclose()`.
     Raises the argument of an 'error', after the events before it, and then ends; and RuntimeError in a coroutine
-    that waits while another one does.  Node: "events.on(emitter, eventName)".
+    that waits while another one does.  It ends as well where a socket or server cannot have the event any more.  Node: "events.on(emitter, eventName)".
     """
     return EventIterator(_Inbox(emitter, event, only_one=False))

@@ -47,6 +47,9 @@ cdef class ChunkIterator:
 cdef class ChunkReader(StreamReader):
     """The next chunk, or StopAsyncIteration after the last."""
 
+    cdef str _what_was_called(self):
+        return "ChunkIterator.__anext__"
+
     cdef bint _take(self) except -1:
         cdef Readable stream = self.stream
         if self.iterator.life != stream._life:

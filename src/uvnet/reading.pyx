@@ -74,13 +74,18 @@ cdef object _taken(Readable stream, Py_ssize_t count):
     return b"" if stream._decoder is None else ""
 
 
-cdef object _incomplete(Readable stream, object expected):
+cdef object _incomplete(Readable stream, object expected, str wanted):
     """The error for an end that came too early; it has what is left."""
+    cause = "the end came" if stream._readable_ended else "the socket was destroyed"
     partial = _taken(stream, stream._readable_length)
     if not stream._destroyed:
         # 'end' follows.
         stream._read(0, True)
-    return IncompleteReadError(partial, expected)
+    error = IncompleteReadError(partial, expected)
+    unit = "bytes" if stream._decoder is None else "characters"
+    # asyncio's own words are of a number that is expected.
+    error.args = (f"{cause} after {len(partial)} {unit}, before {wanted}",)
+    return error
 
 
 @cython.final
@@ -88,6 +93,9 @@ cdef class ExactReader(StreamReader):
     """Exactly `count` bytes, or characters after set_encoding()."""
 
     cdef Py_ssize_t count
+
+    cdef str _what_was_called(self):
+        return "Socket.read_exactly"
 
     cdef int _arrived(self, object chunk) except -1:
         return self.wake() if self.stream._readable_length >= self.count else 0
@@ -101,7 +109,7 @@ cdef class ExactReader(StreamReader):
             if not self._is_over():
                 return False
             if stream._readable_length < self.count:
-                raise _incomplete(stream, self.count)
+                raise _incomplete(stream, self.count, f"there were {self.count}")
         self.result = _taken(stream, self.count)
         return True
 
@@ -132,6 +140,9 @@ cdef class UntilReader(StreamReader):
     cdef Py_ssize_t searched     # bytes (characters) from the start of the buffer
     cdef Py_ssize_t end          # where the separator ends; 0 until it has come
     cdef object tail             # the last that was searched, shorter than the separator
+
+    cdef str _what_was_called(self):
+        return "Socket.read_until"
 
     cdef int _prepare(self) except -1:
         """Search from the start of the buffer."""
@@ -214,7 +225,7 @@ cdef class UntilReader(StreamReader):
             if not stream._destroyed:
                 return False
         self._is_over()
-        raise _incomplete(stream, None)
+        raise _incomplete(stream, None, f"the separator {self.separator!r}")
 
 
 cdef Py_ssize_t _find(object chunk, object separator, Py_ssize_t start) except -2:

@@ -14,11 +14,23 @@ from uvnet.errors import closed_before_connection
 if TYPE_CHECKING:
     from uvnet.socket import Socket
 
-__all__ = ["closed", "enter_server", "enter_socket", "leave_server", "leave_socket"]
+__all__ = ["LISTEN_FAILED", "called", "closed", "enter_server", "enter_socket", "leave_server", "leave_socket"]
 
 _S = TypeVar("_S", bound="Socket")
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _LOOKED = object()  # an event for a tick that is over
+LISTEN_FAILED = object()  # an event of a server that has told of it
+
+
+def called(name: str) -> Callable[[_F], _F]:
+    """What users have called, for the warning that a coroutine was never awaited."""
+
+    def decorate(function: _F) -> _F:
+        function.__qualname__ = name
+        return function
+
+    return decorate
 
 
 async def _first(emitter: Any, outcomes: dict[Hashable, Callable[..., Any]]) -> Any:
@@ -50,6 +62,7 @@ def _nothing(*_arguments: Any) -> None:
     pass
 
 
+@called("Socket.__aenter__")
 async def enter_socket(socket: _S) -> _S:
     """Wait until a socket that connects is connected; returns it, or destroys it and raises why it is not."""
 
@@ -67,6 +80,7 @@ async def enter_socket(socket: _S) -> _S:
     return socket
 
 
+@called("Socket.__aexit__")
 async def leave_socket(socket: Any, failed: bool) -> None:
     """The body of socket.__aexit__()."""
     if failed:
@@ -80,6 +94,7 @@ async def leave_socket(socket: Any, failed: bool) -> None:
     socket._raise_unheard()
 
 
+@called("Server.__aenter__")
 async def enter_server(server: Any) -> Any:
     """The body of server.__aenter__(): wait until a listen() under way is over; cancelled, close the server."""
     if not server.listening:
@@ -95,6 +110,7 @@ async def enter_server(server: Any) -> Any:
     return server
 
 
+@called("Server.__aexit__")
 async def leave_server(server: Any, failed: bool) -> None:
     """The body of server.__aexit__()."""
     if failed:
@@ -107,7 +123,8 @@ async def leave_server(server: Any, failed: bool) -> None:
         raise
 
 
+@called("Server.closed")
 async def closed(server: Any) -> None:
     """The body of server.closed()."""
-    if not server._is_over():
-        await _first(server, {"close": _nothing})
+    while not server._is_over():
+        await _first(server, {"close": _nothing, LISTEN_FAILED: _nothing})

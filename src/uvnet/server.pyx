@@ -156,7 +156,8 @@ cdef class Server(Acceptor):
     def closed(self):
         """Await 'close': the server does not listen and every connection has ended.
 
-        Where that is so already it goes on at once.  asyncio: "Server.wait_closed()".
+        Where that is so already it goes on at once, and so it does where a listen() under way fails.
+        asyncio: "Server.wait_closed()".
         """
         self.record.check()
         return closed(self)
@@ -274,6 +275,7 @@ cdef class Server(Acceptor):
 
     def _listen_on_host(self, options):
         self._lookup = token = object()
+        self._close_emitted = False
         family = is_ip(options.host)
         if family:
             later(self.record, _run_answer, self, (token, None, [(options.host, family)], options), 0)
