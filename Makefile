@@ -59,7 +59,7 @@ types: $(CHECK)/.created build
 	$(CHECK)/bin/mypy --python-executable $(RUN) --package uvnet
 	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing examples
 	$(CHECK)/bin/mypy --config-file= --check-untyped-defs --python-executable $(RUN) \
-		$$($(RUN) tests/typing/documented.py build/documented)
+		$$($(RUN) tests/documented_programs.py build/documented)
 	$(CHECK)/bin/basedpyright --pythonpath $(RUN)
 	PYTHONPATH=$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("platlib"))') $(CHECK)/bin/stubtest \
 		--mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowed.txt uvnet

@@ -44,8 +44,10 @@ def create_server(
 def create_server(
     options: Any = None, connection_listener: Callable[..., Any] | None = None, **keywords: Any
 ) -> Server:
-    """A new Server; the arguments are those of Server.
+    """A new Server; `connection_listener` is called with each accepted Socket.
 
+    Its options, as one mapping or as keywords, are those of Server; the listener may stand in their place.
+    Raises TypeError or ValueError for bad arguments.
     Node: "net.createServer([options][, connectionListener])".
     """
     return Server(options, connection_listener, **keywords)
@@ -76,8 +78,10 @@ def connect(
 @overload
 def connect(**keywords: Unpack[ConnectKeywords]) -> Socket: ...
 def connect(*arguments: Any, **keywords: Any) -> Socket:
-    """A new Socket that connects; the arguments are those of Socket.connect() and the options of Socket.
+    """A new Socket that connects.  Forms: connect(port[, host][, listener]), connect(path[, listener]),
+    connect(mapping[, listener]), connect(port=..., host=..., ...).
 
+    The options are those of Socket.connect() and of Socket; the listener is called once at 'connect'.
     Raises what they raise; then no socket is left behind.  Node: "net.connect()".
     """
     options, listener = normalize("connect", arguments, keywords, ("host",))

@@ -1,6 +1,6 @@
 """The whole programs in README.md and docs/ as files, for a type checker: prints their names.
 
-    mypy --check-untyped-defs $(python tests/typing/documented.py DIRECTORY)
+    mypy --check-untyped-defs $(python tests/documented_programs.py DIRECTORY)
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+from document_block import blocks_of
 
-from document_block import blocks_of  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 
 def main(directory: Path) -> None:
