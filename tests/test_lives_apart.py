@@ -289,6 +289,41 @@ def test_lives_that_end_in_one_turn_are_told_in_their_order(play: Player, transp
     play(scenario)
 
 
+@pytest.mark.parametrize("then", ["goes on", "destroys", "begins a third"])
+def test_the_old_close_comes_before_the_new_connect(play: Player, transport: Transport, then: str) -> None:
+    """A connection may be there before libuv has closed the old one; that listener may end it."""
+
+    async def scenario() -> None:
+        with Listening.on(transport) as listening:
+            socket = uvnet.Socket()
+            log: list[str] = []
+            socket.connect(*listening.where)
+            await until(lambda: not socket.connecting)
+            first = listening.accept()
+
+            def closed(_had_error: bool) -> None:
+                log.append("close")
+                if log == ["close"] and then != "goes on":
+                    socket.destroy()
+                    if then == "begins a third":
+                        socket.connect(*listening.where)
+
+            socket.on("close", closed)
+            socket.on("connect", lambda: log.append("connect"))
+            socket.destroy()
+            # From here the loop polls before it closes.
+            uvnet.next_tick(socket.connect, *listening.where)
+            await until(lambda: log[-1:] == ["connect"] or socket.closed)
+            first.close()
+            if then == "destroys":
+                assert log == ["close", "close"]
+                return
+            assert log == ["close", *(["close"] if then == "begins a third" else []), "connect"]
+            await finish(socket, await accepted(listening, socket))
+
+    play(scenario)
+
+
 async def new_life(socket: uvnet.Socket, listening: Listening) -> plain.socket:
     """connect(), and the other end of the new life."""
     socket.connect(*listening.where)

@@ -54,22 +54,34 @@ cdef int _on_closed(object owner, Handle handle) except -1:
     cdef Connection self = <Connection>owner
     cdef Stream stream = <Stream>handle
     self._closing -= 1
-    if self._closing:
-        _take_turn(self, stream)
+    tell_closed(self, stream.life)
     return self._emit_close(stream.had_error, stream.life)
 
 
-cdef int _take_turn(Connection self, Stream stream) except -1:
-    """Lives that ended in one turn of the loop are told in their order; libuv closes the last handle first."""
-    cdef Stream other
-    cdef Stream first = stream
-    for handle in open_handles(self.record):
-        if (<Handle>handle).owner is self and (<Handle>handle).state == HANDLE_CLOSING:
-            other = <Stream>handle
-            if other.life < first.life:
-                first = other
-    stream.life, first.life = first.life, stream.life
-    stream.had_error, first.had_error = first.had_error, stream.had_error
+cdef int tell_closed(Connection self, unsigned int life) except -1:
+    """Tell of lives before that one, in their order, where their 'close' is still to come.
+
+    libuv closes the last handle first, and may have connected the next one by then.
+    """
+    cdef Stream stream
+    cdef Stream first = None
+    while self._closing:
+        first = None
+        for handle in open_handles(self.record):
+            if ((<Handle>handle).owner is self and (<Handle>handle).state == HANDLE_CLOSING
+                    and (<Handle>handle).on_closed is not NULL):
+                stream = <Stream>handle
+                if stream.life < (life if first is None else first.life):
+                    first = stream
+        if first is None:
+            return 0
+        # Its requests have yet to call back.
+        first.on_closed = NULL
+        self._closing -= 1
+        try:
+            self._emit_close(first.had_error, first.life)
+        except BaseException as error:
+            self._failed_in(first.life, error)
     return 0
 
 

@@ -19,7 +19,7 @@ from uvnet._core.record cimport LoopRecord, no_record
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet.connection_events cimport attach
+from uvnet.connection_events cimport attach, tell_closed
 from uvnet.onread cimport BufferReader
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.tunable cimport Tunable
@@ -245,6 +245,9 @@ cdef class Socket(Tunable):
 
     def _connection_made(self):
         cdef unsigned int life = self._life
+        tell_closed(self, life)
+        if self._life != life or self._destroyed:
+            return
         self._connector = None
         self._connecting = False
         self._capture_names()
