@@ -16,6 +16,7 @@ ORDER = """
     uvnet._uv
     uvnet._uv.table
     uvnet._core
+    uvnet._core.context
     uvnet._core.counters
     uvnet._core.descriptors
     uvnet._core.errors

@@ -6,6 +6,7 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 from libc.string cimport memset
 
 from uvnet._core.adopt cimport take
+from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport (
@@ -205,11 +206,13 @@ cdef class Acceptor(SocketParent):
         try:
             socket = self._take_in(descriptor, remote, &status)
         except MemoryError as error:
-            return self._emit_error(error)
+            return self._later(STEP_ERROR, error)
         if socket is None:
-            return self._accept_failed(status)
+            return _on_trouble(self, status)
+        context = socket._context
         self._filter.connections += 1
         socket._counted = True
+        PyContext_Enter(context)
         try:
             self._start(socket)
             self.emit1("connection", socket)
@@ -217,6 +220,8 @@ cdef class Acceptor(SocketParent):
             self._failed_for(error, socket)
             if socket._server is self:
                 socket._destroy_stream(None)
+        finally:
+            PyContext_Exit(context)
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
         return 0
@@ -390,19 +395,25 @@ cdef int _on_accepted(object owner, int descriptor, const sockaddr_storage *remo
 
 cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
     cdef Acceptor self = <Acceptor>owner
+    PyContext_Enter(self._context)
     try:
         self._drop(descriptor, remote, reason)
     except BaseException as error:
         self._failed(error)
+    finally:
+        PyContext_Exit(self._context)
     return 0
 
 
 cdef int _on_trouble(object owner, int status) except -1:
     cdef Acceptor self = <Acceptor>owner
+    PyContext_Enter(self._context)
     try:
         self._accept_failed(status)
     except BaseException as error:
         self._failed(error)
+    finally:
+        PyContext_Exit(self._context)
     return 0
 
 

@@ -13,6 +13,7 @@ from asyncio import CancelledError, InvalidStateError
 
 from cpython.object cimport PyObject
 
+from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.tick cimport later
@@ -29,8 +30,6 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     int PyErr_WarnFormat(object category, Py_ssize_t stack_level, const char *format, ...) except -1
-    int PyContext_Enter(object context) except -1
-    int PyContext_Exit(object context) except -1
 
 
 @cython.final

@@ -118,6 +118,7 @@ cdef int attach(Connection self, Stream handle) except -1:
     """Give a Connection the handle that it is on from now on."""
     handle.owner = self
     handle.life = self._life
+    handle.context = self._context
     handle.events = &_events
     handle.on_closed = _on_closed
     handle.on_abandoned = _on_abandoned

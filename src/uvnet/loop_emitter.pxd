@@ -7,6 +7,7 @@ cdef enum:
 cdef class LoopEmitter(EventEmitter):
     cdef LoopRecord record
     cdef unsigned int _life              # which of its lives this is: a socket that connects again begins another
+    cdef object _context                 # in which its listeners and callbacks run, or None
 
     # Have _step(step, argument) called on the next tick, or _step_owed() where another life has begun by then.
     cdef int _later(self, int step, object argument) except -1

@@ -3,6 +3,7 @@
 All of that belongs to a life, too, and does not reach into the next one.
 """
 
+from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.coroutine cimport start_coroutine
 from uvnet._core.record cimport no_record
 from uvnet._core.tick cimport later, report
@@ -17,6 +18,9 @@ cdef enum:
 cdef int _run_step(object target, object argument, int step) except -1:
     cdef LoopEmitter self = <LoopEmitter>target
     cdef unsigned int life = <unsigned int>step >> STEP_BITS
+    # A step may give it another.
+    cdef object context = self._context
+    enter_context(context)
     try:
         if life == self._life:
             self._step(step & STEP_MASK, argument)
@@ -24,6 +28,8 @@ cdef int _run_step(object target, object argument, int step) except -1:
             self._step_owed(step & STEP_MASK, argument)
     except BaseException as error:
         self._failed_in(life, error)
+    finally:
+        exit_context(context)
     return 0
 
 
@@ -32,6 +38,18 @@ cdef class LoopEmitter(EventEmitter):
 
     def __cinit__(self, *args, **kwargs):
         self.record = no_record
+
+    def _in_context(self, callback, *arguments):
+        # For policy in plain Python, which may be called from anywhere: from a listener in that context too.
+        cdef object context = self._context
+        try:
+            enter_context(context)
+        except RuntimeError:
+            context = None
+        try:
+            return callback(*arguments)
+        finally:
+            exit_context(context)
 
     cdef int _later(self, int step, object argument) except -1:
         return later(self.record, _run_step, self, argument, step | <int>(self._life << STEP_BITS))

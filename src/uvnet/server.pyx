@@ -8,6 +8,7 @@ import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EINVAL
 
+from uvnet._core.context cimport PyContext_Enter, PyContext_Exit, copy_context
 from uvnet._core.errors cimport system_error
 from uvnet._core.listener cimport Listener
 from uvnet._core.loop cimport current_record
@@ -75,6 +76,7 @@ cdef class Server(Acceptor):
         if connection_listener is not None and not callable(connection_listener):
             raise invalid_callback(connection_listener, "connection_listener")
         self.record = current_record()
+        self._context = copy_context()
         try:
             self._initialise(options)
             if connection_listener is not None:
@@ -294,6 +296,7 @@ cdef class Server(Acceptor):
         if self._lookup is not token:
             return
         self._lookup = None
+        PyContext_Enter(self._context)
         try:
             if error is not None:
                 self._cannot_listen(error)
@@ -306,6 +309,8 @@ cdef class Server(Acceptor):
                 self._fail(system_error(status, "listen", address, options.port, True))
         except BaseException as raised:
             self._failed(raised)
+        finally:
+            PyContext_Exit(self._context)
 
     def _listen_on_path(self, options):
         cdef bytes path = os.fsencode(options.path)

@@ -11,6 +11,7 @@ from collections import deque
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 
 from uvnet._core.adopt cimport may_be_taken, open_for, take
+from uvnet._core.context cimport copy_context, copy_of_context
 from uvnet._core.errors cimport system_error
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.loop cimport current_record
@@ -136,6 +137,7 @@ cdef class Socket(Tunable):
             self._block_list = check_block_list(options["block_list"])
         if listener is not None:
             self.once("connect", listener)
+        self._context = copy_context()
         try:
             self._begin_connect(parsed)
         except BaseException:
@@ -187,7 +189,7 @@ cdef class Socket(Tunable):
         # An exception of a listener is dealt with as if libuv had called.
         cdef unsigned int life = self._life
         try:
-            self.emit_all(event, arguments)
+            self._in_context(self.emit, event, *arguments)
         except BaseException as error:
             self._failed_in(life, error)
 
@@ -304,6 +306,7 @@ cdef class Socket(Tunable):
             self._reader = BufferReader(options["onread"])
         given = options.get("handle", options.get("fd"))
         if "fd" in options or given is not None:
+            self._context = copy_context()
             self._adopt(given, options)
 
     def _adopt(self, given, options):
@@ -529,6 +532,7 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
     cdef Socket self = Socket.__new__(Socket)
     forget_dict(self)
     self.record = record
+    self._context = copy_of_context(server._context)
     self._server = server
     attach(self, handle)
     copy_name(remote, &self._remote_name)

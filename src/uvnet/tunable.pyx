@@ -7,6 +7,7 @@ Node: "Class: net.Socket"; rules 2.12 and 2.13.
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
+from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.errors cimport system_error
 from uvnet._core.idle cimport IdleEntry, idle_timers_of
 from uvnet._core.tcp cimport TCP
@@ -187,10 +188,14 @@ cdef int _on_idle(object owner) except -1:
             self._idle.sent = sent
             self._touch()
             return 1
+    context = self._context
+    enter_context(context)
     try:
         self.emit0("timeout")
     except BaseException as error:
         self._failed_in(life, error)
+    finally:
+        exit_context(context)
     # Without a handle nothing could arm the entry again.
     if self._handle is None and self._idle.period:
         self._parked_timeout = <unsigned int>self._idle.period

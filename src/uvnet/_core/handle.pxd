@@ -47,6 +47,7 @@ cdef class Handle:
     cdef uv_handle_t *uv_handle
     cdef HandleState state
     cdef object owner
+    cdef object context              # in which the owner hears of events, or None; see context.pxd
     cdef closed_event on_closed
     cdef handle_event on_abandoned   # the loop is closing; no event will follow
 

@@ -12,6 +12,7 @@ Rules:
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport calloc, free
 
+from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.counters cimport counters
 from uvnet._core.errors cimport system_error
 from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
@@ -100,6 +101,7 @@ cdef void _on_closed(uv_handle_t *uv_handle) noexcept with gil:
     cdef LoopRecord record = self.record
     cdef HandleBlock *block = self.block
     cdef object owner = self.owner
+    cdef object context = self.context
     self.state = HANDLE_CLOSED
     if block.previous is NULL:
         record.first_handle = block.next
@@ -115,7 +117,11 @@ cdef void _on_closed(uv_handle_t *uv_handle) noexcept with gil:
     if owner is not None and self.on_closed is not NULL and not record.closed:
         enter(record)
         try:
-            self.on_closed(owner, self)
+            enter_context(context)
+            try:
+                self.on_closed(owner, self)
+            finally:
+                exit_context(context)
         except BaseException as error:
             report(record, error, "exception in a uvnet close callback", owner)
         leave(record)

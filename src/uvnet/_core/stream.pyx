@@ -11,12 +11,13 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN
 from libc.string cimport memcpy
 
+from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
 from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
 from uvnet._core.tick cimport enter, leave
 from uvnet._core.transfer cimport receive_now
-from uvnet._core.writer cimport Writer
+from uvnet._core.writer cimport Writer, tell_failed
 from uvnet._uv.table cimport uv, uv_buf_t, uv_handle_t, uv_stream_t
 
 cdef extern from *:
@@ -52,7 +53,7 @@ cdef class Stream(Writer):
         """Forget the owner and all that was its: the open handle is for somebody else now."""
         cdef HandleBlock *block = self.block
         self.read_stop()
-        self.owner = None
+        self.owner = self.context = None
         self.events = NULL
         self.on_closed = NULL
         self.on_abandoned = NULL
@@ -148,7 +149,7 @@ cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread) noexcept:
         if nread > 0 and not block.own_buffer:
             chunk = new_chunk(self.record, block.read_buffer, nread)
     except MemoryError as error:
-        _tell_failed(self, error)
+        _read_failed(self, error)
         return
     _tell_read(self, chunk, nread)
 
@@ -161,14 +162,14 @@ cdef void _read_large(uv_stream_t *uv_stream) noexcept:
     cdef ssize_t nread
     if chunk is NULL:
         PyErr_Clear()
-        _tell_failed(self, MemoryError())
+        _read_failed(self, MemoryError())
         return
     nread = receive_now(block, PyBytes_AS_STRING(<object>chunk), block.read_size)
     if nread > 0 and resize_bytes(&chunk, nread) == 0:
         _tell_read(self, <bytes>chunk, nread)
     elif nread > 0:
         PyErr_Clear()
-        _tell_failed(self, MemoryError())
+        _read_failed(self, MemoryError())
     elif nread != -EAGAIN:
         block.reading = False
         uv.read_stop(uv_stream)
@@ -176,28 +177,31 @@ cdef void _read_large(uv_stream_t *uv_stream) noexcept:
     Py_XDECREF(chunk)
 
 
-cdef void _tell_failed(Stream self, object error) noexcept:
+cdef void _read_failed(Stream self, object error) noexcept:
     cdef LoopRecord record = self.record
     if record.closed or self.owner is None:
         return
     enter(record)
-    self.events.on_failed(self.owner, self, error)
+    tell_failed(self, self.owner, error)
     leave(record)
 
 
 cdef void _tell_read(Stream self, bytes chunk, ssize_t nread) noexcept:
     cdef LoopRecord record = self.record
     cdef object owner = self.owner
+    cdef object context = self.context
     if record.closed or owner is None:
         return
     record.depth += 1
+    enter_context(context)
     try:
         self.events.on_read(owner, chunk, nread)
         if record.first_gathering is <void *>self and record.depth == 1 and self.next_gathering is NULL:
             # An answer to what was read: the way through the loop's list would find just this.
             self.flush()
     except BaseException as error:
-        self.events.on_failed(owner, self, error)
+        tell_failed(self, owner, error)
+    exit_context(context)
     leave(record)
 
 

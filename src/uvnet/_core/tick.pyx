@@ -9,6 +9,7 @@ before the loop next polls for I/O.
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport malloc, free
 
+from uvnet._core.context cimport PyContext_Enter, PyContext_Exit, copy_context
 from uvnet._core.coroutine cimport is_coroutine, start_coroutine
 from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, Tick, tick_function
 from uvnet._core.slow cimport call_watched, watching
@@ -131,13 +132,17 @@ cdef void report_unheard(LoopRecord record, object error, object source) noexcep
 
 
 cdef int _run_callback(object record, object call, int step) except -1:
-    callback, arguments = <tuple>call
-    if not watching:
-        result = callback(*arguments)
-    else:
-        result = call_watched((<LoopRecord>record).loop, "tick", callback, arguments, None)
-    if is_coroutine(result):
-        _run_coroutine(record, result)
+    callback, arguments, context = <tuple>call
+    PyContext_Enter(context)
+    try:
+        if not watching:
+            result = callback(*arguments)
+        else:
+            result = call_watched((<LoopRecord>record).loop, "tick", callback, arguments, None)
+        if is_coroutine(result):
+            _run_coroutine(record, result)
+    finally:
+        PyContext_Exit(context)
     return 0
 
 
@@ -148,8 +153,8 @@ def _run_coroutine(LoopRecord record, coroutine):
 
 
 def next_tick_on(LoopRecord record not None, callback, *arguments):
-    """Queue callback(*arguments) on the record's tick queue; see uvnet.next_tick."""
+    """Queue callback(*arguments) on the record's tick queue, in a copy of this context; see uvnet.next_tick."""
     if not callable(callback):
         raise TypeError(f"next_tick needs a callable, not {type(callback).__name__}")
     record.check()
-    later(record, _run_callback, record, (callback, arguments), 0)
+    later(record, _run_callback, record, (callback, arguments, copy_context()), 0)

@@ -33,6 +33,7 @@ cdef class Writer(Handle):
     cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
 
+cdef void tell_failed(Writer stream, object owner, object error) noexcept
 cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept
 cdef void flush_streams(LoopRecord record) noexcept
 cdef void drop_gathered(LoopRecord record) noexcept

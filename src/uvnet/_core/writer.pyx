@@ -8,6 +8,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, ENOMEM
 from libc.stdlib cimport free, malloc
 
+from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, Handle
 from uvnet._core.record cimport LoopRecord
@@ -238,7 +239,7 @@ cdef void flush_streams(LoopRecord record) noexcept:
             stream.flush()
         except BaseException as error:
             if stream.owner is not None:
-                stream.events.on_failed(stream.owner, stream, error)
+                tell_failed(stream, stream.owner, error)
 
 
 cdef void drop_gathered(LoopRecord record) noexcept:
@@ -263,12 +264,21 @@ cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t numb
     cdef object owner = stream.owner
     if owner is None or record.closed:
         return
+    cdef object context = stream.context
     enter(record)
+    enter_context(context)
     try:
         event(stream, owner, what, number)
     except BaseException as error:
-        stream.events.on_failed(owner, stream, error)
+        tell_failed(stream, owner, error)
+    exit_context(context)
     leave(record)
+
+
+cdef void tell_failed(Writer stream, object owner, object error) noexcept:
+    """Tell the owner that one of its events raised."""
+    if stream.events is not NULL:
+        stream.events.on_failed(owner, stream, error)
 
 
 cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:

@@ -1,0 +1,157 @@
+"""Writes that leave together are complete each for itself, and what waits is counted exactly (rules 2.7.1 and 2.7.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import socket as plain
+from typing import Any
+
+import pytest
+from conftest import Player, event
+from pairs import connected_pair, read_now
+
+import uvnet
+
+KINDS = ("tcp", "unix")
+BIG = 3_000_000  # bytes: more than the system takes at once
+
+
+def patterned(size: int, seed: int) -> bytes:
+    return bytes((seed + index) % 251 for index in range(251)) * (size // 251) + bytes(size % 251)
+
+
+async def drained(socket: uvnet.Socket, theirs: plain.socket, size: int) -> bytes:
+    """What the other end gets, of which there are so many bytes."""
+    received = bytearray()
+    while len(received) < size:
+        chunk = read_now(theirs, 1 << 20)
+        if chunk is None:
+            await asyncio.sleep(0)
+        else:
+            assert chunk
+            received += chunk
+    return bytes(received)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_small_write_before_a_big_one_is_complete(play: Player, kind: str) -> None:
+    async def scenario() -> None:
+        ours, theirs = connected_pair(kind)
+        socket = uvnet.Socket(handle=ours)
+        called: list[tuple[str, Any]] = []
+        socket.write(b"x", lambda error: called.append(("small", error)))
+        assert not socket.write(bytes(BIG), lambda error: called.append(("big", error)))
+        assert socket.writable_length == BIG
+        assert socket.bytes_written == BIG + 1
+        await asyncio.sleep(0)
+        assert called == [("small", None)]
+        socket.destroy()
+        await event(socket, "close")
+        assert [what for what, _ in called] == ["small", "big"]
+        assert called[1][1].errno == errno.ECANCELED
+        theirs.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("with_callbacks", ["all", "none", "some"])
+@pytest.mark.parametrize(
+    "sizes",
+    [*itertools.product((0, 1, BIG), repeat=3), (1, BIG, 0, 0, 1), (0, 0, BIG, 0, 1), (1,) * 9 + (BIG,) + (1,) * 9],
+    ids=str,
+)
+def test_each_is_complete_in_its_turn(play: Player, kind: str, sizes: tuple[int, ...], with_callbacks: str) -> None:
+    """Callbacks in order, once, and each as soon as the bytes up to its end are out, not before."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair(kind)
+        # Not to be sent at the call, however many there are.
+        socket = uvnet.Socket(handle=ours, writable_high_water_mark=100 * BIG)
+        called: list[int] = []
+        sent = b""
+        ends: list[int] = []
+
+        def write() -> None:
+            nonlocal sent
+            for number, size in enumerate(sizes):
+                chunk = patterned(size, number)
+                sent += chunk
+                ends.append(len(sent))
+                if with_callbacks == "all" or (with_callbacks == "some" and number % 2):
+                    socket.write(chunk, lambda error, number=number: (called.append(number), check(error, number)))
+                else:
+                    socket.write(chunk)
+
+        def check(error: Any, number: int) -> None:
+            assert error is None
+            # What the peer has read, and what the system holds, covers it.
+            waiting = socket.writable_length
+            assert len(sent) - waiting >= ends[number]
+
+        write()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        left = socket.writable_length
+        # Whole writes, from the first that is not complete.
+        assert left in {0, *(len(sent) - (end - size) for size, end in zip(sizes, ends, strict=True))}
+        assert socket.bytes_written == len(sent)
+        assert await drained(socket, theirs, len(sent)) == sent
+        while socket.writable_length:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        wanted = range(len(sizes)) if with_callbacks == "all" else range(1, len(sizes), 2)
+        assert called == ([] if with_callbacks == "none" else list(wanted))
+        socket.destroy()
+        theirs.close()
+        await event(socket, "close")
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_waits_behind_is_kept_in_order_with_cork(play: Player, kind: str) -> None:
+    async def scenario() -> None:
+        ours, theirs = connected_pair(kind)
+        socket = uvnet.Socket(handle=ours, writable_high_water_mark=100 * BIG)
+        first, second, third, fourth = (patterned(size, size) for size in (10, BIG, 20, 30))
+        socket.write(first)
+        socket.write(second)
+        socket.write(third)
+        socket.cork()
+        socket.write(fourth)
+        await asyncio.sleep(0)
+        assert socket.writable_length == len(second + third + fourth)
+        socket.uncork()
+        socket.end()
+        assert await drained(socket, theirs, BIG + 60) == first + second + third + fourth
+        theirs.close()
+        socket.resume()
+        await event(socket, "close")
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_destroyed_with_some_complete(play: Player, kind: str) -> None:
+    """The one under way is cancelled, those behind it were never begun, as in Node."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair(kind)
+        socket = uvnet.Socket(handle=ours, writable_high_water_mark=100 * BIG)
+        called: list[Any] = []
+        for size in (1, 1, BIG, 1, 1):
+            socket.write(bytes(size), called.append)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        socket.destroy()
+        await event(socket, "close")
+        assert called[:2] == [None, None]
+        assert called[2].errno == errno.ECANCELED
+        assert [error.code for error in called[3:]] == ["ERR_STREAM_DESTROYED"] * 2
+        theirs.close()
+
+    play(scenario)
