@@ -14,6 +14,7 @@ from uvnet.connect import (
     set_default_auto_select_family,
     set_default_auto_select_family_attempt_timeout,
 )
+from uvnet.deadline import Cut
 from uvnet.emitter import EventEmitter, MaxListenersExceededWarning
 from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.events import on, once
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Address",
     "BlockList",
+    "Cut",
     "EventEmitter",
     "MaxListenersExceededWarning",
     "NetRuntimeError",

@@ -34,11 +34,14 @@ cdef class Acceptor(SocketParent):
     cdef int _cannot_listen(self, object error) except -1
     cdef int _give_up(self) except -1
     cdef int _emit_close_if_drained(self) except -1
+    cdef Arrivals _arrivals_wanted(self)
+    cdef int _go_on_if_there_is_room(self) except -1
     cdef int _abandon(self) except -1                # the loop is gone
 
     cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1
     cdef Socket _take_in(self, int descriptor, const sockaddr_storage *remote, int *status)
     cdef int _start(self, Socket socket) except -1
+    cdef bint _accepted(self, object owner) noexcept
     cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
     cdef int _accept_failed(self, int status) except -1
     cdef int _emit_error(self, object error) except -1

@@ -7,6 +7,7 @@ from libc.string cimport memset
 
 from uvnet._core.adopt cimport take
 from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
+from uvnet._core.coroutine cimport running_coroutines
 from uvnet._core.errors cimport system_error
 from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport (
@@ -215,7 +216,10 @@ cdef class Acceptor(SocketParent):
         PyContext_Enter(context)
         try:
             self._start(socket)
-            self.emit1("connection", socket)
+            if self.has_listeners("connection"):
+                self.emit1("connection", socket)
+            else:
+                self._arrivals_wanted().keep(socket)
         except BaseException as error:
             self._failed_for(error, socket)
             if socket._server is self:
@@ -246,8 +250,18 @@ cdef class Acceptor(SocketParent):
                 close_descriptor(descriptor)
             raise
 
+    cdef Arrivals _arrivals_wanted(self):
+        if self._arrivals is None:
+            self._arrivals = Arrivals(self)
+        return self._arrivals
+
     cdef int _go_on_accepting(self) except -1:
         return 0 if self._listener is None else self._listener.go_on()
+
+    cdef int _go_on_if_there_is_room(self) except -1:
+        if self._arrivals is not None and not self._arrivals.is_full():
+            self._go_on_accepting()
+        return 0
 
     cdef int _start(self, Socket socket) except -1:
         socket.allow_half_open = self.allow_half_open
@@ -290,19 +304,17 @@ cdef class Acceptor(SocketParent):
 
     cdef int _connection_gone(self) except -1:
         self._filter.connections -= 1
+        self._go_on_if_there_is_room()
         return self._emit_close_if_drained()
 
     def _cut(self):
         """Destroy every connection; returns how many."""
-        cdef Handle handle
         cdef Connection connection
         cdef Py_ssize_t count = 0
-        for handle in open_handles(self.record):
-            if isinstance(handle.owner, Connection):
-                connection = <Connection>handle.owner
-                if connection._counted and connection._server is self:
-                    count += 1
-                    connection._destroy_stream(None)
+        for connection in self._unclosed():
+            if connection._counted:
+                count += 1
+                connection._destroy_stream(None)
         return count
 
     def _why_never(self, event):
@@ -313,7 +325,26 @@ cdef class Acceptor(SocketParent):
             return will_not_come(event)
         return None
 
+    def _listener_tasks(self):
+        """The set of tasks that run async listeners of the connections, open or not."""
+        return {task for task, owner in running_coroutines() if self._accepted(owner)}
+
+    def _unclosed(self):
+        """The connections that have not emitted 'close', counted or not."""
+        cdef Handle handle
+        return [handle.owner for handle in open_handles(self.record) if self._accepted(handle.owner)]
+
+    def _what_is_left(self):
+        """How many connections are open, and how many async listeners of connections run."""
+        return self._filter.connections, len(self._listener_tasks())
+
     # === Private ===
+
+    cdef bint _accepted(self, object owner) noexcept:
+        return isinstance(owner, Connection) and (<Connection>owner)._server is self
+
+    cdef object _on_whose_behalf(self, object argument):
+        return argument if self._accepted(argument) else self
 
     @property
     def _record(self):
@@ -357,6 +388,8 @@ cdef class Acceptor(SocketParent):
     cdef int _listener_added(self, object event) except -1:
         if event == "drop":
             self._filter.tells_drops = True
+        elif event == "connection":
+            self._go_on_if_there_is_room()
         return 0
 
     cdef int _listener_removed(self, object event) except -1:

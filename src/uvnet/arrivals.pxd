@@ -9,8 +9,10 @@ cdef class Arrivals:
     cdef Awaitable taking                # of the coroutine that waits for the next
 
     cdef bint begun                      # somebody has asked for them
+    cdef bint expected                   # somebody will, or has
 
     cdef int begin(self) except -1
-    cdef bint _is_in_charge(self) except -1
+    cdef int expect(self) except -1
+    cdef int keep(self, Socket socket) except -1
     cdef bint is_full(self) except -1
     cdef int stopped(self) except -1

@@ -1,7 +1,8 @@
 """`async for socket in server`.
 
-A few connections are accepted ahead.  When so many wait to be taken the server stops accepting, and the
-others wait in the system's backlog.  Node: "server[Symbol.asyncIterator]()".
+A few connections are accepted ahead, also before an iteration has begun, while nobody listens for 'connection'.
+When so many wait to be taken the server stops accepting, and the others wait in the system's backlog.
+Node: "server[Symbol.asyncIterator]()".
 """
 
 from collections import deque
@@ -23,7 +24,6 @@ cdef class Arrivals:
     def __cinit__(self, SocketParent server not None):
         self.server = server
         self.sockets = deque()
-        server.on("connection", self._add)
 
     def __aiter__(self):
         return self
@@ -31,8 +31,26 @@ cdef class Arrivals:
     cdef int begin(self) except -1:
         """Somebody takes them from now on, and hears of errors."""
         if not self.begun:
+            self.expect()
             self.begun = True
-            self.server.on("error", self._fail)
+            self.server._observe("connection", self._add)
+            self.server._observe("error", self._fail)
+        return 0
+
+    cdef int expect(self) except -1:
+        """Somebody will take those that nobody hears of."""
+        cdef Socket socket
+        self.expected = True
+        for socket in self.sockets:
+            if not socket._destroyed:
+                socket._awaited = True
+        return 0
+
+    cdef int keep(self, Socket socket) except -1:
+        """Nobody has heard of this one."""
+        # Until somebody is going to take it, an error of its is reported like any other.
+        socket._awaited = self.expected
+        self.sockets.append(socket)
         return 0
 
     def __anext__(self):
@@ -42,11 +60,8 @@ cdef class Arrivals:
         return next_one
 
     def _add(self, Socket socket):
-        if not self._is_in_charge():
-            return
         # Nobody can listen yet; whoever takes it hears of an error by awaiting.
-        socket._awaited = True
-        self.sockets.append(socket)
+        self.keep(socket)
         self._wake()
 
     def _fail(self, error):
@@ -58,17 +73,26 @@ cdef class Arrivals:
         if self.taking is not None:
             self.taking.wake()
 
-    cdef bint _is_in_charge(self) except -1:
-        # Until it has begun, a listener that comes later is what the server is for.
-        return self.begun or self.server.listener_count("connection") == 1
-
     cdef bint is_full(self) except -1:
-        return len(self.sockets) >= ACCEPTED_AHEAD and self._is_in_charge()
+        """Whether no more should be accepted."""
+        cdef Socket socket
+        if len(self.sockets) < ACCEPTED_AHEAD:
+            return False
+        if not self.expected:
+            # Nobody asks for what is gone.
+            self.sockets = deque([socket for socket in self.sockets if not socket._destroyed])
+            if len(self.sockets) < ACCEPTED_AHEAD:
+                return False
+        # Until it has begun, a listener that comes later is what the server is for.
+        return self.begun or not self.server.has_listeners("connection")
 
     cdef int stopped(self) except -1:
-        """The server does not listen any more; what nobody has taken goes the way of the backlog."""
+        """The server does not listen any more; what somebody was to take goes the way of the backlog."""
+        cdef Socket socket
         while self.sockets:
-            (<Socket>self.sockets.popleft())._destroy_stream(None)
+            socket = self.sockets.popleft()
+            if self.expected:
+                socket._destroy_stream(None)
         self._wake()
         return 0
 

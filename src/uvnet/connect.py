@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 from uvnet.connecting import defaults
-from uvnet.errors import invalid_type, invalid_value
-from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, normalize
+from uvnet.errors import invalid_type, invalid_value, out_of_range
+from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, check_seconds, normalize
 from uvnet.scopes import enter_socket
 from uvnet.server import Server
 from uvnet.socket import Socket
@@ -123,10 +123,16 @@ async def open_connection(**keywords: Unpack[ConnectKeywords]) -> Socket: ...
 async def open_connection(*arguments: Any, **keywords: Any) -> Socket:
     """A new Socket that is connected; the arguments are those of connect().
 
+    timeout: seconds, more than 0, for all of it, the look-up of a name too; TimeoutError after that.  Of connect()
+    the same option is another thing, which set_timeout() is for: once connected, the socket has no timeout.
     Raises what connect() raises, and the error of a connection that does not come about (an OSError).
-    Cancelled, it leaves no socket behind.  asyncio: "open_connection()", "open_unix_connection()".
+    Failed or cancelled, it leaves no socket behind.  asyncio: "open_connection()", "open_unix_connection()".
     """
-    return await enter_socket(connect(*arguments, **keywords))
+    options, listener = normalize("connect", arguments, keywords, ("host",))
+    timeout = options.pop("timeout", None)
+    if timeout is not None and check_seconds(timeout, "options.timeout") == 0:
+        raise out_of_range("options.timeout", "> 0", timeout)
+    return await enter_socket(connect(**options, callback=listener), timeout)
 
 
 def get_default_auto_select_family() -> bool:

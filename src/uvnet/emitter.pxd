@@ -29,6 +29,8 @@ cdef class EventEmitter:
     cdef int _listener_failed(self, object event, object argument, object error) except -1
     # The loop that tasks of async listeners run on; None for the running one.
     cdef object _loop(self)
+    # For subclasses: whose task that of an async listener is, by the first argument of the event.
+    cdef object _on_whose_behalf(self, object argument)
 
     cdef bint has_listeners(self, str event) noexcept
     cdef bint emit0(self, str event) except -1

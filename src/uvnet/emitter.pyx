@@ -305,6 +305,9 @@ cdef class EventEmitter:
     cdef object _loop(self):
         return None
 
+    cdef object _on_whose_behalf(self, object argument):
+        return self
+
     cdef bint has_listeners(self, str event) noexcept:
         # Observers are not told apart: an 'error' that one of them hears of has been heard.
         return self._events is not None and event in self._events
@@ -422,7 +425,8 @@ cdef class EventEmitter:
 
     def _run_coroutine(self, coroutine, event, argument):
         start_coroutine(
-            self._loop(), coroutine, lambda error: self._listener_failed(event, argument, error)
+            self._loop(), coroutine, self._on_whose_behalf(argument),
+            lambda error: self._listener_failed(event, argument, error),
         )
 
     cdef _add(self, object event, object listener, bint once, bint first):

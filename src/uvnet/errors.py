@@ -258,6 +258,13 @@ def unhandled_error(value: Any) -> NetRuntimeError:
     return NetRuntimeError("ERR_UNHANDLED_ERROR", f"Unhandled error. ({value!r})")
 
 
+def timed_out(message: str) -> OSError:
+    """The ETIMEDOUT of something that uvnet gives so much time."""
+    error = TimeoutError(errno.ETIMEDOUT, message)
+    error.code = "ETIMEDOUT"  # type: ignore[attr-defined]
+    return error
+
+
 def ended_by_other_party() -> BrokenPipeError:
     """The EPIPE of a write after the other end's FIN (rule 2.8.5)."""
     error = BrokenPipeError(errno.EPIPE, "This socket has been ended by the other party")

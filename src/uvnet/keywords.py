@@ -106,6 +106,7 @@ class ServerKeywords(TypedDict, total=False):
     no_delay: bool
     on_max_buffered: Literal["destroy", "raise"]
     pause_on_connect: bool
+    shutdown_timeout: float | None
 
 
 class ListenKeywords(TypedDict, total=False):

@@ -85,7 +85,7 @@ cdef class LoopEmitter(EventEmitter):
             elif not self.record.closed:
                 LoopEmitter._failed(self, error)
 
-        start_coroutine(self._loop(), coroutine, failed)
+        start_coroutine(self._loop(), coroutine, self._on_whose_behalf(argument), failed)
 
     cdef object _loop(self):
         return self.record.loop

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +16,7 @@ from uvnet.address import Address
 from uvnet.connect import connect, create_server
 from uvnet.connecting import defaults
 from uvnet.drops import describe_drop
-from uvnet.errors import invalid_type, invalid_value, out_of_range
+from uvnet.errors import invalid_type, invalid_value, out_of_range, timed_out
 from uvnet.host_port import is_number, parse_host_port
 from uvnet.ip import is_ip
 from uvnet.keywords import UpstreamKeywords
@@ -181,13 +180,13 @@ class _Proxy:
                 self.refuse(ProxyProtocolError("the PROXY header was cut short"), client)
             client.destroy()
 
-        def timed_out() -> None:
-            self.refuse(_timeout("no PROXY protocol header came"), client)
+        def expired() -> None:
+            self.refuse(timed_out("no PROXY protocol header came"), client)
 
         def closed(_had_error: bool) -> None:
             timer.cancel()
 
-        timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
+        timer = asyncio.get_running_loop().call_later(self.connect_timeout, expired)
         client._observe("error", _ignore)
         client._observe("close", closed)
         client._observe("end", ended)
@@ -224,8 +223,8 @@ class _Proxy:
     def join(self, client: Socket, upstream: Socket) -> None:
         """Pass on what comes from either side to the other, and see to it that both end together."""
 
-        def timed_out() -> None:
-            upstream.destroy(_timeout("the connection was not made in time"))
+        def expired() -> None:
+            upstream.destroy(timed_out("the connection was not made in time"))
 
         def connected() -> None:
             timer.cancel()
@@ -244,7 +243,7 @@ class _Proxy:
             timer.cancel()
             _cut(client, had_error)
 
-        timer = asyncio.get_running_loop().call_later(self.connect_timeout, timed_out)
+        timer = asyncio.get_running_loop().call_later(self.connect_timeout, expired)
         upstream._observe("error", refused)
         upstream._observe("connect", connected, once=True)
         upstream._observe("close", closed, once=True)
@@ -280,12 +279,6 @@ def _cut(socket: Socket, had_error: bool) -> None:
         with contextlib.suppress(TypeError):
             socket.reset_and_destroy()
     socket.destroy()
-
-
-def _timeout(message: str) -> OSError:
-    error = TimeoutError(errno.ETIMEDOUT, message)
-    error.code = "ETIMEDOUT"  # type: ignore[attr-defined]
-    return error
 
 
 def _remote(socket: Socket) -> tuple[str, int] | None:

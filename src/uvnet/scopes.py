@@ -6,10 +6,11 @@ Node: "server[Symbol.asyncDispose]()".
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from uvnet.errors import closed_before_connection
+from uvnet.errors import closed_before_connection, timed_out
 
 if TYPE_CHECKING:
     from uvnet.socket import Socket
@@ -19,7 +20,10 @@ __all__ = ["LISTEN_FAILED", "called", "closed", "enter_server", "enter_socket", 
 _S = TypeVar("_S", bound="Socket")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_log = logging.getLogger("uvnet")
+
 _LOOKED = object()  # an event for a tick that is over
+PATIENCE = 5  # seconds to wait in silence
 LISTEN_FAILED = object()  # an event of a server that has told of it
 
 
@@ -63,12 +67,22 @@ def _nothing(*_arguments: Any) -> None:
 
 
 @called("Socket.__aenter__")
-async def enter_socket(socket: _S) -> _S:
-    """Wait until a socket that connects is connected; returns it, or destroys it and raises why it is not."""
+async def enter_socket(socket: _S, timeout: float | None = None) -> _S:
+    """Wait until a socket that connects is connected; returns it, or destroys it and raises why it is not.
+
+    It has `timeout` seconds; None: no limit.
+    """
+    timer: asyncio.TimerHandle | None = None
 
     def failure(*_arguments: Any) -> BaseException:
         return socket.errored or closed_before_connection()
 
+    def expired() -> None:
+        if socket.connecting:
+            socket.destroy(timed_out(f"not connected within {timeout} seconds"))
+
+    if timeout is not None:
+        timer = asyncio.get_running_loop().call_later(timeout, expired)
     try:
         if socket.connecting:
             await _first(socket, {"connect": _nothing, "error": failure, "close": failure})
@@ -77,6 +91,9 @@ async def enter_socket(socket: _S) -> _S:
     except BaseException:
         socket.destroy()
         raise
+    finally:
+        if timer is not None:
+            timer.cancel()
     return socket
 
 
@@ -111,16 +128,30 @@ async def enter_server(server: Any) -> Any:
 
 
 @called("Server.__aexit__")
-async def leave_server(server: Any, failed: bool) -> None:
-    """The body of server.__aexit__()."""
-    if failed:
-        await server.shutdown(0)
-        return
+async def leave_server(server: Any, timeout: float | None) -> None:
+    """The body of server.__aexit__(): shut it down in so many seconds; None: no limit."""
+    timer: asyncio.TimerHandle | None = None
+    if timeout is None:
+        timer = server._record.loop.call_later(PATIENCE, _tell_what_is_awaited, server, repr(server))
     try:
-        await server.shutdown()
+        await server.shutdown(timeout)
     except BaseException:
         server.shutdown(0)
         raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _tell_what_is_awaited(server: Any, name: str) -> None:
+    connections, listeners = server._what_is_left()
+    _log.warning(
+        "leaving %s waits for %d connections to end and for %d async listeners of connections; "
+        "the option shutdown_timeout limits that",
+        name,
+        connections,
+        listeners,
+    )
 
 
 @called("Server.closed")

@@ -2,6 +2,7 @@ from uvnet.acceptor cimport Acceptor
 
 cdef class Server(Acceptor):
     cdef object _lookup                  # a token for the look-up of listen(host) under way
+    cdef object _shutdown_timeout        # seconds, or None
     cdef str _path                       # of the Unix socket that is bound
     cdef object _inode                   # of the socket file, to unlink that one only
 

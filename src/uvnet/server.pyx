@@ -17,7 +17,6 @@ from uvnet._core.record cimport no_record
 from uvnet._core.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
 from uvnet._core.tick cimport later
 from uvnet.acceptor cimport Acceptor
-from uvnet.arrivals cimport Arrivals
 
 from uvnet._core.lookup import look_up
 from uvnet.address import Address, bracketed
@@ -31,6 +30,7 @@ from uvnet.options import (
     check_high_water_mark,
     check_max_buffered,
     check_on_max_buffered,
+    check_seconds,
     merge_options,
     reject_unknown,
 )
@@ -57,7 +57,8 @@ cdef class Server(Acceptor):
     no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): of accepted sockets;
     high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
     max_buffered, on_max_buffered: of accepted sockets, see Socket (default None, "destroy");
-    block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop'.
+    block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop';
+    shutdown_timeout: seconds that leaving `async with server` may take, as of shutdown(); None (default): no limit.
 
     Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
     "connection limit", "block list" and "file descriptors", and on TCP `local_address`, `local_family`,
@@ -143,11 +144,14 @@ cdef class Server(Acceptor):
         return self
 
     def shutdown(self, timeout=None):
-        """Stop accepting and let the connections finish; returns a future that is complete at 'close'.
+        """Stop accepting and let the connections finish; returns a future for the end of that.
 
-        It begins at once, awaited or not, and goes on when the waiting is cancelled.  After `timeout`
-        seconds (None: no limit) the connections that are left are destroyed.  The future's result is how many
-        that were.  On a server that is closed it is complete at once.
+        "Finish" means that each has emitted 'close', and that what was an `async def` among their listeners and
+        callbacks (of 'connection' too) has ended; a coroutine that calls this does not wait for itself.
+        It begins at once, awaited or not, and goes on when the waiting is cancelled.  After `timeout` seconds
+        (None: no limit) the connections that are left are destroyed and the coroutines cancelled; those that do not
+        end by that, and async listeners of a last 'close', have one second more.
+        The future's result is a Cut, an int: how many connections were destroyed and coroutines cancelled.
         Raises TypeError or ValueError for a bad time.  This is not in Node.
         """
         self.record.check()
@@ -167,14 +171,13 @@ cdef class Server(Acceptor):
     def __aiter__(self):
         """The connections, until the server does not listen any more.
 
+        Those come first that were accepted before, while there was no 'connection' listener.
         Raises the argument of an 'error'.  Up to 16 connections are accepted ahead; then the server stops
         accepting until one is taken.  close() destroys those that nobody has taken.
         Node: "server[Symbol.asyncIterator]()".
         """
         self.record.check()
-        if self._arrivals is None:
-            self._arrivals = Arrivals(self)
-        self._arrivals.begin()
+        self._arrivals_wanted().begin()
         return self._arrivals
 
     def __aenter__(self):
@@ -184,17 +187,18 @@ cdef class Server(Acceptor):
         This is not in Node.
         """
         self.record.check()
-        if self._arrivals is None and not self.has_listeners("connection"):
-            self._arrivals = Arrivals(self)
+        if not self.has_listeners("connection"):
+            self._arrivals_wanted().expect()
         return enter_server(self)
 
     def __aexit__(self, kind, error, traceback):
-        """close(), and wait for 'close'; with an exception the connections are destroyed.
+        """shutdown() within the option shutdown_timeout; with an exception shutdown(0).
 
-        Node: "server[Symbol.asyncDispose]()".
+        Without that option it waits as long as a connection is open; after five seconds the logger `uvnet` says for
+        how many.  Node: "server[Symbol.asyncDispose]()".
         """
         self.record.check()
-        return leave_server(self, kind is not None)
+        return leave_server(self, 0 if kind is not None else self._shutdown_timeout)
 
     def address(self):
         """The Address (address, family, port) it is bound to, a Unix socket's path, or None.
@@ -239,6 +243,10 @@ cdef class Server(Acceptor):
         self._keep_alive_delay = check_delay(
             options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
         )
+        timeout = options.get("shutdown_timeout")
+        if timeout is not None:
+            check_seconds(timeout, "options.shutdown_timeout")
+        self._shutdown_timeout = timeout
         self.allow_half_open = bool(options.get("allow_half_open", False))
         self.pause_on_connect = bool(options.get("pause_on_connect", False))
         self._no_delay = bool(options.get("no_delay", False))

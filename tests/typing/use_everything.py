@@ -56,6 +56,7 @@ def servers() -> None:
         "no_delay": True,
         "on_max_buffered": "raise",
         "pause_on_connect": True,
+        "shutdown_timeout": 2.5,
     }
     assert_type(uvnet.create_server(), uvnet.Server)
     assert_type(uvnet.create_server(accept), uvnet.Server)
@@ -565,9 +566,12 @@ async def ends(server: uvnet.Server, socket: uvnet.Socket) -> None:
     assert_type(await socket.close(3), bool)
     assert_type(await socket.close(timeout=0.5), bool)
     down = server.shutdown()
-    assert_type(down, asyncio.Future[int])
-    assert_type(await server.shutdown(3), int)
-    assert_type(await server.shutdown(timeout=None), int)
+    assert_type(down, asyncio.Future[uvnet.Cut])
+    count: int = await server.shutdown(3)
+    cut = await server.shutdown(timeout=None)
+    assert_type(cut, uvnet.Cut)
+    assert_type(cut.connections, int)
+    assert_type(cut.listeners + count, int)
     assert_type(await server.closed(), None)
     await asyncio.create_task(server.closed())
 

@@ -13,4 +13,5 @@ cdef inline bint is_coroutine(object result) except -1:
     """What a callback has returned is to be given to start_coroutine()."""
     return uvnet_may_be_awaited(result) and is_real_coroutine(result)
 
-cdef int start_coroutine(object loop, object coroutine, object failed) except -1
+cdef int start_coroutine(object loop, object coroutine, object owner, object failed) except -1
+cdef list running_coroutines()

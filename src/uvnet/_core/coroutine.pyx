@@ -6,7 +6,7 @@ Owns the tasks that run them, since asyncio keeps only weak references to tasks.
 from asyncio import get_running_loop
 from collections.abc import Coroutine
 
-cdef set _tasks = set()
+cdef dict _tasks = {}                    # task -> on whose behalf it runs
 
 
 cdef bint is_real_coroutine(object result) except -1:
@@ -14,22 +14,27 @@ cdef bint is_real_coroutine(object result) except -1:
     return isinstance(result, Coroutine)
 
 
-cdef int start_coroutine(object loop, object coroutine, object failed) except -1:
+cdef int start_coroutine(object loop, object coroutine, object owner, object failed) except -1:
     """Run it as a task of `loop`, None for the running one; failed(error) hears of an exception that ends it."""
-    _start(loop, coroutine, failed)
+    _start(loop, coroutine, owner, failed)
     return 0
 
 
-def _start(loop, coroutine, failed):
+cdef list running_coroutines():
+    """(task, owner) of all that have not ended."""
+    return [(task, owner) for task, owner in list(_tasks.items()) if not task.done()]
+
+
+def _start(loop, coroutine, owner, failed):
     try:
         task = (get_running_loop() if loop is None else loop).create_task(coroutine)
     except BaseException:
         coroutine.close()
         raise
-    _tasks.add(task)
+    _tasks[task] = owner
 
     def done(finished):
-        _tasks.discard(finished)
+        del _tasks[finished]
         if not finished.cancelled() and finished.exception() is not None:
             failed(finished.exception())
 

@@ -148,7 +148,7 @@ cdef int _run_callback(object record, object call, int step) except -1:
 
 def _run_coroutine(LoopRecord record, coroutine):
     start_coroutine(
-        record.loop, coroutine, lambda error: report(record, error, "exception in a uvnet tick", None)
+        record.loop, coroutine, None, lambda error: report(record, error, "exception in a uvnet tick", None)
     )
 
 
