@@ -45,6 +45,11 @@ RAISING_ELSEWHERE = {
     "tick": [],
 }
 
+LOST = (
+    "at_once", "idle", "gathered", "writing", "ending", "destroyed", "source_of_a_relay",
+    "sink_of_a_relay", "given_socket", "server", "server_that_goes_on",
+)  # fmt: skip
+
 INTERRUPTED_IN = (
     "listening", "connection", "connect", "data", "end", "timeout", "close", "callback", "tick",
     "callback of asyncio", "thread", "busy thread",
@@ -198,3 +203,13 @@ def test_ctrl_c_in_a_destructor(script: Script) -> None:
 def test_ctrl_c_in_the_coroutine_itself(script: Script) -> None:
     prints = ["main was cancelled", "KeyboardInterrupt", "left: nothing"]
     script("interrupt", "coroutine", "run main", prints=prints)
+
+
+@pytest.mark.parametrize(
+    ("what", "then"),
+    # What is written before anybody has looked goes to what the number stands for.
+    [pair for pair in itertools.product(LOST, ("closed", "else")) if pair != ("gathered", "else")],
+)
+def test_a_descriptor_is_closed_by_somebody_else(script: Script, what: str, then: str) -> None:
+    """libuv would abort the process; and the number may stand for something that is not ours to close."""
+    script("lost_descriptor", what, then, prints=["error: EBADF True", "left: nothing"])

@@ -30,6 +30,7 @@ ORDER = """
     uvnet._core.coroutine
     uvnet._core.tick
     uvnet._core.handle
+    uvnet._core.adopted
     uvnet._core.transfer
     uvnet._core.gil
     uvnet._core.prepare

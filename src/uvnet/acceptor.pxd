@@ -28,7 +28,8 @@ cdef class Acceptor(SocketParent):
     # For Server.
     cdef int _stopped(self) except -1
     cdef int _refuse_from(self, BlockList block_list) except -1
-    cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1
+    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=*) except? 1
+    cdef int _listener_lost(self) except -1
     cdef int _stop_accepting(self) except -1
     cdef int _fail(self, object error) except -1     # 'error' on a tick
     cdef int _cannot_listen(self, object error) except -1

@@ -6,9 +6,10 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 from libc.string cimport memset
 
 from uvnet._core.adopt cimport take
+from uvnet._core.adopted cimport add_adopted, reserve_adopted
 from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._core.coroutine cimport running_coroutines
-from uvnet._core.errors cimport system_error
+from uvnet._core.errors cimport descriptor_lost, system_error
 from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport (
     BLOCK_LIST,
@@ -125,8 +126,8 @@ cdef class Acceptor(SocketParent):
         self._filter.is_blocked = _is_blocked
         return 0
 
-    cdef int _start_accepting(self, int descriptor, int family, int backlog) except? 1:
-        """Listen on a bound socket; 0 or a libuv error.
+    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=False) except? 1:
+        """Listen on a bound socket, `given` by somebody who may still close it; 0 or a libuv error.
 
         The descriptor is the server's on success, and the caller's where there is an error or an exception.
         """
@@ -135,6 +136,9 @@ cdef class Acceptor(SocketParent):
         if listener is None:
             return status
         try:
+            if given:
+                reserve_adopted(self.record)
+                add_adopted(listener.block, descriptor)
             status = listener.listen(backlog)
             if status == 0:
                 self._later(STEP_LISTENING, listener)
@@ -193,6 +197,10 @@ cdef class Acceptor(SocketParent):
     cdef int _stopped(self) except -1:
         """It does not listen any more."""
         return 0 if self._arrivals is None else self._arrivals.stopped()
+
+    cdef int _listener_lost(self) except -1:
+        """Somebody else has closed the descriptor: it is as after close()."""
+        return 0
 
     cdef int _abandon(self) except -1:
         """The loop is gone: no event will come."""
@@ -450,6 +458,14 @@ cdef int _on_trouble(object owner, int status) except -1:
     return 0
 
 
+cdef int _on_lost(object owner, Listener listener) except -1:
+    cdef Acceptor self = <Acceptor>owner
+    if listener is self._listener:
+        self._later(STEP_ERROR, descriptor_lost("accept"))
+        self._listener_lost()
+    return 0
+
+
 cdef int _on_abandoned(object owner) except -1:
     return (<Acceptor>owner)._abandon()
 
@@ -458,3 +474,4 @@ cdef ListenerEvents _events
 _events.on_accepted = _on_accepted
 _events.on_dropped = _on_dropped
 _events.on_trouble = _on_trouble
+_events.on_lost = _on_lost

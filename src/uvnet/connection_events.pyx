@@ -3,6 +3,7 @@
 The handle may be of an earlier life of the Connection.
 """
 
+from uvnet._core.errors cimport descriptor_lost
 from uvnet._core.handle cimport HANDLE_CLOSING, Handle, open_handles
 from uvnet._core.stream cimport Stream
 from uvnet._core.stream_events cimport StreamEvents
@@ -44,6 +45,13 @@ cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
 
 cdef int _on_relay_lost(object owner) except -1:
     return (<Connection>owner)._leave_relays(RELAY_TO)
+
+
+cdef int _on_lost(object owner, Handle stream) except -1:
+    cdef Connection self = <Connection>owner
+    if stream is self._handle:
+        self._destroy_stream(descriptor_lost("read"))
+    return 0
 
 
 cdef int _on_failed(object owner, Handle stream, object error) except -1:
@@ -111,6 +119,7 @@ _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended
 _events.on_relay_lost = _on_relay_lost
+_events.on_lost = _on_lost
 _events.on_failed = _on_failed
 
 

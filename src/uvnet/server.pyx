@@ -361,7 +361,7 @@ cdef class Server(Acceptor):
             descriptor = given.fileno() if isinstance(given, _socket_module.socket) else given
         try:
             family = family_of_server(descriptor)
-            status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog)
+            status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog, True)
             if status < 0:
                 self._fail(system_error(status, "listen", None, None, True))
         except BaseException:
@@ -415,6 +415,10 @@ cdef class Server(Acceptor):
         self._stop_accepting()
         self._forget_path()
         self._stopped()
+
+    cdef int _listener_lost(self) except -1:
+        self._stop_listening()
+        return self._emit_close_if_drained()
 
     def _forget_path(self):
         path, inode = self._path, self._inode

@@ -11,6 +11,7 @@ from collections import deque
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 
 from uvnet._core.adopt cimport may_be_taken, open_for, take
+from uvnet._core.adopted cimport add_adopted, reserve_adopted
 from uvnet._core.context cimport copy_context, copy_of_context
 from uvnet._core.errors cimport system_error
 from uvnet._core.idle cimport idle_timers_of
@@ -327,6 +328,7 @@ cdef class Socket(Tunable):
             raise out_of_range("options.fd", ">= 0 and <= 2147483647", given)
         else:
             descriptor = given
+        reserve_adopted(self.record)
         handle = open_for(self.record, descriptor, &kind)
         if handle is None:
             raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
@@ -348,6 +350,7 @@ cdef class Socket(Tunable):
             if detached:
                 close_descriptor(descriptor)
             raise
+        add_adopted(handle.block, descriptor)
         attach(self, handle)
         self._adopted(options)
 

@@ -4,7 +4,7 @@ The one place that turns a negative libuv result into an exception; it returns t
 caller chooses between raising it and handing it to a callback.
 """
 
-from libc.errno cimport EINVAL, ENOMEM
+from libc.errno cimport EBADF, EINVAL, ENOMEM
 
 from uvnet._uv.table cimport UVNET_UV_EAI_NODATA, UVNET_UV_EAI_NONAME, UVNET_UV_EOF, uv
 
@@ -60,6 +60,14 @@ cpdef object system_error(int code, str syscall, object address=None, object por
     if local_port is not None:
         error.local_port = local_port
     return error
+
+
+cdef object descriptor_lost(str syscall):
+    """The error for a descriptor that was taken over and that somebody else has closed."""
+    return system_error(
+        -EBADF, syscall, None, None, False, None, None,
+        "(the descriptor was taken over, and somebody else has closed it)"
+    )
 
 
 cpdef object lookup_error(int code, object hostname):

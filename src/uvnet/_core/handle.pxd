@@ -32,6 +32,7 @@ cdef struct HandleBlock:
     unsigned char gathering  # in the loop's list of streams to flush
     unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
     unsigned char own_buffer  # reads go into the owner's memory: on_read gets no chunk
+    unsigned int adopted     # its number where the descriptor was taken over, see adopted.pyx; 0: it was not
 
 cdef class Handle
 
@@ -54,6 +55,7 @@ cdef class Handle:
     cdef int allocate(self, LoopRecord record, int type) except -1
     cdef int opened(self, int status, str syscall) except -1
     cdef void close(self, bint reset=*) noexcept
+    cdef void descriptor_lost(self) noexcept
     cdef int fileno(self) except -2
     cdef bint is_active(self) noexcept
     cdef bint keeps_alive(self) noexcept

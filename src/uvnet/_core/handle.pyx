@@ -75,6 +75,10 @@ cdef class Handle:
             return
         uv.close(self.uv_handle, _on_closed)
 
+    cdef void descriptor_lost(self) noexcept:
+        """Somebody else has closed the descriptor that was taken over.  Subclasses tell their owner."""
+        self.close()
+
     cdef int fileno(self) except -2:
         """The descriptor, or -1 where there is none (yet)."""
         cdef int descriptor = -1

@@ -18,6 +18,8 @@ cdef struct AcceptFilter:
     bint (*is_blocked)(object block_list, const sockaddr *address) noexcept
     bint tells_drops             # on_dropped is to be called
 
+cdef class Listener
+
 # Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct ListenerEvents:
     # A connection; `descriptor` is the owner's from now on.
@@ -26,6 +28,8 @@ cdef struct ListenerEvents:
     int (*on_dropped)(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
     # accept(2) failed with this libuv error; it will be tried again.
     int (*on_trouble)(object owner, int status) except -1
+    # Somebody else has closed the descriptor; the listener closes right after it.
+    int (*on_lost)(object owner, Listener listener) except -1
 
 cdef class Listener(Handle):
     cdef int descriptor

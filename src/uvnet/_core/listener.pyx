@@ -8,6 +8,7 @@ connections without telling anybody, and libuv 1.52.1 stops accepting for ever a
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPROTO, errno
 
 from uvnet._core.descriptors cimport close_descriptor, open_spare
+from uvnet._core.adopted cimport changed, forget_adopted, is_lost
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
 from uvnet._core.record cimport LoopRecord
@@ -61,6 +62,7 @@ cdef class Listener(Handle):
             return 0
         if self.reserve < 0:
             self.reserve = open_spare()
+        changed(self.block)
         return uv.poll_start(self.uv_poll(), UVNET_UV_READABLE, _on_poll)
 
     cdef int pause(self) except -1:
@@ -83,12 +85,27 @@ cdef class Listener(Handle):
             self.start()
         return 0
 
+    cdef void descriptor_lost(self) noexcept:
+        cdef LoopRecord record = self.record
+        cdef object owner = self.owner
+        if owner is None or record.closed:
+            return
+        enter(record)
+        try:
+            self.events.on_lost(owner, self)
+        except BaseException as error:
+            report(record, error, "exception in a uvnet connection callback", owner)
+        leave(record)
+
     cdef void close(self, bint reset=False) noexcept:
+        cdef bint lost
         if self.state != HANDLE_OPEN:
             return
+        lost = is_lost(self.block)
+        forget_adopted(self.block)
         Handle.close(self)
         # libuv: a poll handle that was closed does not look at its descriptor any more.
-        if self.descriptor >= 0:
+        if self.descriptor >= 0 and not lost:
             close_descriptor(self.descriptor)
         if self.reserve >= 0:
             close_descriptor(self.reserve)

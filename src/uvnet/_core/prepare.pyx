@@ -1,9 +1,10 @@
 """The prepare handle of a loop: what must happen before the loop next blocks for I/O.
 
-Drains ticks and gathered writes that were queued outside a callback of ours, and asks, where somebody wants
-to know (see alive.pyx), whether anything keeps the loop alive.
+Drains ticks and gathered writes that were queued outside a callback of ours, looks after descriptors that were taken
+over (see adopted.pyx), and asks, where somebody wants to know (see alive.pyx), whether anything keeps the loop alive.
 """
 
+from uvnet._core.adopted cimport find_lost, next_lost
 from uvnet._core.handle cimport Handle, HandleBlock, block_of, handle_of
 from uvnet._core.record cimport GilHold, LoopRecord
 from uvnet._core.tick cimport enter, leave
@@ -33,6 +34,8 @@ cdef void _wake(LoopRecord record) noexcept:
 
 
 cdef void _on_prepare(uv_prepare_t *uv_prepare) noexcept nogil:
+    if block_of(uv_prepare).hold.adopted.count and find_lost(block_of(uv_prepare).hold):
+        _tell_lost(uv_prepare)
     # In run() it is called in every turn of the loop: relays must not wait there for a busy thread.
     if not _is_quiet(block_of(uv_prepare).hold):
         _drain(uv_prepare)
@@ -41,11 +44,25 @@ cdef void _on_prepare(uv_prepare_t *uv_prepare) noexcept nogil:
 cdef bint _is_quiet(GilHold *hold) noexcept nogil:
     """Nothing waits to be drained or told, and the handle that kept run() going the last time still does."""
     cdef HandleBlock *first = <HandleBlock *>hold.first_handle[0]
-    return (
-        hold.tick_count[0] == 0 and hold.first_gathering[0] is NULL and not hold.untold
-        and hold.look_for_end[0] is not NULL
-        and first is not NULL and first.referenced and uv.is_active(<uv_handle_t *>(first + 1))
-    )
+    if hold.tick_count[0] or hold.first_gathering[0] is not NULL or hold.untold:
+        return False
+    if hold.look_for_end[0] is NULL:
+        return hold.adopted.count != 0
+    return first is not NULL and first.referenced and uv.is_active(<uv_handle_t *>(first + 1)) != 0
+
+
+cdef void _tell_lost(uv_prepare_t *uv_prepare) noexcept with gil:
+    cdef LoopRecord record = handle_of(uv_prepare).record
+    cdef HandleBlock *block
+    cdef Handle handle
+    while not record.closed:
+        block = next_lost(&record.hold)
+        if block is NULL:
+            return
+        handle = <Handle>block.owner
+        handle.descriptor_lost()
+        # Whatever became of telling it: libuv must not ask for it.
+        handle.close()
 
 
 cdef void _drain(uv_prepare_t *uv_prepare) noexcept with gil:
@@ -57,6 +74,6 @@ cdef void _drain(uv_prepare_t *uv_prepare) noexcept with gil:
         return
     if record.look_for_end is not NULL:
         record.look_for_end(record)
-    else:
+    elif record.adopted.count == 0:
         self.running = False
         uv.prepare_stop(uv_prepare)

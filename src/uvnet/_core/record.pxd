@@ -1,6 +1,7 @@
 # What uvnet keeps for one event loop.
 
 from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
 
 from uvnet._core.kernel_pipe cimport PipePool
 from uvnet._uv.table cimport uv_loop_t
@@ -30,6 +31,17 @@ cdef struct LowWaterMarks:
     void *first              # LowWaterMark list: the raised ones
     void *timer              # the uv_timer_t that looks after them, or NULL
 
+# See adopted.pyx.
+cdef struct AdoptedDescriptors:
+    void *entries                # of AdoptedDescriptor, counted from 1
+    unsigned int capacity
+    unsigned int count
+    unsigned int first_free
+    unsigned int first_changed
+    unsigned int first_lost
+    uv_loop_t *uv_loop
+    uint64_t looked_at           # loop time at which all were, in milliseconds
+
 # See gil.pyx.
 cdef struct GilHold:
     bint held
@@ -41,6 +53,7 @@ cdef struct GilHold:
     void **first_handle
     record_hook *look_for_end
     LowWaterMarks *low_water
+    AdoptedDescriptors *adopted
     bint untold              # record.unheard has not been reported yet
 
 cdef class LoopRecord:
@@ -76,6 +89,7 @@ cdef class LoopRecord:
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
     cdef PipePool pipe_pool              # of relays, see relay.pyx
     cdef LowWaterMarks low_water         # of relays, see low_water.pyx
+    cdef AdoptedDescriptors adopted      # see adopted.pyx
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1

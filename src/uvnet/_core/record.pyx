@@ -20,6 +20,7 @@ cdef class LoopRecord:
             Py_DECREF(<object>self.spare_chunk)
         close_idle_pipes(&self.pipe_pool)
         free(self.ticks)
+        free(self.adopted.entries)
         free(self.read_buffer)
 
     cdef bint in_own_thread(self) except -1:
@@ -75,8 +76,9 @@ cdef LoopRecord new_record(object loop):
     self.hold.first_handle = &self.first_handle
     self.hold.look_for_end = &self.look_for_end
     self.hold.low_water = &self.low_water
+    self.hold.adopted = &self.adopted
     self.lookups = set()
-    self.uv_loop = loop_pointer(loop)
+    self.uv_loop = self.adopted.uv_loop = loop_pointer(loop)
     self.loop = loop
     return self
 

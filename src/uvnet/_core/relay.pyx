@@ -11,6 +11,7 @@ from libc.errno cimport EAGAIN, ENOMEM
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from uvnet._core.adopted cimport changed
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
 from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
@@ -166,6 +167,7 @@ cdef inline void _touch(Relay *relay, HandleBlock *block) noexcept nogil:
 cdef int _read_source(Relay *relay) noexcept nogil:
     cdef int status = uv.read_start(_stream(relay.source), _on_alloc, _on_readable)
     relay.source.reading = status == 0
+    changed(relay.source)
     return status
 
 
@@ -173,6 +175,7 @@ cdef void _stop_source(Relay *relay) noexcept nogil:
     if relay.source.reading:
         relay.source.reading = False
         uv.read_stop(_stream(relay.source))
+        changed(relay.source)
 
 
 cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) noexcept nogil:
@@ -265,6 +268,7 @@ cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length, size_t 
     write.total = total
     uv_write.data = <void *>write
     status = uv.write(uv_write, _stream(relay.sink), &buffer, 1, _on_written)
+    changed(relay.sink)
     if status < 0:
         free(write)
         _sink_failed(relay, status, length)
@@ -279,6 +283,7 @@ cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
     cdef RelayWrite *write = <RelayWrite *>uv_write.data
     cdef Relay *relay = write.relay
     write.sink.queued_bytes -= write.length
+    changed(write.sink)
     count(counters.relayed, -1)
     if relay is NULL or status < 0:
         _tell_written(write, status)

@@ -11,13 +11,14 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN
 from libc.string cimport memcpy
 
+from uvnet._core.adopted cimport changed, forget_adopted, give_number_a_rest, give_number_back, is_lost
 from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.gil cimport hold_gil
-from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
+from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
 from uvnet._core.tick cimport enter, leave
-from uvnet._core.transfer cimport receive_now
-from uvnet._core.writer cimport Writer, tell_failed
+from uvnet._core.transfer cimport NO_DESCRIPTOR, receive_now
+from uvnet._core.writer cimport Writer, tell_failed, tell_owner
 from uvnet._uv.table cimport uv, uv_buf_t, uv_handle_t, uv_stream_t
 
 cdef extern from *:
@@ -79,6 +80,7 @@ cdef class Stream(Writer):
         self.read_less()
         status = uv.read_start(self.uv_stream(), _on_alloc, _on_read)
         self.block.reading = status == 0
+        changed(self.block)
         return status
 
     cdef void read_stop(self) noexcept:
@@ -87,6 +89,29 @@ cdef class Stream(Writer):
         if self.state == HANDLE_OPEN and self.block.reading:
             self.block.reading = False
             uv.read_stop(self.uv_stream())
+            changed(self.block)
+
+    cdef void close(self, bint reset=False) noexcept:
+        """Close the handle and its descriptor; one that somebody else has closed already stays as it is."""
+        cdef int descriptor = -1
+        cdef int spare = -1
+        cdef bint lost
+        if self.state != HANDLE_OPEN:
+            return
+        if self.block.adopted == 0:
+            Handle.close(self, reset)
+            return
+        lost = is_lost(self.block)
+        if lost and uv.fileno(self.uv_handle, &descriptor) == 0:
+            spare = give_number_a_rest(descriptor)
+        forget_adopted(self.block)
+        Handle.close(self, reset and not lost)
+        give_number_back(spare, descriptor)
+
+    cdef void descriptor_lost(self) noexcept:
+        # Nothing may be sent to what the number stands for now.
+        self.block.descriptor = NO_DESCRIPTOR
+        tell_owner(self, _tell_lost, NULL, 0)
 
     cdef void read_more(self) noexcept:
         """What a full read brought was taken at once: the next one may bring more."""
@@ -97,6 +122,10 @@ cdef class Stream(Writer):
         """Nobody has shown, or shows any more, that larger reads than the first are taken at once."""
         if self.block is not NULL and not self.block.own_buffer:
             self.block.read_size = FIRST_READ_SIZE
+
+
+cdef int _tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:
+    return self.events.on_lost(owner, self)
 
 
 # libuv: given an empty buffer it reads nothing and calls the read callback with UV_ENOBUFS.
@@ -126,6 +155,7 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
         if nread < 0:
             block.reading = False
             uv.read_stop(uv_stream)
+            changed(block)
         hold_gil(block.hold)
         (<deliver_function>_deliver)(uv_stream, nread)
         reads += 1
@@ -173,6 +203,7 @@ cdef void _read_large(uv_stream_t *uv_stream) noexcept:
     elif nread != -EAGAIN:
         block.reading = False
         uv.read_stop(uv_stream)
+        changed(block)
         _tell_read(self, None, nread)
     Py_XDECREF(chunk)
 

@@ -16,5 +16,7 @@ cdef struct StreamEvents:
     # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.
     int (*on_relay_ended)(object owner, ssize_t nread) except -1
     int (*on_relay_lost)(object owner) except -1
+    # Somebody else has closed the descriptor; the handle closes right after it.
+    int (*on_lost)(object owner, Handle stream) except -1
     # One of the above raised: user code did.
     int (*on_failed)(object owner, Handle stream, object error) except -1

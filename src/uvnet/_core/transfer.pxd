@@ -3,7 +3,7 @@
 # recv(2) and send(2) are a quicker way into the kernel than libuv's read(2) and write(2), and a call from one
 # extension module into another is one that the processor cannot foresee right after a system call.
 
-from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
+from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, errno
 
 from uvnet._core.handle cimport HandleBlock
 from uvnet._uv.table cimport UVNET_UV_EOF, uv, uv_buf_t, uv_handle_t, uv_stream_t
@@ -20,6 +20,10 @@ cdef extern from "<sys/socket.h>" nogil:
         SEND_FLAGS "UVNET_SEND_FLAGS"
     ssize_t recv(int descriptor, void *buffer, size_t length, int flags)
     ssize_t send(int descriptor, const void *buffer, size_t length, int flags)
+
+
+cdef enum:
+    NO_DESCRIPTOR = 0x7FFFFFFF     # a number that stands for nothing, of a handle that has lost its descriptor
 
 
 cdef inline int descriptor_of(HandleBlock *block) noexcept nogil:
@@ -68,4 +72,6 @@ cdef inline ssize_t send_now(HandleBlock *block, const uv_buf_t *buffers, unsign
         if errno == ENOBUFS:
             return -EAGAIN
         return -errno
+    if block.descriptor == NO_DESCRIPTOR:
+        return -EBADF
     return uv.try_write(<uv_stream_t *>(block + 1), buffers, count)

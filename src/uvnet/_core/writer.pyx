@@ -8,6 +8,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, ENOMEM
 from libc.stdlib cimport free, malloc
 
+from uvnet._core.adopted cimport changed
 from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.counters cimport counters
 from uvnet._core.handle cimport HANDLE_OPEN, Handle
@@ -198,6 +199,7 @@ cdef class Writer(Handle):
             return self._fail(request, -ENOMEM)
         request.uv_write.data = <void *>request
         status = uv.write(request.uv_write, self.uv_stream(), request.buffers, request.count, _on_write)
+        changed(self.block)
         if status < 0:
             return self._fail(request, status)
         request.stream = self
@@ -223,6 +225,7 @@ cdef class Writer(Handle):
             raise MemoryError
         request.data = <void *>self
         status = uv.shutdown(request, self.uv_stream(), _on_shutdown)
+        changed(self.block)
         if status < 0:
             free(request)
             return status
@@ -285,6 +288,7 @@ cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
     cdef WriteRequest request = <WriteRequest>uv_write.data
     cdef Writer self = <Writer>request.stream
     self.block.queued_bytes -= request.length
+    changed(self.block)
     counters.requests -= 1
     request.stream = None
     request.release()
@@ -301,6 +305,7 @@ cdef int _tell_written(Writer self, object owner, void *request, ssize_t number)
 cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil:
     cdef Writer self = <Writer>uv_shutdown.data
     free(uv_shutdown)
+    changed(self.block)
     counters.requests -= 1
     tell_owner(self, _tell_shutdown, NULL, status)
 
