@@ -24,6 +24,7 @@ __all__ = [
     "Scene",
     "connected_pair",
     "kernel_pipes",
+    "new_pipes",
     "pattern",
     "relays_off",
     "waiting_writes",
@@ -33,6 +34,7 @@ KINDS = ("tcp", "unix")
 TURNS = 20_000
 QUIET_TURNS = 30
 PATIENT_TURNS = 3
+KERNEL_TURNS = 60               # of a millisecond: longer than a delayed acknowledgement (40 ms) and a low-water mark
 BULK = 8 * 2**20                # more than the kernel keeps for two connections and a kernel pipe
 LARGE_BUFFER = 2**20
 
@@ -63,6 +65,20 @@ def kernel_pipes() -> dict[str, int]:
                 level = fcntl.ioctl(int(name), termios.FIONREAD, bytes(4))
                 levels[target] = struct.unpack("i", level)[0]
     return levels
+
+
+def new_pipes(before: set[str]) -> dict[str, int]:
+    """The kernel pipes that were not there before."""
+    return {pipe: level for pipe, level in kernel_pipes().items() if pipe not in before}
+
+
+def held(descriptor: int) -> tuple[int, int]:
+    """Bytes that the kernel has for the reader of this socket, and bytes it has of its writer."""
+    counts = []
+    for what in (termios.FIONREAD, termios.TIOCOUTQ):
+        with contextlib.suppress(OSError):
+            counts.append(struct.unpack("i", fcntl.ioctl(descriptor, what, bytes(4)))[0])
+    return (counts[0], counts[1]) if len(counts) == 2 else (0, 0)
 
 
 def waiting_writes() -> int:
@@ -156,6 +172,7 @@ class Scene:
     def __init__(self) -> None:
         self.sockets: dict[str, uvnet.Socket] = {}
         self.peers: dict[str, Peer] = {}
+        self.descriptors: dict[str, int] = {}   # of the sockets, as long as they live
 
     def connect(
         self, name: str, kind: str = "unix", near_class: Any = uvnet.Socket, **options: Any
@@ -166,6 +183,7 @@ class Scene:
         for connection in (near, far):
             connection.setsockopt(plain.SOL_SOCKET, plain.SO_SNDBUF, LARGE_BUFFER)
             connection.setsockopt(plain.SOL_SOCKET, plain.SO_RCVBUF, LARGE_BUFFER)
+        self.descriptors[name] = near.fileno()
         self.sockets[name] = near_class(handle=near, **options)
         self.peers[name] = Peer(far)
         return self.sockets[name], self.peers[name]
@@ -173,6 +191,7 @@ class Scene:
     def join(self, one: str, other: str, kind: str = "unix", **options: Any) -> None:
         """A connection both ends of which are under test."""
         for name, end in zip((one, other), connected_pair(kind), strict=True):
+            self.descriptors[name] = end.fileno()
             self.sockets[name] = uvnet.Socket(handle=end, **options)
 
     def turn(self) -> int:
@@ -187,19 +206,36 @@ class Scene:
             await asyncio.sleep(0 if number < 1000 else 0.001)
         raise AssertionError("it never came about")
 
+    def _in_kernel(self) -> tuple[list[tuple[int, int]], bool]:
+        """What the kernel has of every connection, and whether it may go on without anybody's doing.
+
+        Nagle's algorithm, a delayed acknowledgement or a busy machine keeps bytes under way for a while, and
+        a low-water mark keeps them from waking the loop.
+        """
+        counts = []
+        under_way = False
+        for name, socket in self.sockets.items():
+            peer = self.peers.get(name)
+            known = name in self.descriptors and not socket.destroyed
+            near = held(self.descriptors[name]) if known else (0, 0)
+            far = held(peer.connection.fileno()) if peer is not None and peer.is_open else (0, 0)
+            counts += [near, far]
+            # What the peer does not want to read stays where it is.
+            stays = peer is not None and not peer.reading and far[0]
+            under_way = under_way or bool(near[0] or far[1] or (near[1] and not stays))
+        return counts, under_way
+
     async def quiet(self) -> None:
-        """Let everything go on until nothing moves any more."""
+        """Let everything go on until nothing moves any more, in the kernel neither."""
         still = 0
-        before: list[int] = []
+        before: object = None
         for _ in range(TURNS):
             moved = self.turn()
-            now = [
-                count
-                for socket in self.sockets.values()
-                for count in (socket.bytes_read, socket.bytes_written, socket.destroyed, socket.closed)
-            ]
+            counts, under_way = self._in_kernel()
+            sockets = self.sockets.values()
+            now = (counts, [(s.bytes_read, s.bytes_written, s.destroyed, s.closed) for s in sockets])
             still = 0 if moved or now != before else still + 1
-            if still > QUIET_TURNS:
+            if still > (QUIET_TURNS + KERNEL_TURNS if under_way else QUIET_TURNS):
                 return
             before = now
             # What is on its way inside the kernel needs time of its own.

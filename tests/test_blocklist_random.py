@@ -6,7 +6,7 @@ import random
 
 import pytest
 from blocklist_model import Model, random_address, random_rule
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle.ask import ask
 from oracle.node import MISSING
@@ -39,6 +39,7 @@ def play(source: random.Random, operations: int, weights: tuple[int, int, int, i
     assert block_list.size == len(model.rules)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_short_lives(source: random.Random) -> None:
     play(source, 40, (6, 3, 10, 1))

@@ -31,6 +31,7 @@ class Flow:
         near, far = connected_pair("tcp")
         near.setsockopt(plain.SOL_SOCKET, plain.SO_RCVLOWAT, usual)
         self.probe = near.dup()
+        self.scene.descriptors["source"] = near.fileno()
         self.source = self.scene.sockets["source"] = uvnet.Socket(handle=near)
         self.sender = self.scene.peers["source"] = Peer(far)
         self.sink, self.receiver = self.scene.connect("sink", sink)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 from conftest import Player
-from relay_scene import BULK, Scene, kernel_pipes, pattern
+from relay_scene import BULK, Scene, kernel_pipes, new_pipes, pattern
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="splice(2) is of Linux"),
@@ -26,11 +26,6 @@ SMALL_MOVES = 40
 ROUNDS = 5
 BROKEN_PIPE = Path(__file__).parent / "isolated" / "broken_pipe.py"
 WITHOUT_SPLICE = Path(__file__).parent / "isolated" / "without_splice.py"
-
-
-def added(before: set[str]) -> dict[str, int]:
-    """The kernel pipes that were not there before."""
-    return {pipe: level for pipe, level in kernel_pipes().items() if pipe not in before}
 
 
 def piped(scene: Scene, mix: tuple[str, str], name: str = "") -> tuple[Any, Any]:
@@ -60,13 +55,13 @@ def test_bulk_takes_a_kernel_pipe_and_small_data_none(play: Player, mix: tuple[s
                 await move(pattern(1000, number))
 
         await move_little()
-        assert not added(before)
+        assert not new_pipes(before)
         await move(pattern(BULK))
         # Kept for the next bulk.
-        assert list(added(before).values()) == [0]
+        assert list(new_pipes(before).values()) == [0]
         await move_little()
         await move(pattern(BULK, 2))
-        assert list(added(before).values()) == [0]
+        assert list(new_pipes(before).values()) == [0]
         assert receiver.received == sent
         await scene.close()
 
@@ -84,18 +79,18 @@ def test_the_pool_is_closed_with_the_loop(way: str) -> None:
         if way == "waiting":
             scene.peers["sink"].reading = False
         await scene.quiet()
-        assert any(level > 0 for level in added(before).values()) is (way == "waiting")
+        assert any(level > 0 for level in new_pipes(before).values()) is (way == "waiting")
         if way == "ended":
             await scene.close()
 
     loop = uvloop.new_event_loop()
     descriptors = len(os.listdir("/proc/self/fd"))
     loop.run_until_complete(scenario())
-    assert len(added(before)) > 0
+    assert len(new_pipes(before)) > 0
     loop.close()
     for peer in scene.peers.values():
         peer.close()
-    assert not added(before)
+    assert not new_pipes(before)
     assert len(os.listdir("/proc/self/fd")) < descriptors
 
 
@@ -113,14 +108,14 @@ def test_kernel_pipes_are_bounded(play: Player) -> None:
             scene.peers[f"sink{number}"].reading = False
             scene.peers[f"source{number}"].send(b"%08d" % number + data)
         await scene.quiet()
-        assert len(added(before)) == MOST_PIPES
+        assert len(new_pipes(before)) == MOST_PIPES
         for number in range(flows):
             scene.peers[f"sink{number}"].reading = True
         await scene.quiet()
         for number in range(flows):
             assert scene.peers[f"sink{number}"].received == b"%08d" % number + data
         await scene.close()
-        assert len(added(before)) == IDLE_PIPES
+        assert len(new_pipes(before)) == IDLE_PIPES
 
     play(scenario, 60)
 
@@ -139,7 +134,7 @@ def test_a_relay_that_is_idle_holds_no_kernel_pipe(play: Player) -> None:
             await scene.quiet()
             assert scene.peers[f"sink{number}"].received == data
             assert source._relayed
-        assert len(added(before)) == 1
+        assert len(new_pipes(before)) == 1
         await scene.close()
 
     play(scenario)
@@ -170,10 +165,10 @@ def test_without_a_descriptor_to_be_had_data_is_copied(play: Player) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert scene.peers["sink"].received == pattern(BULK)
         assert source._relayed
-        assert not added(before)
+        assert not new_pipes(before)
         scene.peers["source"].send(pattern(BULK, 1))
         await scene.until(lambda: len(scene.peers["sink"].received) == 2 * BULK)
-        assert len(added(before)) == 1
+        assert len(new_pipes(before)) == 1
         await scene.close()
 
     play(scenario)
@@ -226,7 +221,7 @@ def test_the_kernel_pipe_of_a_relay_that_is_given_up(play: Player) -> None:
             await scene.quiet()
             assert source._relayed
         assert scene.peers["sink"].received == sent
-        assert len(added(before)) == 1
+        assert len(new_pipes(before)) == 1
         await scene.close()
 
     play(scenario)
