@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
 from uvnet.errors import invalid_callback, invalid_type, premature_close, write_after_end
-from uvnet.scopes import called
 
 __all__ = ["finished", "pipeline"]
 
@@ -144,7 +143,6 @@ def _outcome() -> tuple[asyncio.Future[None], Done]:
     return future, done
 
 
-@called("finished")
 async def _finish(stream: Any, readable: bool, writable: bool) -> None:
     future, done = _outcome()
     watch = _Watch(stream, done, readable, writable)
@@ -194,7 +192,6 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
     return _run_pipeline(chain)
 
 
-@called("pipeline")
 async def _run_pipeline(chain: list[Any]) -> None:
     future, done = _outcome()
     pipeline = _Pipeline(chain, done)
@@ -272,3 +269,8 @@ class _Pipeline:
             for watch in self.watches:
                 if not watch.is_over() and not watch.stream.destroyed:
                     watch.stream.destroy(error)
+
+
+# What users have called, for the warning that a coroutine was never awaited.
+_finish.__qualname__ = "finished"
+_run_pipeline.__qualname__ = "pipeline"

@@ -15,26 +15,15 @@ from uvnet.errors import closed_before_connection, timed_out
 if TYPE_CHECKING:
     from uvnet.socket import Socket
 
-__all__ = ["LISTEN_FAILED", "called", "closed", "enter_server", "enter_socket", "leave_server", "leave_socket"]
+__all__ = ["LISTEN_FAILED", "closed", "enter_server", "enter_socket", "leave_server", "leave_socket"]
 
 _S = TypeVar("_S", bound="Socket")
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 _log = logging.getLogger("uvnet")
 
 _LOOKED = object()  # an event for a tick that is over
 PATIENCE = 5  # seconds to wait in silence
 LISTEN_FAILED = object()  # an event of a server that has told of it
-
-
-def called(name: str) -> Callable[[_F], _F]:
-    """What users have called, for the warning that a coroutine was never awaited."""
-
-    def decorate(function: _F) -> _F:
-        function.__qualname__ = name
-        return function
-
-    return decorate
 
 
 async def _first(emitter: Any, outcomes: dict[Hashable, Callable[..., Any]]) -> Any:
@@ -66,7 +55,6 @@ def _nothing(*_arguments: Any) -> None:
     pass
 
 
-@called("Socket.__aenter__")
 async def enter_socket(socket: _S, timeout: float | None = None) -> _S:
     """Wait until a socket that connects is connected; returns it, or destroys it and raises why it is not.
 
@@ -97,7 +85,6 @@ async def enter_socket(socket: _S, timeout: float | None = None) -> _S:
     return socket
 
 
-@called("Socket.__aexit__")
 async def leave_socket(socket: Any, failed: bool) -> None:
     """The body of socket.__aexit__()."""
     if failed:
@@ -111,7 +98,6 @@ async def leave_socket(socket: Any, failed: bool) -> None:
     socket._raise_unheard()
 
 
-@called("Server.__aenter__")
 async def enter_server(server: Any) -> Any:
     """The body of server.__aenter__(): wait until a listen() under way is over; cancelled, close the server."""
     if not server.listening:
@@ -127,7 +113,6 @@ async def enter_server(server: Any) -> Any:
     return server
 
 
-@called("Server.__aexit__")
 async def leave_server(server: Any, timeout: float | None) -> None:
     """The body of server.__aexit__(): shut it down in so many seconds; None: no limit."""
     timer: asyncio.TimerHandle | None = None
@@ -154,8 +139,15 @@ def _tell_what_is_awaited(server: Any, name: str) -> None:
     )
 
 
-@called("Server.closed")
 async def closed(server: Any) -> None:
     """The body of server.closed()."""
     while not server._is_over():
         await _first(server, {"close": _nothing, LISTEN_FAILED: _nothing})
+
+
+# What users have called, for the warning that a coroutine was never awaited.
+enter_socket.__qualname__ = "Socket.__aenter__"
+leave_socket.__qualname__ = "Socket.__aexit__"
+enter_server.__qualname__ = "Server.__aenter__"
+leave_server.__qualname__ = "Server.__aexit__"
+closed.__qualname__ = "Server.closed"
