@@ -85,6 +85,7 @@ ORDER = """
     uvnet.connection_events
     uvnet.relaying
     uvnet.tunable
+    uvnet.adopting
     uvnet.socket
     uvnet.arrivals
     uvnet.drops

@@ -1,17 +1,15 @@
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.sockaddr cimport sockaddr_storage
 from uvnet._core.stream cimport Stream
+from uvnet.adopting cimport Adopting
 from uvnet.socket_parent cimport SocketParent
-from uvnet.tunable cimport Tunable
 
-cdef class Socket(Tunable):
+cdef class Socket(Adopting):
     cdef object _block_list              # a BlockList, or None
     cdef object _connector               # while connecting: a Connector, or the options of a path
     cdef public object auto_select_family_attempted_addresses
 
     cdef int _begin_connect(self, object options) except -1
-    cdef Stream _give_away(self)
-    cdef int _inherit(self, Socket other) except -1
     cdef int _take_back_connect(self) except -1
     cdef int _read_first(self) except -1
     cdef int _refuse_second_connect(self) except -1

@@ -5,9 +5,9 @@ from typing import Any, Literal, TypeVar, overload
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
 from uvnet.address import Address, Host
+from uvnet.adopting import Adopting
 from uvnet.duplex import Duplex
 from uvnet.keywords import ConnectKeywords, SocketKeywords
-from uvnet.tunable import Tunable
 
 # Known events say what their listeners are called with.  The overload for events of the user's own would take
 # any listener of theirs all the same; the one before it, marked as deprecated, tells of a listener that does
@@ -74,7 +74,7 @@ _KnownEvent = Literal[
 _Path = str | bytes | os.PathLike[str]
 
 @disjoint_base
-class Socket(Tunable):
+class Socket(Adopting):
     auto_select_family_attempted_addresses: list[str] | None
     @overload
     def __init__(

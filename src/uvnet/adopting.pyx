@@ -1,0 +1,154 @@
+"""Adopting: how a socket takes over a connection that somebody else has opened, and gives away its own.
+
+Node: "new net.Socket(options)", options fd and handle; rules 2.2 and 1.7.
+"""
+
+import os
+import socket as _socket_module
+from collections import deque
+
+from uvnet._core.adopt cimport may_be_taken, open_for, take
+from uvnet._core.adopted cimport add_adopted, reserve_adopted
+from uvnet._core.errors cimport system_error
+from uvnet._core.idle cimport idle_timers_of
+from uvnet._core.stream cimport Stream
+from uvnet.connection_events cimport attach
+from uvnet.readable cimport RELAY_FROM, RELAY_TO
+from uvnet.tunable cimport Tunable
+
+from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed, still_sending
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close" (int descriptor)
+
+_FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
+
+
+cdef class Adopting(Tunable):
+    """A connection that may change hands; not made by users."""
+
+    def _adopt(self, given, options):
+        """Take over an open descriptor.  What cannot be taken over stays as it is."""
+        cdef int descriptor
+        cdef int kind
+        cdef int status
+        cdef bint detached = False
+        cdef Stream handle
+        if isinstance(given, Adopting):
+            self._inherit(<Adopting>given)
+            return self._adopted(options)
+        if isinstance(given, _socket_module.socket):
+            descriptor = given.fileno()
+        elif isinstance(given, bool) or not isinstance(given, int):
+            raise invalid_type("options.fd", "of type int", given)
+        elif not 0 <= given <= 0x7FFFFFFF:
+            raise out_of_range("options.fd", ">= 0 and <= 2147483647", given)
+        else:
+            descriptor = given
+        reserve_adopted(self.record)
+        handle = open_for(self.record, descriptor, &kind)
+        if handle is None:
+            raise invalid_fd_type(_FD_TYPES.get(kind, "UNKNOWN"))
+        try:
+            if isinstance(given, _socket_module.socket):
+                # From here on the descriptor has no owner but us.
+                status = may_be_taken(self.record, descriptor)
+                if status == 0:
+                    _detach(given)
+                    detached = True
+            else:
+                status = 0
+            if status == 0:
+                status = take(handle, descriptor)
+            if status < 0:
+                raise system_error(status, "open")
+        except BaseException:
+            handle.close()
+            if detached:
+                close_descriptor(descriptor)
+            raise
+        add_adopted(handle.block, descriptor)
+        attach(self, handle)
+        self._adopted(options)
+
+    cdef int _inherit(self, Adopting other) except -1:
+        """Take over the connection of another socket, with what it has received and nobody has read."""
+        cdef object unread = None
+        other.record.check()
+        if other.record is not self.record:
+            raise socket_closed()
+        if other._decoder is None and other._readable_length:
+            unread = deque(other._buffer)
+            unread[0] = unread[0][other._offset:]
+        # Nothing after it can fail.
+        attach(self, other._give_away())
+        if unread is not None:
+            self._buffer = unread
+            self._readable_length = other._readable_length
+            other._buffer = None
+            other._offset = 0
+            other._readable_length = 0
+        if other._readable_ended:
+            self._readable_ended = True
+        return 0
+
+    def _adopted(self, options):
+        try:
+            self._apply_options()
+            if options.get("writable", True) is False:
+                self._give_up_writing()
+            if options.get("readable", True) is False:
+                self._give_up_reading()
+            else:
+                self._read(0, False)
+        except BaseException as error:
+            # The connection is ours already.
+            self._destroy_stream(error)
+
+    cdef Stream _give_away(self):
+        """The connection, for somebody else: this socket is left without one and says nothing more."""
+        cdef Stream handle = self._handle
+        self.record.check()
+        if handle is None or self._connecting:
+            raise socket_closed()
+        self._leave_relays(RELAY_FROM | RELAY_TO)
+        self._flush()
+        if self._handle is not handle:
+            raise socket_closed()
+        if self._in_flight is not None or self._buffered or (self._ending and not self._finished):
+            # Its callbacks would have nobody to call.
+            raise still_sending()
+        if self._counted:
+            self._counted = False
+            self._server._connection_gone()
+        self._let_go()
+        handle.renew()
+        self._parked_timeout = 0
+        if self._idle is not NULL:
+            idle_timers_of(self.record).stop(self._idle)
+        return handle
+
+    def _take_listening_socket(self):
+        # For server.listen(socket).  The handle closes the descriptor it has.
+        cdef Stream handle
+        self.record.check()
+        if self._handle is None:
+            raise socket_closed()
+        descriptor = os.dup(self._handle.fileno())
+        try:
+            handle = self._give_away()
+        except BaseException:
+            os.close(descriptor)
+            raise
+        handle.close()
+        return descriptor, None, None
+
+
+cdef int _detach(object given) except -1:
+    try:
+        given.detach()
+    except MemoryError:
+        # It may have let go of the descriptor before it could not say which.
+        if given.fileno() != -1:
+            raise
+    return 0
