@@ -114,6 +114,49 @@ def test_a_reset_is_carried_over(
     play(scenario)
 
 
+@pytest.mark.parametrize("upwards", [True, False])
+def test_a_side_that_a_program_destroys_ends_the_other(play: Player, tmp_path: Path, upwards: bool) -> None:
+    """Without an error that is an end, with one a reset."""
+
+    async def scenario() -> None:
+        async with Stage(tmp_path) as stage:
+            for error in (None, LookupError()):
+                client, backend = await stage.pair()
+                await echo_once(client, backend)
+                first, other = (stage.clients[-1], backend) if upwards else (stage.upstreams[-1], client)
+                first.destroy(error)
+                if error is None:
+                    assert await other.rest() == b""
+                else:
+                    with pytest.raises(ConnectionResetError):
+                        await other.rest()
+                await until(lambda: stage.clients[-1].closed and stage.upstreams[-1].closed)
+
+    play(scenario)
+
+
+@mixes
+def test_a_side_that_is_over_does_not_cut_what_the_other_still_sends(
+    play: Player, tmp_path: Path, front: str, back: str
+) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path, front, back, high_water_mark=2**24) as stage:
+            client, backend = await stage.pair()
+            await until(lambda: bool(stage.upstreams) and not stage.upstreams[0].connecting)
+            # A relay would hold the end back until all is passed on.
+            stage.upstreams[0].on("data", lambda _chunk: None)
+            client.finish()
+            await until(lambda: stage.upstreams[0].writable_finished)
+            await backend.send(BLOCK * 8)
+            backend.finish()
+            await until(lambda: stage.upstreams[0].closed)
+            assert stage.clients[0].writable_length > 0
+            assert await client.receive(len(BLOCK) * 8) == BLOCK * 8
+            assert await client.rest() == b""
+
+    play(scenario)
+
+
 def test_a_reset_while_the_other_side_does_not_read(play: Player, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Stage(tmp_path) as stage:

@@ -212,7 +212,7 @@ def test_a_listener_of_upstream_may_destroy_either(play: Player, tmp_path: Path,
         async with Stage(tmp_path) as stage:
             stage.proxy.on("upstream", lambda client, socket: {"client": client, "socket": socket}[which].destroy())
             client = await stage.client()
-            await client.gone()
+            assert await client.rest() == b"", "nothing is lost, so that is no reset"
             await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
             assert stage.errors == []
 

@@ -36,7 +36,7 @@ def test_a_clean_life(play: Player, transport: Transport) -> None:
     async def scenario() -> None:
         async with connected(transport) as (socket, peer):
             answers: list[Any] = []
-            uvnet.finished(socket, answers.append)
+            uvnet.finished(socket, lambda error: answers.append((error, socket.closed)))
             waiting = asyncio.ensure_future(uvnet.finished(socket))
             socket.end(b"x")
             await event(socket, "finish")
@@ -44,7 +44,8 @@ def test_a_clean_life(play: Player, transport: Transport) -> None:
             await until(lambda: read_now(peer))
             peer.close()
             await waiting
-            assert answers == [None]
+            assert socket.closed
+            assert answers == [(None, True)]
             assert socket.listener_count("close") == 0
 
     play(scenario)
@@ -148,11 +149,19 @@ def test_bad_arguments(play: Player) -> None:
         for call in (
             lambda: uvnet.finished(5),
             lambda: uvnet.finished(socket, 5),
+            lambda: uvnet.pipeline(),
             lambda: uvnet.pipeline(socket),
             lambda: uvnet.pipeline(socket, 5),
             lambda: uvnet.pipeline(socket, socket, callback=5),
         ):
             with pytest.raises(TypeError):
+                call()
+        # Neither is a callback: one is there already, and the other cannot be called.
+        for call in (
+            lambda: uvnet.pipeline(socket, socket, len, callback=len),
+            lambda: uvnet.pipeline(socket, socket, 5),
+        ):
+            with pytest.raises(TypeError, match='"stream"'):
                 call()
         assert socket.event_names() == []
 
@@ -178,6 +187,8 @@ def test_a_pipeline(play: Player, transport: Transport, awaited: bool) -> None:
             connected(transport, allow_half_open=True) as (sink, receiver),
         ):
             answers: list[Any] = []
+            resumed: list[bool] = []
+            echo.on("resume", lambda: resumed.append(echo.readable_ended))
             if awaited:
                 waiting = asyncio.ensure_future(uvnet.pipeline(source, echo, sink))
                 await asyncio.sleep(0)
@@ -194,6 +205,26 @@ def test_a_pipeline(play: Player, transport: Transport, awaited: bool) -> None:
             else:
                 await until(lambda: answers)
                 assert answers == [None]
+            assert True not in resumed
+
+    play(scenario)
+
+
+def test_a_stream_that_can_be_called_is_no_callback(play: Player, transport: Transport) -> None:
+    class Callable(uvnet.Socket):
+        def __call__(self, error: object) -> None:
+            raise AssertionError
+
+    async def scenario() -> None:
+        ours, theirs = plain.socketpair()
+        sink = Callable(handle=ours)
+        async with connected(transport) as (source, sender):
+            waiting = asyncio.ensure_future(uvnet.pipeline(source, sink))
+            sender.send(b"x")
+            assert await asyncio.get_running_loop().run_in_executor(None, theirs.recv, 1) == b"x"
+            sender.close()
+            theirs.close()
+            await waiting
 
     play(scenario)
 
@@ -282,6 +313,77 @@ def test_a_destination_that_ends_first(play: Player, transport: Transport, more:
                 sender.shutdown(plain.SHUT_WR)
                 await waiting
                 assert not source.destroyed and not sink.destroyed
+
+    play(scenario)
+
+
+def test_a_source_destroyed_as_its_destination_ends(play: Player, transport: Transport) -> None:
+    """It is told to do nothing more."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport, allow_half_open=True) as (source, _sender),
+            connected(transport, allow_half_open=True) as (sink, _receiver),
+        ):
+            log: list[str] = []
+            waiting = asyncio.ensure_future(uvnet.pipeline(source, sink))
+            await turns()
+            source.on("resume", lambda: log.append("resume"))
+            sink.on("finish", source.destroy)
+            sink.end()
+            with pytest.raises(RuntimeError) as caught:
+                await waiting
+            assert code(caught.value) == "ERR_STREAM_PREMATURE_CLOSE"
+            assert log == []
+
+    play(scenario)
+
+
+def test_cancelled_after_the_destination_has_ended(play: Player, transport: Transport) -> None:
+    """What comes to the source from then on is no mistake and is kept."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport, allow_half_open=True) as (source, sender),
+            connected(transport, allow_half_open=True) as (sink, receiver),
+        ):
+            waiting = asyncio.ensure_future(uvnet.pipeline(source, sink))
+            await turns()
+            sink.end()
+            assert await read_some(receiver) == b""
+            await turns()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            sender.send(b"kept")
+            await turns()
+            assert await asyncio.wait_for(source.read_exactly(4), 5) == b"kept"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("wait", [lambda source, _: uvnet.finished(source), uvnet.pipeline], ids=["finished", "pipeline"])
+def test_cancelled_and_over_at_once(play: Player, transport: Transport, wait: Any) -> None:
+    """The cancellation, which came first, is what the coroutine meets; nothing is reported besides."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport) as (source, sender),
+            connected(transport) as (sink, _receiver),
+        ):
+            source.on("error", lambda _error: None)
+            waiting = asyncio.ensure_future(wait(source, sink))
+            await turns()
+
+            def both(_chunk: bytes) -> None:
+                waiting.cancel()
+                source.destroy(LookupError("by the test"))
+
+            source.on("data", both)
+            sender.send(b"x")
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert source.errored is not None
 
     play(scenario)
 

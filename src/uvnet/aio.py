@@ -199,8 +199,7 @@ async def _run_pipeline(chain: list[Any]) -> None:
     try:
         await future
     except asyncio.CancelledError:
-        for source, destination in zip(chain, chain[1:], strict=False):
-            source.unpipe(destination)
+        pipeline.take_apart()
         raise
     finally:
         pipeline.stop()
@@ -234,6 +233,14 @@ class _Pipeline:
         for watch in self.watches:
             watch.stop()
             watch.stream._stop_observing("error", self.fail)
+
+    def take_apart(self) -> None:
+        """Leave the streams open, the sources paused."""
+        for watch, destination in zip(self.watches, self.chain[1:], strict=False):
+            watch.stream.unpipe(destination)
+            if "data" in watch.listeners:
+                # It flowed for refused(), not for anybody who takes what comes.
+                watch.stream.pause()
 
     def look(self, index: int) -> None:
         watch, stream = self.watches[index], self.chain[index]

@@ -43,17 +43,16 @@ class ProxyHeader(NamedTuple):
 
 def build_header(version: int, source: Name | None, destination: Name | None) -> bytes:
     """The header of `version` (1 or 2) for a connection from `source` to `destination`, each (address, port)."""
+    if source is None or destination is None:
+        # LOCAL: receivers do the same as for a PROXY command without a family, which HAProxy 2.6 refuses.
+        return b"PROXY UNKNOWN\r\n" if version == 1 else _FIXED.pack(SIGNATURE, 0x20, 0x00, 0)
     ends = _packed(source, destination)
+    both_ipv4 = len(ends) == _IPV4.size
     if version == 1:
-        if ends is None or source is None or destination is None:
-            return b"PROXY UNKNOWN\r\n"
-        family = "TCP4" if len(ends) == _IPV4.size else "TCP6"
+        family = "TCP4" if both_ipv4 else "TCP6"
         addresses = " ".join(_plain(end[0], family) for end in (source, destination))
         return f"PROXY {family} {addresses} {source[1]} {destination[1]}\r\n".encode("ascii")
-    if ends is None:
-        # LOCAL: receivers do the same as for a PROXY command without a family, which HAProxy 2.6 refuses.
-        return _FIXED.pack(SIGNATURE, 0x20, 0x00, 0)
-    return _FIXED.pack(SIGNATURE, 0x21, 0x11 if len(ends) == _IPV4.size else 0x21, len(ends)) + ends
+    return _FIXED.pack(SIGNATURE, 0x21, 0x11 if both_ipv4 else 0x21, len(ends)) + ends
 
 
 def parse_header(data: bytes) -> ProxyHeader | None:
@@ -91,7 +90,7 @@ def _parse_text(data: bytes) -> ProxyHeader | None:
 
 def _port(word: bytes) -> int:
     """The port of a text header, or -1; leading zeros are not allowed."""
-    if not word.isdigit() or len(word) > 5 or (word[:1] == b"0" and len(word) > 1):
+    if not word.isdigit() or (word[:1] == b"0" and len(word) > 1):
         return -1
     return int(word) if int(word) <= 65535 else -1
 
@@ -127,10 +126,8 @@ def _plain(address: str, family: str) -> str:
     return f"::ffff:{address}" if family == "TCP6" and is_ipv4(address) else address
 
 
-def _packed(source: Name | None, destination: Name | None) -> bytes | None:
-    """Both ends in binary, of one family; None where there are no IP addresses."""
-    if source is None or destination is None:
-        return None
+def _packed(source: Name, destination: Name) -> bytes:
+    """Both ends in binary, of one family."""
     if is_ipv4(source[0]) and is_ipv4(destination[0]):
         kind, layout, family = socket.AF_INET, _IPV4, "TCP4"
     else:

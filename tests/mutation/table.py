@@ -1,0 +1,57 @@
+"""Which tests speak of which module, and the mutants that nothing can tell from the original."""
+
+from __future__ import annotations
+
+# File names without "test_"; those of one module are all run, the quickest tests first.
+TESTS = {
+    "proxying": "proxy proxy_arguments proxy_events proxy_headers proxy_upstream",
+    "proxy_protocol": "proxy_protocol proxy_headers",
+    "aio": "socket_finished waits_leave_nothing end_states settling async_callbacks",
+    "deadline": "shutdown shutdown_listeners settling end_states end_states_events",
+    "scopes": "waits_leave_nothing shutdown awaiting_connection open_connection_timeout settling end_states_events slow",
+    "events": "waits_leave_nothing events end_states_events settling async_callbacks",
+    "connecting": "looking_up socket_connect attempts arguments lives_apart block_list_reached",
+    "attempts": "attempts block_list_reached socket_connect lives_apart looking_up saying",
+    "listening": "server_listen server_paths server_handles arguments mistaken_addresses server_processes",
+    "options": "arguments socket_connect socket_construction server_listen server_options error_shapes looking_up "
+    "max_buffered socket_options socket_timeout mistaken_addresses attempts",
+    "piping": "socket_piping piping_resumed close_is_last relay socket_finished take_over",
+    "encoding": "socket_reading socket_writing socket_construction awaiting error_shapes",
+    "run": "run_unheard run_writes loops isolated next_tick",
+    "drops": "server_drop accept_failures pressure",
+    "activation": "listen_fds",
+    "connect": "socket_connect open_connection_timeout awaiting_connection server_options arguments",
+    "address": "mistaken_addresses saying",
+    "host_port": "mistaken_addresses proxy_arguments arguments",
+    "errors": "error_shapes arguments attempts saying looking_up",
+    "_cli.endpoint": "command_line command_line_proxy",
+    "_cli.program": "command_line command_line_cat command_line_proxy",
+    "_cli.standard": "command_line_cat",
+    "_cli.traffic": "command_line_cat command_line_proxy",
+    "_cli.echo": "command_line command_line_proxy",
+    "_cli.cat": "command_line_cat",
+    "_cli.proxy": "command_line_proxy",
+    "_cli.info": "command_line",
+    "_cli.main": "command_line",
+}
+
+# Their tests run programs, in which no line is seen to be reached.
+PROGRAMS = {"run", "activation", *(module for module in TESTS if module.startswith("_cli"))}
+
+# module: {(line, before, after): why it is equivalent}
+EQUIVALENT: dict[str, dict[tuple[str, str, str], str]] = {
+    "proxy_protocol": {
+        (r'end = data.find(b"\r\n", 0, LONGEST_TEXT)', "0", "1"): "the first byte is a P",
+        ("if end < 0:", "end < 0", "end <= 0"): "as before",
+        ("if end < 0:", "0", "1"): "as before",
+    },
+    "aio": {
+        (
+            "if self.done is not None and not self.stream.readable_ended and not self.stream.destroyed:",
+            "self.done is not None and (not self.stream.readable_ended) and (not self.stream.destroyed)",
+            "not self.stream.readable_ended and (not self.stream.destroyed)",
+        ): "who is done has ended or is destroyed",
+        ("_Pipeline(chain, _caller(chain[-1], callback)).start()", "-1", "1"): "any stream sees to a coroutine",
+        ("_Pipeline(chain, _caller(chain[-1], callback)).start()", "1", "0"): "as before",
+    },
+}
