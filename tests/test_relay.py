@@ -139,10 +139,14 @@ async def fill(scene: Scene, state: str) -> bytes:
 
     if state == "waiting":
         receiver.reading = False
+        begun = source.bytes_read
+
+        def taken() -> bool:
+            return source.bytes_read == begun + len(sent) or waiting_writes() > 0
+
         while waiting_writes() == 0:
-            position = source.bytes_read + CHUNK
             send(CHUNK)
-            await scene.until(lambda: source.bytes_read == position or waiting_writes())
+            await scene.until(taken)
         await scene.quiet()
     elif state == "piped":
         before = set(kernel_pipes())
