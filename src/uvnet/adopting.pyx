@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on a socket that is not there yet, or any more.
 """Adopting: how a socket takes over a connection that somebody else has opened, and gives away its own.
 
 Node: "new net.Socket(options)", options fd and handle; rules 2.2 and 1.7.

@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on a socket that is not there yet, or any more.
 """Socket: how a TCP connection or a Unix-socket connection comes about.
 
 The top of the stack of classes that a connection is made of; what it does once it is there is theirs.

@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on a socket that is not there yet, or any more.
 """What can be set on a connection, before or while it is there: options, the idle timeout, ref().
 
 Remembers what was set and gives it to the handle; how a connection comes about is the business of Socket.
