@@ -241,6 +241,42 @@ def test_a_second_pipe(play: Player, mix: tuple[str, str], state: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("mix", MIXES, ids="-".join)
+def test_a_write_comes_behind_what_waits(play: Player, mix: tuple[str, str], state: str) -> None:
+    """What was received before the write goes first, counts as waiting, and is owed a 'drain' as the write is."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, sink = await piped(scene, mix)
+        sender, receiver = scene.peers["source"], scene.peers["sink"]
+        sent = b"begin " + await fill(scene, state)
+        position = source.bytes_read
+        called: list[object] = []
+        accepted = sink.write(b"written", called.append)
+        # Where nothing waits it does not end the relay.
+        assert source._relayed is (state == "idle")
+        assert accepted is (sink.writable_length < sink.writable_high_water_mark)
+        assert accepted is not sink.writable_need_drain
+        if state == "idle":
+            await scene.quiet()
+        else:
+            assert sink.writable_length >= len(b"written")
+            await scene.quiet()
+            assert called == []
+        receiver.reading = True
+        sender.send(b" more")
+        expected = sent[:position] + b"written" + sent[position:] + b" more"
+        await scene.until(lambda: len(receiver.received) >= len(expected))
+        assert receiver.received == expected
+        assert called == [None]
+        assert sink.writable_length == 0
+        assert not sink.writable_need_drain
+        await scene.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("mix", MIXES, ids="-".join)
 @pytest.mark.parametrize("how", ["end of the sink", "source destroyed", "source handed over"])
 def test_what_was_received_is_delivered(play: Player, mix: tuple[str, str], state: str, how: str) -> None:
     """Whatever becomes of the source, what write() would have accepted goes out."""

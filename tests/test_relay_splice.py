@@ -225,3 +225,43 @@ def test_the_kernel_pipe_of_a_relay_that_is_given_up(play: Player) -> None:
         await scene.close()
 
     play(scenario)
+
+
+def test_a_kernel_pipe_whose_data_is_lost_is_used_by_nobody_else(play: Player) -> None:
+    """Memory for what it holds is not to be had: both ends fail, and the next relay begins with an empty one."""
+    _testcapi = pytest.importorskip("_testcapi")
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, sink = piped(scene, ("unix", "unix"))
+        errors: list[BaseException] = []
+        source.on("error", errors.append)
+        sink.on("error", errors.append)
+        await scene.quiet()
+        before = set(kernel_pipes())
+        scene.peers["sink"].reading = False
+        scene.peers["source"].send(pattern(BULK))
+        await scene.until(lambda: any(new_pipes(before).values()))
+        _testcapi.set_nomemory(0, 1)
+        try:
+            sink.cork()
+        finally:
+            _testcapi.remove_mem_hooks()
+        assert not source._relayed
+        await scene.until(lambda: source.closed and sink.closed)
+        assert [type(error) for error in errors] == [MemoryError, MemoryError]
+        assert not new_pipes(before)
+        other, _ = piped(scene, ("unix", "unix"), "2")
+        data = pattern(BULK, 1)
+        scene.peers["source2"].send(data)
+        await scene.until(lambda: len(scene.peers["sink2"].received) >= len(data))
+        assert scene.peers["sink2"].received == data
+        assert other._relayed
+        assert list(new_pipes(before).values()) == [0]
+        scene.peers["sink"].reading = True
+        await scene.quiet()
+        received = scene.peers["sink"].received
+        assert received == pattern(BULK)[: len(received)]
+        await scene.close()
+
+    play(scenario)
