@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from uvnet._core.counters import snapshot
 from uvnet.relaying import _enable
@@ -62,8 +64,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"names of tests that differ from run to run: {', '.join(changing)}")
 
 
+@settings(max_examples=1, database=None)
+@given(st.none())
+def _draw(_nothing: None) -> None:
+    """What hypothesis makes when it is first used."""
+
+
 def pytest_collection_finish() -> None:
     # Tests and the modules they import stay to the end: collections after each test need not look at them.
+    # Hypothesis asks the collector who refers to its random numbers, and would not hear of what is frozen.
+    _draw()
     gc.collect()
     gc.freeze()
 

@@ -9,7 +9,7 @@ from blocklist_model import Model, random_address, random_rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle.ask import ask
-from oracle.node import MISSING
+from oracle.node import LINE, MISSING
 
 from uvnet import BlockList
 
@@ -64,6 +64,10 @@ def test_spread_out() -> None:
         assert block_list.check(text, family) == (text in blocked or text == "ff02::1")
 
 
+def without_addresses(rules: list[str]) -> list[str]:
+    return sorted(rule for rule in rules if not rule.startswith("Address"))
+
+
 ON_NODE = """
 (lists, net) => lists.map(({ rules, asked }) => {
   const list = new net.BlockList();
@@ -76,7 +80,11 @@ ON_NODE = """
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_ten_thousand_answers_as_node_gives_them() -> None:
-    """Rules 4.5 to 4.11, which Node.js has kept to since v20 (decision 1)."""
+    """Rules 4.5 to 4.11, which Node.js has kept to since v20 (decision 1).
+
+    But for `rules`: in v20 all of them, the newest first, as here; in v24 addresses come first, each once, then
+    subnets, then ranges.  Node's documentation has never promised an order.
+    """
     source = random.Random(11)
     lists = []
     for _ in range(100):
@@ -89,7 +97,10 @@ def test_ten_thousand_answers_as_node_gives_them() -> None:
         block_list = BlockList()
         for kind, arguments, family in question["rules"]:
             getattr(block_list, f"add_{kind}")(*arguments, family)
-        assert block_list.rules == answer["rules"]
+        if LINE == 20:
+            assert block_list.rules == answer["rules"]
+        else:
+            assert without_addresses(block_list.rules) == without_addresses(answer["rules"])
         for (address, family), blocked in zip(question["asked"], answer["blocked"], strict=True):
             assert block_list.check(address, family) == blocked, (address, block_list.rules)
             hits += blocked

@@ -9,18 +9,18 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from oracle.language import Case, Scenario, descriptor, silent_port
+from oracle.language import LINES, Case, Scenario, descriptor, silent_port
 from oracle.supplies import Supplies
-from oracle.traces import JUDGED_VERSION, compare, sides
+from oracle.traces import compare, sides
 
 
-def _played(*trace: list[Any], version: int = JUDGED_VERSION) -> dict[str, Any]:
+def _played(*trace: list[Any], line: int = LINES[0]) -> dict[str, Any]:
     return {
         "trace": list(trace),
         "names": {"40001": "server"},
         "directory": "/tmp/x",
         "missed": [],
-        "version": version,
+        "line": line,
     }
 
 
@@ -69,8 +69,16 @@ def test_a_decision_states_what_uvnet_does() -> None:
 def test_a_decision_without_a_difference_is_out_of_date() -> None:
     case = _case(decision="13", differs={"client": [["connect"]]})
     assert compare(case, _played(CONNECT), _played(CONNECT))
-    # Later versions of Node have taken some decisions up.
-    assert compare(case, _played(CONNECT, version=JUDGED_VERSION + 4), _played(CONNECT)) == []
+
+
+def test_a_difference_from_one_line_of_node_is_none_from_the_other() -> None:
+    older, newer = LINES
+    ours = _played(["client", "close", True])
+    case = _case(decision="13", differs={"client": [["close", True]]}, differs_from=(older,))
+    assert compare(case, _played(CLOSE, line=older), ours) == []
+    assert compare(case, _played(CLOSE, line=newer), ours)
+    assert compare(case, ours | {"line": older}, ours)
+    assert compare(case, ours | {"line": newer}, ours) == []
 
 
 def test_a_decision_needs_its_difference() -> None:

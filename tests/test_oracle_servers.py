@@ -1,6 +1,6 @@
 """Servers do what Node's do, event by event, and arguments are refused with Node's codes.
 
-The same scenario is played on both (see oracle/language.py).  Scenarios are written for Node.js >= 20.
+The same scenario is played on both (see oracle/language.py).  Scenarios are written for Node.js 20 and 24.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sockets do what Node's do, event by event: the same scenario on both (see oracle/language.py).
 
-Scenarios are written for Node.js >= 20.
+Scenarios are written for Node.js 20 and 24.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from oracle.play import play
 from oracle.traces import compare
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
-
 
 
 @pytest.fixture(scope="module")

@@ -29,10 +29,10 @@ class Reports(list[BaseException]):
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port in use."""
-    with plain.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
+    """A port in use, at whatever address "localhost" is."""
+    dual = plain.has_dualstack_ipv6()
+    family = plain.AF_INET6 if dual else plain.AF_INET
+    with plain.create_server(("", 0), family=family, dualstack_ipv6=dual) as listener:
         yield listener.getsockname()[1]
 
 

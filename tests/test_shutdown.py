@@ -201,6 +201,22 @@ def test_shutdown_lets_connections_finish(play: Player, transport: Transport) ->
     play(scenario)
 
 
+@pytest.mark.parametrize("wait", ["closed", "shutdown"])
+def test_a_close_that_is_due_is_waited_for(play: Player, transport: Transport, wait: str) -> None:
+    async def scenario() -> None:
+        server = await listen(uvnet.create_server(), transport)
+        log: list[Any] = []
+        server.on("close", lambda: log.append("close"))
+        server.close(log.append)
+        await getattr(server, wait)()
+        assert log == ["close", None]
+        await getattr(server, wait)()
+        await turns(2)
+        assert log == ["close", None]
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("timeout", [0, SOON])
 def test_shutdown_cuts_what_is_left(play: Player, transport: Transport, timeout: float) -> None:
     """Peers that never read and never close are cut, those of another server are not."""

@@ -18,6 +18,7 @@ cdef class Acceptor(SocketParent):
     cdef unsigned int _keep_alive_delay
     cdef public bint allow_half_open     # of sockets accepted from now on
     cdef public bint pause_on_connect
+    cdef int _closes_due                 # 'close' events that are still to come
     cdef flag _raise_when_full
     cdef flag _no_delay
     cdef flag _keep_alive

@@ -186,13 +186,14 @@ cdef class Acceptor(SocketParent):
     cdef int _emit_close_if_drained(self) except -1:
         if not self._is_open() and self._filter.connections == 0:
             self._later(STEP_CLOSE, None)
+            self._closes_due += 1
         return 0
 
     cpdef bint _is_open(self):
         return self._listener is not None
 
     def _is_over(self):
-        return not self._is_open() and self._filter.connections == 0
+        return not self._is_open() and self._filter.connections == 0 and self._closes_due == 0
 
     cdef int _stopped(self) except -1:
         """It does not listen any more."""
@@ -382,6 +383,7 @@ cdef class Acceptor(SocketParent):
         elif step == STEP_ERROR:
             self._cannot_listen(argument)
         elif step == STEP_CLOSE:
+            self._closes_due -= 1
             self._close_emitted = not self._is_open()
             self.emit0("close")
         return 0

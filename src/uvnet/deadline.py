@@ -129,7 +129,9 @@ class _Shutdown:
             self.look()
         else:
             server._observe("close", self.closed, once=True, first=True)
-            server.close()
+            # Where close() was called before, its 'close' will do.
+            if server._is_open():
+                server.close()
         if self.over:
             return
         if self.milliseconds == 0:

@@ -72,7 +72,10 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
 
 def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]) -> _T:
     if sys.version_info >= (3, 14):
-        main = _left_as_entered(loop, main)
+        entered = _left_as_entered(loop, main)
+        # Which the task is shown with.
+        entered.__qualname__ = getattr(main, "__qualname__", entered.__qualname__)
+        main = entered
     task = loop.create_task(main)
     with _cancelled_by_sigint(loop, task) as interrupted:
         try:
@@ -93,16 +96,19 @@ def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T
 async def _left_as_entered(
     loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]
 ) -> _T:
-    """`main`, left while its loop is the running one, as asyncio demands since Python 3.14.
+    """`main`, left while its loop and its task are the running ones, as asyncio demands since Python 3.14.
 
-    In a forked child none is; one that left the task so would hang.
+    In a forked child none are; one that left the task so would hang.
     """
     process = os.getpid()
+    task = asyncio.current_task()
     try:
         return await main
     finally:
         if os.getpid() != process:
             asyncio._set_running_loop(loop)
+            if asyncio.current_task() is None:
+                asyncio.tasks._enter_task(loop, task)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from typing import Any
+
+from oracle.node import NODE
 
 __all__ = ["ask"]
 
@@ -23,7 +24,7 @@ process.stdin.on("end", () => {
 def ask(function: str, question: Any) -> Any:
     """What the JavaScript `function` returns for `question` and the module net; both go as JSON."""
     done = subprocess.run(
-        [shutil.which("node") or "node", "-e", _FRAME % function],
+        [NODE, "-e", _FRAME % function],
         input=json.dumps(question),
         capture_output=True,
         text=True,

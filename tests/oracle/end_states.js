@@ -98,10 +98,16 @@ const show = (error) => (error ? (error.code || error.message).replace(/^ERR_(ST
 async function outcome(begin) {
   const answers = [];
   const answered = new Promise((resolve) => {
-    begin((error) => {
+    const done = (error) => {
       answers.push(show(error));
       setTimeout(resolve, 10);
-    });
+    };
+    try {
+      begin(done);
+    } catch (error) {
+      answers.push(`raises ${show(error)}`);
+      resolve();
+    }
   });
   await Promise.race([answered, sleep(SETTLED)]);
   return answers.join() || 'waits';

@@ -141,7 +141,8 @@ SCENARIOS = [
             client.tick("tick"),
             wait(20, client.get(*STATE, *ENDED), finish()),
         ],
-        decision="21",
+        decision="21: finished at once; so does Node 24",
+        differs_from=(20,),
         differs={
             "client": [
                 ["prefinish"],

@@ -23,6 +23,7 @@ from typing import Any
 __all__ = [
     "FLOW",
     "LIMIT",
+    "LINES",
     "SETTLE",
     "STATE",
     "Actor",
@@ -62,6 +63,8 @@ __all__ = [
     "when",
 ]
 
+# Of Node.js: what the first does, later versions do too, until the next one.  Scenarios are written for all of them.
+LINES = (20, 24)
 LIMIT = 5.0  # seconds one scenario may take
 SETTLE = 10  # milliseconds in which something that should not happen any more would be noticed
 TURNS = 5  # of the loop, that a wait takes at least
@@ -305,7 +308,9 @@ class Scenario:
     """One program, and where uvnet differs from Node on purpose: the decision and what uvnet does instead.
 
     `differs` maps whose trace differs to the whole trace of uvnet.  `without` names actors whose traces depend on
-    the kernel, and `together` groups of actors whose common order does not.
+    the kernel, and `together` groups of actors whose common order does not.  `differs_from` are the lines of Node
+    that do something else than uvnet: the newer one, where Node has gone another way; the older one, where it has
+    come to do the same.
 
     With `ends` the scenario ends when nothing keeps its process alive any more, and not before.
     """
@@ -322,6 +327,7 @@ class Scenario:
     ends: bool = False
     decision: str = ""
     differs: dict[str, Any] = field(default_factory=dict)
+    differs_from: tuple[int, ...] = LINES
 
 
 @dataclass(frozen=True)

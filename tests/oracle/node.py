@@ -8,35 +8,33 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from oracle.language import LIMIT, SETTLE, TURNS, Case
+from oracle.language import LIMIT, LINES, SETTLE, TURNS, Case
 from oracle.supplies import Supplies
 
-__all__ = ["MISSING", "major_version", "play_all"]
+__all__ = ["LINE", "MISSING", "NODE", "play_all"]
 
-# Written for what Node.js does since v20; run with v20.  The differences of uvnet that scenarios state are
-# differences from v20 (see traces.JUDGED_VERSION): later versions have taken some of them up.
-_OLDEST = 20
+NODE = shutil.which("node") or ""  # the oracle is the first of PATH
 _PLAYERS = 4  # processes, which wait for most of the time
 _PROGRAM = Path(__file__).with_name("play.js")
 
 
-def major_version() -> int:
+def _major_version() -> int:
     """The major version of the installed Node.js, 0 where there is none."""
-    node = shutil.which("node")
-    if node is None:
+    if not NODE:
         return 0
-    text = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout
     return int(text.strip().lstrip("v").partition(".")[0])
 
 
-def _missing() -> str:
-    version = major_version()
+def _missing(version: int) -> str:
     if version == 0:
         return "node is not installed"
-    return "" if version >= _OLDEST else f"node is v{version}, older than v{_OLDEST}"
+    return "" if version >= LINES[0] else f"node is v{version}, older than v{LINES[0]}"
 
 
-MISSING = _missing()  # why the oracle cannot be asked, or ""
+_version = _major_version()
+MISSING = _missing(_version)  # why the oracle cannot be asked, or ""
+LINE = max((line for line in LINES if line <= _version), default=0)  # that the installed one is of
 
 
 def play_all(cases: list[Case], directory: Path) -> dict[str, dict[str, Any]]:
@@ -78,7 +76,7 @@ class _Player:
         }
         (directory / "job.json").write_text(json.dumps(job))
         self.process = subprocess.Popen(
-            [shutil.which("node") or "node", str(_PROGRAM), str(directory / "job.json")],
+            [NODE, str(_PROGRAM), str(directory / "job.json")],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -94,9 +92,8 @@ class _Player:
             for supplies in self.supplies:
                 supplies.close()
         assert self.process.returncode == 0, errors
-        version = major_version()
         return [
-            {**played, "names": {**played["names"], **supplies.names}, "version": version}
+            {**played, "names": {**played["names"], **supplies.names}, "line": LINE}
             for played, supplies in zip(
                 json.loads(self.output.read_text()), self.supplies, strict=True
             )

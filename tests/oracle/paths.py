@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from oracle.language import (
@@ -31,8 +32,15 @@ TCP, UNIX = ("tcp",), ("unix",)
 NOW = [server.get("listening"), show(server.address())]
 
 
-def _mode(name: str, rule: str, **options: Any) -> Scenario:
-    """The mode of the socket file, and that it is gone after close()."""
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _mode(name: str, rule: str, added: int = 0, **options: Any) -> Scenario:
+    """The mode of the socket file, and that it is gone after close(); `added` to what the umask leaves."""
+    mode = format(0o777 & ~_umask() | added, "o")
     return Scenario(
         name,
         rule,
@@ -47,6 +55,9 @@ def _mode(name: str, rule: str, **options: Any) -> Scenario:
             server.file(path()),
         ],
         until=["server close"],
+        decision="12: bits are added; Node 24 leaves no others, not even the owner's" if added else "",
+        differs={"server": [["file =", mode], ["file =", None], ["close"]]} if added else {},
+        differs_from=(24,),
     )
 
 
@@ -92,9 +103,9 @@ def _no_socket(kind: str) -> Scenario:
 
 SCENARIOS = [
     _mode("the mode of a socket file", "1.6.1, 1.6.5"),
-    _mode("the mode of a socket file: readable_all", "1.6.2", readableAll=True),
-    _mode("the mode of a socket file: writable_all", "1.6.2", writableAll=True),
-    _mode("the mode of a socket file: both", "1.6.2", readableAll=True, writableAll=True),
+    _mode("the mode of a socket file: readable_all", "1.6.2", 0o444, readableAll=True),
+    _mode("the mode of a socket file: writable_all", "1.6.2", 0o222, writableAll=True),
+    _mode("the mode of a socket file: both", "1.6.2", 0o666, readableAll=True, writableAll=True),
     _mode("the mode of a socket file: neither", "1.6.2", readableAll=False, writableAll=False),
     Scenario(
         "a socket file that is something else by then",

@@ -46,6 +46,7 @@ class Play(Arguments):
         self.open = True
         self.barriers: list[tuple[list[str], Callable[[], None]]] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.timers: list[threading.Timer] = []  # those that keep nothing alive
 
     async def play(self) -> dict[str, Any]:
         self.done = asyncio.Event()
@@ -63,20 +64,30 @@ class Play(Arguments):
         """Until nothing keeps run() going."""
         uvnet.next_tick(self.on_the_loop)
         self.begin()
-        limit = threading.Timer(LIMIT, self.too_long)
-        limit.start()
-        uvnet.run()
-        limit.cancel()
+        self.after(LIMIT, self.too_long)
+        try:
+            uvnet.run()
+        finally:
+            for timer in self.timers:
+                timer.cancel()
+                timer.join()
         self.open = False
         return self.played()
 
-    def too_long(self) -> None:
-        def stop() -> None:
-            self.log("process", "time limit")
-            self.loop.stop()
+    def after(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+        """Call `action` then, on the loop, if that still runs."""
 
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(stop)
+        def later() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(action, *arguments)
+
+        timer = threading.Timer(seconds, later)
+        self.timers.append(timer)
+        timer.start()
+
+    def too_long(self) -> None:
+        self.log("process", "time limit")
+        self.loop.stop()
 
     def on_the_loop(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -334,13 +345,7 @@ class Play(Arguments):
         self.tasks.append(self.loop.create_task(iterate()))
 
     def do_idle(self, env: Env, milliseconds: float, steps: list[Step]) -> None:
-        def later() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                self.loop.call_soon_threadsafe(self.take, steps, env)
-
-        timer = threading.Timer(milliseconds / 1000, later)
-        timer.daemon = True
-        timer.start()
+        self.after(milliseconds / 1000, self.take, steps, env)
 
     def do_wait(self, env: Env, milliseconds: float, steps: list[Step]) -> None:
         self.later(milliseconds, lambda: self.take(steps, env))

@@ -11,7 +11,6 @@ from oracle.language import Case
 
 __all__ = ["compare", "sides"]
 
-JUDGED_VERSION = 20  # where scenarios say that uvnet differs, they mean from this version
 _LONG = 100  # characters of data that are kept as they are
 _ADDRESS_KEYS = {"address", "family", "port"}
 
@@ -101,12 +100,13 @@ def compare(case: Case, node: dict[str, Any], uvnet: dict[str, Any]) -> list[str
     ]
     if bool(scenario.decision) != bool(scenario.differs):
         problems.append("a decision needs the expected trace of uvnet, and the other way round")
-    for group in sorted({*expected, *actual, *scenario.differs} - {*scenario.without}):
+    differs = scenario.differs if node["line"] in scenario.differs_from else {}
+    for group in sorted({*expected, *actual, *differs} - {*scenario.without}):
         wanted, origin = expected.get(group, []), "Node"
-        if group in scenario.differs:
+        if group in differs:
             origin = f"decision {scenario.decision}"
-            decided = _Normaliser({}, "<directory>")(scenario.differs[group])
-            if node["version"] == JUDGED_VERSION and _same(decided, wanted):
+            decided = _Normaliser({}, "<directory>")(differs[group])
+            if _same(decided, wanted):
                 problems.append(f"{group}: no difference from Node is left to decide on")
             wanted = decided
         if not _same(wanted, actual.get(group, [])):
