@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket as plain
@@ -37,6 +38,31 @@ print(json.dumps({
     "inheritable": [one.get_inheritable() for one in found],
 }))
 """
+CHOOSE = """
+import json, os, sys
+import uvnet
+
+def is_open(descriptor):
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+names = json.loads(os.environ.pop("NAMES"))
+failure, found = None, []
+try:
+    found = uvnet.listen_fds(*names)
+except (OSError, ValueError) as error:
+    failure = type(error).__name__
+print(json.dumps({
+    "found": [one.fileno() for one in found],
+    "open": [descriptor for descriptor in (3, 4, 5) if is_open(descriptor)],
+    "left": sorted(name for name in os.environ if name.startswith("LISTEN_")),
+    "again": None if failure == "ValueError" else len(uvnet.listen_fds()),
+    "failure": failure,
+}))
+"""
 SERVE = """
 import asyncio
 import uvnet
@@ -58,7 +84,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(Path(uvnet.__file__).parent.parent), **more}
 
 
-def launch(program: str, *sockets: plain.socket, number: str = "", **variables: str) -> Any:
+def launch(program: str, *sockets: Any, number: str = "", **variables: str) -> Any:
     """A child that has these sockets from descriptor 3 on, and the variables that say so."""
     given = [one.fileno() for one in sockets]
 
@@ -140,6 +166,53 @@ def test_names(tmp_path: Path) -> None:
     with plain.create_server(("127.0.0.1", 0)) as one, plain.create_server(("127.0.0.1", 0)) as two:
         told = answer_of(launch(TELL, one, two, LISTEN_FDNAMES="web:admin"))
         assert told["names"] == [list(one.getsockname()), list(two.getsockname())]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names", "found"),
+    [
+        ([], "web:admin:web", [3, 4, 5]),
+        ([None], "web:admin:web", [3, 4, 5]),
+        (["web"], "web:admin:web", [3, 5]),
+        (["admin"], "web:admin:web", [4]),
+        (["nobody"], "web:admin:web", []),
+        (["web"], "web", [3]),
+        (["web"], None, []),
+        ([], None, [3, 4, 5]),
+        ([""], "web::", [4, 5]),
+    ],
+)
+def test_those_of_a_name(chosen: list[str | None], names: str | None, found: list[int]) -> None:
+    """The others are closed, and a second call finds none."""
+    variables = {} if names is None else {"LISTEN_FDNAMES": names}
+    with contextlib.ExitStack() as opened:
+        made = [opened.enter_context(plain.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        told = answer_of(launch(CHOOSE, *made, NAMES=json.dumps(chosen), **variables))
+    assert told == {"found": found, "open": found, "left": [], "again": 0, "failure": None}
+
+
+@pytest.mark.parametrize(("number", "failure"), [("000000002", None), ("0000000002", "ValueError")])
+def test_as_many_digits_as_descriptors_can_have(number: str, failure: str | None) -> None:
+    with plain.create_server(("127.0.0.1", 0)) as one, plain.create_server(("127.0.0.1", 0)) as two:
+        told = answer_of(launch(CHOOSE, one, two, number=number, NAMES="[]"))
+    assert told["failure"] == failure
+    assert told["found"] == ([3, 4] if failure is None else [])
+
+
+def test_a_process_id_that_is_none() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TELL], capture_output=True, text=True, timeout=60,
+        env=environment(LISTEN_FDS="1", LISTEN_PID="me"),
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == "ValueError: LISTEN_PID is 'me', not a number"
+
+
+def test_a_descriptor_that_is_no_socket(tmp_path: Path) -> None:
+    """Nothing is given out then, and the sockets before it are closed."""
+    with plain.create_server(("127.0.0.1", 0)) as one, (tmp_path / "file").open("w") as file:
+        told = answer_of(launch(CHOOSE, one, file, NAMES="[]"))
+    assert (told["found"], told["failure"], told["left"]) == ([], "OSError", [])
+    assert 3 not in told["open"]
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])

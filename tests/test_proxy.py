@@ -110,6 +110,7 @@ def test_a_reset_is_carried_over(
             else:
                 await other.gone()
             await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
+            assert stage.errors == [], "it had been passed on"
 
     play(scenario)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket as plain
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from conftest import Player
 from proxy_stage import (
     End,
     Stage,
+    echo_once,
 )
+from test_socket_options import KEEP_ALIVE, NO_DELAY, system_option
 
 import uvnet
 
@@ -65,6 +68,24 @@ def test_bad_arguments(
 
 
 @pytest.mark.parametrize(
+    ("upstream", "says"),
+    [
+        (True, '"upstream" argument must be a port, an address, a path or a mapping'),
+        ("127.0.0.1", "must have a port"),
+        ("[::1]", "must have a port"),
+        ("::1", "must have a port"),
+        ("localhost:80a", "'80a' cannot be"),
+    ],
+)
+def test_what_an_upstream_was_taken_for(play: Player, upstream: Any, says: str) -> None:
+    async def scenario() -> None:
+        with pytest.raises((TypeError, ValueError), match=says):
+            uvnet.create_proxy(upstream)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "allow_half_open", "callback", "encoding", "fd", "handle", "onread", "readable", "timeout", "writable",
@@ -87,7 +108,7 @@ def test_unknown_options(play: Player) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("form", ["port", "text", "host:port", ":port", "tuple", "mapping", "path object"])
+@pytest.mark.parametrize("form", ["port", "text", "host:port", ":port", "tuple", "address", "mapping", "path object"])
 def test_forms_of_upstream(play: Player, tmp_path: Path, form: str) -> None:
     async def scenario() -> None:
         back = "unix" if form == "path object" else "tcp"
@@ -102,6 +123,7 @@ def test_forms_of_upstream(play: Player, tmp_path: Path, form: str) -> None:
             "host:port": f"localhost:{port}",
             ":port": f":{port}",
             "tuple": ("127.0.0.1", port),
+            "address": uvnet.Address("127.0.0.1", "IPv4", port),
             "mapping": {"host": "127.0.0.1", "port": port},
             "path object": tmp_path / "here",
         }[form]
@@ -134,3 +156,48 @@ def test_ipv6_in_brackets(play: Player, tmp_path: Path) -> None:
         backend.close()
 
     play(scenario)
+
+
+# === What is the case unless told otherwise ===
+
+
+@pytest.mark.parametrize("given", [None, False, True])
+@pytest.mark.parametrize(("name", "option"), [("no_delay", NO_DELAY), ("keep_alive", KEEP_ALIVE)])
+def test_options_of_both_sides(
+    play: Player, tmp_path: Path, name: str, option: tuple[int, int], given: bool | None
+) -> None:
+    async def scenario() -> None:
+        options = {} if given is None else {name: given}
+        async with Stage(tmp_path, **options) as stage:
+            await echo_once(*await stage.pair())
+            for socket in (stage.clients[0], stage.upstreams[0]):
+                assert bool(system_option(socket, option)) == (given is not False)
+
+    play(scenario)
+
+
+def test_an_option_of_upstream_itself_goes_before(play: Player, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with plain.create_server(("127.0.0.1", 0)) as backend:
+            backend.setblocking(False)
+            mapping = {"host": "127.0.0.1", "port": backend.getsockname()[1], "keep_alive": False}
+            async with Stage(tmp_path, upstream=mapping) as stage:
+                client = await stage.client()
+                end = End((await asyncio.get_running_loop().sock_accept(backend))[0])
+                await echo_once(client, end)
+                assert system_option(stage.clients[0], KEEP_ALIVE)
+                assert not system_option(stage.upstreams[0], KEEP_ALIVE)
+                end.close()
+
+    play(scenario)
+
+
+def test_defaults() -> None:
+    parameters = inspect.signature(uvnet.create_proxy).parameters.values()
+    assert {each.name: each.default for each in parameters if each.default is not each.empty} == {
+        "connect_timeout": 10,
+        "idle_timeout": None,
+        "accept_proxy_protocol": False,
+        "send_proxy_protocol": None,
+        "max_connections": None,
+    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket as plain
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ from proxy_stage import (
     SIDES,
     End,
     Stage,
+    echo_once,
     silent_backend,
 )
-from waiting import until, upcoming
+from waiting import turns, until, upcoming
 
 # === An upstream that cannot be reached ===
 
@@ -72,6 +75,58 @@ def test_an_upstream_that_never_answers(play: Player, tmp_path: Path, front: str
                 assert isinstance(error, TimeoutError)
                 assert error.code == "ETIMEDOUT"
                 assert stage.upstreams[0].destroyed
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_the_limit_is_over_once_the_connection_is_made(play: Player, tmp_path: Path, accept: bool) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path, accept_proxy_protocol=accept, connect_timeout=0.5) as stage:
+            client = await stage.client()
+            if accept:
+                await client.send(HEADERS["version 1"])
+            backend = await stage.accepted()
+            await asyncio.sleep(0.7)
+            await echo_once(client, backend)
+            assert stage.errors == []
+
+    play(scenario)
+
+
+def test_a_client_that_sends_no_header_and_leaves_is_not_told_of_later(play: Player, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Stage(tmp_path, accept_proxy_protocol=True, connect_timeout=0.3) as stage:
+            client = await stage.client()
+            await until(lambda: bool(stage.clients))
+            client.close()
+            await until(lambda: stage.clients[0].closed)
+            await asyncio.sleep(0.4)
+            assert stage.errors == []
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("accept", [False, True])
+@pytest.mark.parametrize("end", ["client", "backend", "refused"])
+def test_no_timer_keeps_what_is_over(play: Player, tmp_path: Path, accept: bool, end: str) -> None:
+    async def scenario() -> None:
+        upstream = str(tmp_path / "nothing") if end == "refused" else None
+        async with Stage(tmp_path, upstream=upstream, accept_proxy_protocol=accept, connect_timeout=100) as stage:
+            client = await stage.client()
+            if accept:
+                await client.send(HEADERS["version 1"])
+            if end != "refused":
+                backend = await stage.accepted()
+                await echo_once(client, backend)
+                (client if end == "client" else backend).reset()
+            await client.gone() if end != "client" else None
+            await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
+            sockets = [weakref.ref(stage.clients.pop()), weakref.ref(stage.upstreams.pop())]
+            stage.errors.clear()
+            await turns()
+            gc.collect()
+            assert [socket() for socket in sockets] == [None, None]
 
     play(scenario)
 

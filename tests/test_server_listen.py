@@ -235,6 +235,24 @@ def test_the_address_is_known_at_once(play: Player) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("options", [{}, {"host": None}, {"host": ""}], ids=str)
+@pytest.mark.parametrize("positional", [True, False])
+def test_no_host_is_every_address(play: Player, options: dict[str, Any], positional: bool) -> None:
+    """Rule 1.4.1: so is an empty one, as in Node, and nothing is looked up."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server()
+        if positional:
+            server.listen(0, *options.values())
+        else:
+            server.listen(port=0, **options)
+        assert server.listening
+        assert server.address().address == ("::" if plain.has_dualstack_ipv6() else "0.0.0.0")
+        await close(server)
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_close_cancels_the_look_up(play: Player, host: str) -> None:
     """Rules 1.4.3 and 1.4.5, decision 4."""

@@ -62,6 +62,18 @@ def test_a_refused_port(play: Player) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("host", [None, ""])
+def test_no_host_is_localhost(play: Player, host: str | None) -> None:
+    async def scenario() -> None:
+        asked: list[str] = []
+        watched = Watched()
+        watched.socket.connect(1, host, lookup=lambda name, _, done: (asked.append(name), done(OSError())))
+        await watched.one_error()
+        assert asked == ["localhost"]
+
+    play(scenario)
+
+
 def test_a_missing_path(play: Player, tmp_path: Path) -> None:
     """Rules 2.3.4 and 2.3.7: reported later, with the path as the address."""
 

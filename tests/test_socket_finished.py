@@ -388,6 +388,46 @@ def test_cancelled_and_over_at_once(play: Player, transport: Transport, wait: An
     play(scenario)
 
 
+def test_a_pipeline_of_what_is_over(play: Player, transport: Transport) -> None:
+    """Nothing is left to be passed on, so that is a clean end."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport, allow_half_open=True) as (source, sender),
+            connected(transport, allow_half_open=True) as (sink, _receiver),
+        ):
+            sender.shutdown(plain.SHUT_WR)
+            source.resume()
+            sink.end()
+            await until(lambda: source.readable_ended and sink.writable_finished)
+            await asyncio.wait_for(uvnet.pipeline(source, sink), 5)
+            assert not source.destroyed and not sink.destroyed
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_destination_that_failed_before(play: Player, transport: Transport, closed: bool) -> None:
+    """It is told what with, also where it had been ended."""
+
+    async def scenario() -> None:
+        async with (
+            connected(transport) as (source, _sender),
+            connected(transport) as (sink, _receiver),
+        ):
+            error = ConnectionAbortedError("by the test")
+            sink.on("error", lambda _error: None)
+            sink.end()
+            sink.destroy(error)
+            if closed:
+                await until(lambda: sink.closed)
+            with pytest.raises(ConnectionAbortedError, match="by the test"):
+                await uvnet.pipeline(source, sink)
+            assert source.errored is error
+
+    play(scenario)
+
+
 def test_an_error_of_what_is_over(play: Player, transport: Transport) -> None:
     """As long as the pipeline is at work, it hears of every error, and nobody else has to."""
 

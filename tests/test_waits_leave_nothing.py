@@ -144,3 +144,22 @@ def test_a_callback_that_is_taken_back(play: Player) -> None:
             assert answers == []
 
     play(scenario)
+
+
+@pytest.mark.parametrize("fate", ["ended", "destroyed"])
+def test_a_pipeline_with_a_callback(play: Player, fate: str) -> None:
+    async def scenario() -> None:
+        async with scene() as made:
+            source, peer = await made.pair()
+            sink, _ = await made.pair()
+            answers: list[Any] = []
+            uvnet.pipeline(source, sink, answers.append)
+            if fate == "ended":
+                peer.end()
+            else:
+                source.destroy(LookupError())
+            await until(lambda: answers)
+            assert (answers == [None]) == (fate == "ended")
+            assert observers() == 0
+
+    play(scenario)

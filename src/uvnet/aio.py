@@ -263,7 +263,7 @@ class _Pipeline:
         self.left -= 1
         if error is not None:
             self.fail(error)
-        elif index > 0 and self.error is None:
+        elif index > 0:
             # After what pipe() does when its destination has finished.
             self.chain[0]._next_tick(self.watches[index - 1].refuse_data)
         if self.left == 0:
@@ -274,7 +274,7 @@ class _Pipeline:
         if self.error is None:
             self.error = error
             for watch in self.watches:
-                if not watch.is_over() and not watch.stream.destroyed:
+                if not watch.is_over():
                     watch.stream.destroy(error)
 
 

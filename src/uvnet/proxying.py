@@ -168,7 +168,6 @@ class _Proxy:
                 return
             if header is not None:
                 client.off("readable", read)
-                client._stop_observing("close", closed)
                 client._stop_observing("end", ended)
                 timer.cancel()
                 client.unshift(received[header.length :])
@@ -236,7 +235,6 @@ class _Proxy:
                     socket._observe("timeout", socket.destroy)
 
         def refused(error: BaseException) -> None:
-            timer.cancel()
             self.failed(error, client)
 
         def closed(had_error: bool) -> None:

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants of each module, chosen at random")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", metavar="FIRST-LAST", help="only those of these lines")
-    parser.add_argument("--most", type=float, default=15, help="seconds of tests for one mutant")
+    parser.add_argument("--most", type=float, default=10, help="seconds of tests for one mutant")
     options = parser.parse_args()
     modules = options.modules or list(TESTS)
     if len(modules) == 1:
@@ -48,7 +48,7 @@ def hunt(module: str, options: argparse.Namespace) -> int:
         chosen = random.Random(options.seed).sample(range(len(mutants)), options.sample)
         mutants = [mutants[number] for number in sorted(chosen)]
     known = EQUIVALENT.get(module, {})
-    tried = [each for each in mutants if (each.text, each.before, each.after) not in known]
+    tried = [each for each in mutants if (f"{each.function}: {each.text}", each.before, each.after) not in known]
     files = [str(TESTS_DIRECTORY / f"test_{name}.py") for name in TESTS[module].split()]
     arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-s", "-k", "not without_relays", *files]
     found = Hunt(module, tried, arguments, module in PROGRAMS, options.most)

@@ -172,6 +172,8 @@ class Hunt:
         if self.programs or not mutant.function:
             overlay(self.module, mutant, Path(directory) / "package")
             os.environ["PYTHONPATH"] = f"{directory}/package"
+            # Tests tell programs where the package is.
+            uvnet.__file__ = f"{directory}/package/uvnet/__init__.py"
             os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         if not mutant.function:
             os._exit(subprocess.call([sys.executable, "-m", "pytest", "-x", "-q", *self.arguments]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # File names without "test_"; those of one module are all run, the quickest tests first.
 TESTS = {
-    "proxying": "proxy proxy_arguments proxy_events proxy_headers proxy_upstream",
+    "proxying": "proxy_arguments proxy_events proxy_headers proxy_upstream proxy mistaken_addresses",
     "proxy_protocol": "proxy_protocol proxy_headers",
     "aio": "socket_finished waits_leave_nothing end_states settling async_callbacks",
     "deadline": "shutdown shutdown_listeners settling end_states end_states_events",
@@ -16,9 +16,9 @@ TESTS = {
     "options": "arguments socket_connect socket_construction server_listen server_options error_shapes looking_up "
     "max_buffered socket_options socket_timeout mistaken_addresses attempts",
     "piping": "socket_piping piping_resumed close_is_last relay socket_finished take_over",
-    "encoding": "socket_reading socket_writing socket_construction awaiting error_shapes",
+    "encoding": "encoding socket_reading socket_writing socket_construction awaiting error_shapes",
     "run": "run_unheard run_writes loops isolated next_tick",
-    "drops": "server_drop accept_failures pressure",
+    "drops": "drops server_drop",
     "activation": "listen_fds",
     "connect": "socket_connect open_connection_timeout awaiting_connection server_options arguments",
     "address": "mistaken_addresses saying",
@@ -38,20 +38,38 @@ TESTS = {
 # Their tests run programs, in which no line is seen to be reached.
 PROGRAMS = {"run", "activation", *(module for module in TESTS if module.startswith("_cli"))}
 
-# module: {(line, before, after): why it is equivalent}
+# module: {("function: line", before, after): why it is equivalent}
 EQUIVALENT: dict[str, dict[tuple[str, str, str], str]] = {
     "proxy_protocol": {
-        (r'end = data.find(b"\r\n", 0, LONGEST_TEXT)', "0", "1"): "the first byte is a P",
-        ("if end < 0:", "end < 0", "end <= 0"): "as before",
-        ("if end < 0:", "0", "1"): "as before",
+        (r'_parse_text: end = data.find(b"\r\n", 0, LONGEST_TEXT)', "0", "1"): "the first byte is a P",
+        ("_parse_text: if end < 0:", "end < 0", "end <= 0"): "as before",
+        ("_parse_text: if end < 0:", "0", "1"): "as before",
+    },
+    "proxying": {
+        (
+            "_Proxy.pass_on_for: if header.source is not None and header.destination is not None:",
+            "header.source is not None and header.destination is not None",
+            after,
+        ): "both are None, or neither"
+        for after in (
+            "header.source is not None or header.destination is not None",
+            "header.destination is not None",
+            "header.source is not None",
+        )
+    }
+    | {
+        ("_Proxy.connect: upstream.destroy()", "upstream.destroy()", "pass"): "the client's 'close' cuts it as well, "
+        "unless memory is short",
     },
     "aio": {
         (
-            "if self.done is not None and not self.stream.readable_ended and not self.stream.destroyed:",
+            "_Watch.refuse_data: if self.done is not None and not self.stream.readable_ended and not self.stream.destroyed:",
             "self.done is not None and (not self.stream.readable_ended) and (not self.stream.destroyed)",
             "not self.stream.readable_ended and (not self.stream.destroyed)",
         ): "who is done has ended or is destroyed",
-        ("_Pipeline(chain, _caller(chain[-1], callback)).start()", "-1", "1"): "any stream sees to a coroutine",
-        ("_Pipeline(chain, _caller(chain[-1], callback)).start()", "1", "0"): "as before",
+        ("_Pipeline.look: return", "return", "pass"): "of look(): what is over by then has ended, or look() has nothing to do",
+        ("_Pipeline.over: self.chain[0]._next_tick(self.watches[index - 1].refuse_data)", "0", "1"): "all have the same queue",
+        ("pipeline: _Pipeline(chain, _caller(chain[-1], callback)).start()", "-1", "1"): "any stream sees to a coroutine",
+        ("pipeline: _Pipeline(chain, _caller(chain[-1], callback)).start()", "1", "0"): "as before",
     },
 }
