@@ -11,7 +11,7 @@ from typing import Any
 
 import uvnet
 
-__all__ = ["Listening", "connected_pair", "read_now", "reset", "take_over"]
+__all__ = ["Listening", "connected_pair", "fill_kernel", "read_now", "reset", "take_over"]
 
 SMALL = 65_536  # bytes, of kernel buffers that a test wants to fill
 
@@ -82,3 +82,16 @@ class Listening:
             listening.socket.close()
             if transport.kind == "unix":
                 os.unlink(transport.path)
+
+
+def fill_kernel(connection: plain.socket) -> int:
+    """Send until the system takes not one byte more; returns how many it took.  For Unix sockets."""
+    before = connection.getblocking()
+    connection.setblocking(False)
+    taken = 0
+    for size in (65_536, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken += connection.send(bytes(size))
+    connection.setblocking(before)
+    return taken

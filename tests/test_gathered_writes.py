@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from conftest import Player, event
-from pairs import connected_pair, read_now
+from pairs import connected_pair, fill_kernel, read_now
 
 import uvnet
+from uvnet._core.counters import snapshot
 
 KINDS = ("tcp", "unix")
 BIG = 3_000_000  # bytes: more than the system takes at once
@@ -153,5 +154,108 @@ def test_destroyed_with_some_complete(play: Player, kind: str) -> None:
         assert called[2].errno == errno.ECANCELED
         assert [error.code for error in called[3:]] == ["ERR_STREAM_DESTROYED"] * 2
         theirs.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_write_that_failed_no_other_is_tried(play: Player, kind: str) -> None:
+    """Nothing may follow what was lost; whoever wrote behind it hears of the same error, in order."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair(kind)
+        socket = uvnet.Socket(handle=ours, allow_half_open=True)
+        theirs.close()
+        if kind == "tcp":
+            # The first is answered with RST, and only then the system refuses one.
+            socket.write(b"x")
+            await asyncio.sleep(0)
+        called: list[tuple[str, Any]] = []
+        reported: list[Any] = []
+        socket.on("error", reported.append)
+        assert not socket.write(bytes(65_536), lambda error: called.append(("first", error)))
+        written = socket.bytes_written
+        assert not socket.write(b"y", lambda error: called.append(("second", error)))
+        assert not socket.write(bytes(65_536), lambda error: called.append(("third", error)))
+        assert socket.bytes_written - written == 65_537
+        assert called == []
+        await event(socket, "close")
+        assert [what for what, _ in called] == ["first", "second", "third"]
+        assert len({id(error) for _, error in called} | {id(error) for error in reported}) == 1
+        assert reported[0].errno in (errno.EPIPE, errno.ECONNRESET)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("corked", [False, True])
+def test_the_system_takes_exactly_the_first(play: Player, corked: bool) -> None:
+    """A write all of whose bytes are out is complete and given back, however little of the next one is."""
+
+    async def scenario() -> None:
+        probe, probed = plain.socketpair()
+        probe.setblocking(False)
+        taken = probe.send(bytes(2 * BIG))
+        assert taken < BIG
+        ours, theirs = plain.socketpair()
+        theirs.setblocking(False)
+        socket = uvnet.Socket(handle=ours, writable_high_water_mark=100 * BIG)
+        first, second = patterned(taken, 1), patterned(2 * BIG - taken, 2)
+        called: list[str] = []
+        if corked:
+            socket.cork()
+        socket.write(first, lambda error: called.append("first"))
+        socket.write(second, lambda error: called.append("second"))
+        if corked:
+            socket.uncork()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        # What is corked is one request: it is complete as a whole.
+        assert called == ([] if corked else ["first"])
+        assert socket.writable_length == (2 * BIG if corked else len(second))
+        assert snapshot()["pinned"] == 1
+        assert await drained(socket, theirs, 2 * BIG) == first + second
+        while len(called) < 2:
+            await asyncio.sleep(0)
+        assert called == ["first", "second"]
+        for one in (probe, probed, theirs):
+            one.close()
+        socket.destroy()
+        await event(socket, "close")
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("with_callbacks", [False, True])
+@pytest.mark.parametrize(
+    ("sizes", "accepted"),
+    [((1000,), False), ((999,), True), ((1, 999), False), ((1, 1, 998), False), ((1, 1, 997), True)],
+    ids=str,
+)
+def test_the_mark_is_told_at_the_call(
+    play: Player, sizes: tuple[int, ...], accepted: bool, with_callbacks: bool
+) -> None:
+    """What is gathered up to the high-water mark is tried at once, so that write() says whether it waits."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair("unix")
+        filling = fill_kernel(ours)
+        socket = uvnet.Socket(handle=ours, writable_high_water_mark=1000)
+        called: list[Any] = []
+        drains: list[bool] = []
+        socket.on("drain", lambda: drains.append(True))
+        answers = [socket.write(bytes(size), called.append if with_callbacks else None) for size in sizes]
+        assert answers == [True] * (len(sizes) - 1) + [accepted]
+        assert socket.writable_need_drain is not accepted
+        await asyncio.sleep(0)
+        assert socket.writable_length == sum(sizes)
+        await drained(socket, theirs, filling + sum(sizes))
+        while socket.writable_length:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert called == [None] * (len(sizes) if with_callbacks else 0)
+        assert drains == ([] if accepted else [True])
+        socket.destroy()
+        theirs.close()
+        await event(socket, "close")
 
     play(scenario)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket as plain
 from typing import Any
 
 import pytest
 from conftest import Player, Transport, event, listen
-from pairs import reset
+from pairs import connected_pair, fill_kernel, reset
 from waiting import upcoming
 
 import uvnet
@@ -231,5 +232,33 @@ def test_the_property(play: Player) -> None:
             uvnet.create_server(on_max_buffered=None)
         assert socket.max_buffered is None
         socket.destroy()
+
+    play(scenario)
+
+
+def test_what_is_gathered_counts(play: Player) -> None:
+    """The system takes nothing, and nothing waits yet: the limit holds for the first writes too."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair("unix")
+        filling = fill_kernel(ours)
+        socket = uvnet.Socket(handle=ours, max_buffered=1000, on_max_buffered="raise")
+        assert socket.write(b"a" * 800)
+        with pytest.raises(RuntimeError) as caught:
+            socket.write(b"b" * 201)
+        assert caught.value.code == "ERR_SOCKET_BUFFER_FULL"
+        assert socket.write(b"c" * 200)
+        assert socket.writable_length == 1000
+        received = bytearray()
+        theirs.setblocking(False)
+        while len(received) < filling + 1000:
+            with contextlib.suppress(BlockingIOError):
+                received += theirs.recv(65_536)
+            await asyncio.sleep(0)
+        assert received[filling:] == b"a" * 800 + b"c" * 200
+        assert socket.writable_length == 0
+        socket.destroy()
+        await event(socket, "close")
+        theirs.close()
 
     play(scenario)

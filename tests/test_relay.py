@@ -275,6 +275,32 @@ def test_a_write_comes_behind_what_waits(play: Player, mix: tuple[str, str], sta
     play(scenario)
 
 
+@pytest.mark.parametrize("over", [0, 1])
+def test_what_waits_up_to_the_mark_is_owed_a_drain(play: Player, over: int) -> None:
+    """As many bytes as the high-water mark are too many, one fewer are not."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, _ = scene.connect("source", "unix")
+        sink, receiver = scene.connect("sink", "unix", writable_high_water_mark=CHUNK + over)
+        source.pipe(sink)
+        await scene.quiet()
+        sent = await fill(scene, "waiting")
+        assert source._relayed
+        assert sink.writable_need_drain is (over == 0)
+        assert sink.writable_length == CHUNK
+        assert source.readable_flowing is (over != 0)
+        receiver.reading = True
+        await scene.until(lambda: len(receiver.received) == len(sent))
+        await scene.quiet()
+        scene.peers["source"].send(b" more")
+        await scene.until(lambda: receiver.received == sent + b" more")
+        assert source._relayed
+        await scene.close()
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("mix", MIXES, ids="-".join)
 @pytest.mark.parametrize("how", ["end of the sink", "source destroyed", "source handed over"])

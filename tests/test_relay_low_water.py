@@ -197,19 +197,31 @@ def test_much_at_once_under_a_raised_mark(play: Player) -> None:
     play(scenario)
 
 
-def test_a_socket_destroyed_under_a_raised_mark(play: Player) -> None:
+@pytest.mark.parametrize("which", range(3))
+def test_a_socket_destroyed_under_a_raised_mark(play: Player, which: int) -> None:
+    """Whichever of several it is, the timer goes on for the others."""
+
     async def scenario() -> None:
-        flow, other = Flow(), Flow()
-        await flow.raise_mark()
-        await other.raise_mark()
-        flow.source.destroy()
-        assert flow.mark == 1
-        await flow.scene.until(lambda: flow.source.closed)
-        # The timer goes on for the other one.
-        await other.arrive()
-        await other.scene.until(lambda: other.mark == 1)
-        await flow.close()
-        await other.close()
+        flows = [Flow(sink="unix") for _ in range(3)]
+
+        def are_up() -> bool:
+            for flow in flows:
+                if len(flow.sender.outgoing) < PIECE:
+                    flow.send(PIECE)
+                flow.scene.turn()
+            return all(flow.mark == LOW_WATER for flow in flows)
+
+        await flows[0].scene.until(are_up)
+        gone = flows.pop(which)
+        gone.source.destroy()
+        assert gone.mark == 1
+        assert [flow.mark for flow in flows] == [LOW_WATER] * 2
+        await gone.scene.until(lambda: gone.source.closed)
+        for flow in flows:
+            await flow.arrive()
+            await flow.scene.until(lambda flow=flow: flow.mark == 1)
+        for flow in (gone, *flows):
+            await flow.close()
 
     play(scenario)
 
