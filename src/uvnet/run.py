@@ -72,7 +72,7 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
 
 def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]) -> _T:
     if sys.version_info >= (3, 14):
-        entered = _left_as_entered(loop, main)
+        entered: Any = _left_as_entered(loop, main)
         # Which the task is shown with.
         entered.__qualname__ = getattr(main, "__qualname__", entered.__qualname__)
         main = entered
@@ -107,7 +107,7 @@ async def _left_as_entered(
     finally:
         if os.getpid() != process:
             asyncio._set_running_loop(loop)
-            if asyncio.current_task() is None:
+            if task is not None and asyncio.current_task() is None:
                 asyncio.tasks._enter_task(loop, task)
 
 
