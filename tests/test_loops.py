@@ -130,6 +130,13 @@ def test_run_needs_a_coroutine(main: Any) -> None:
         uvnet.run(main)
 
 
+def test_the_task_is_shown_with_the_name_of_its_coroutine() -> None:
+    async def program() -> str:
+        return repr(asyncio.current_task())
+
+    assert program.__qualname__ in uvnet.run(program())
+
+
 def test_objects_made_before_run_belong_to_it() -> None:
     """DESIGN 2."""
     log: list[Any] = []
