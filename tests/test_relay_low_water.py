@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket as plain
 import sys
 
@@ -172,26 +171,6 @@ def test_a_sink_that_waits_under_a_raised_mark(play: Player) -> None:
         flow.receiver.reading = True
         await flow.arrive()
         await flow.scene.until(lambda: flow.mark == 1)
-        await flow.close()
-
-    play(scenario)
-
-
-def test_much_at_once_under_a_raised_mark(play: Player) -> None:
-    """Enough to raise a mark comes before the timer has looked: the usual mark is not forgotten."""
-
-    async def scenario() -> None:
-        flow = Flow(sink="tcp")
-        with plain.socket(fileno=os.dup(flow.scene.descriptors["sink"])) as sink:
-            for connection in (flow.probe, flow.sender.connection, sink, flow.receiver.connection):
-                for which in (plain.SO_SNDBUF, plain.SO_RCVBUF):
-                    connection.setsockopt(plain.SOL_SOCKET, which, 2 * FIRST_PATIENCE)
-        for _ in range(ROUNDS):
-            await flow.raise_mark()
-            flow.send(3 * FIRST_PATIENCE + PIECE)
-            flow.sender.turn()
-            await flow.arrive()
-            await flow.scene.until(lambda: flow.mark == 1)
         await flow.close()
 
     play(scenario)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket as plain
 import threading
 from typing import Any
 
@@ -292,6 +293,41 @@ def test_a_sink_with_methods_of_its_own_is_never_relayed_to(play: Player, name: 
         assert not source._relayed
         if name == "write":
             assert calls == [(b"begin",), (b" more",)]
+        await scene.close()
+
+    play(scenario)
+
+
+def test_what_was_written_before_goes_first(play: Player) -> None:
+    """A write leaves at the end of the loop's turn, and in that turn more comes through the relay."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, _ = scene.connect("source")
+        sink, receiver = scene.connect("sink")
+        source.pipe(sink)
+        await scene.quiet()
+        assert source._relayed
+        loop = asyncio.get_running_loop()
+        near, far = plain.socketpair()
+        written: list[bytes] = []
+
+        def write() -> None:
+            written.append(near.recv(10))
+            sink.write(b"written ")
+
+        loop.add_reader(near, write)
+        await scene.quiet()
+        # Ready in this order.
+        far.send(b"now")
+        scene.peers["source"].connection.send(b"received")
+        await scene.until(lambda: len(receiver.received) == len(b"written received"))
+        assert receiver.received == b"written received"
+        assert written == [b"now"]
+        assert source._relayed
+        loop.remove_reader(near)
+        near.close()
+        far.close()
         await scene.close()
 
     play(scenario)
