@@ -28,6 +28,28 @@ def test_open_connection_that_fails(play: Player, transport: Transport) -> None:
     play(scenario)
 
 
+def test_what_fails_at_once_is_raised_and_not_reported_too(play: Player) -> None:
+    """In connect() itself: an address that is blocked, a path that is too long."""
+
+    async def scenario() -> None:
+        blocked = uvnet.BlockList()
+        blocked.add_address("127.0.0.1")
+
+        def lookup(host: str, options: Any, callback: Any) -> None:
+            callback(None, "127.0.0.1", 4)
+
+        with pytest.raises(uvnet.NetRuntimeError):
+            await uvnet.open_connection(1, "name", lookup=lookup, block_list=blocked)
+        with pytest.raises(OSError):
+            await uvnet.open_connection("/" + "x" * 300)
+        with pytest.raises(uvnet.NetRuntimeError):
+            async with uvnet.connect(1, "name", lookup=lookup, block_list=blocked):
+                raise AssertionError
+        await turns()
+
+    play(scenario)
+
+
 def test_a_cancelled_connection_is_gone(play: Player) -> None:
     async def scenario() -> None:
         sockets: list[uvnet.Socket] = []

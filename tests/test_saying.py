@@ -248,3 +248,26 @@ def test_the_log_shows_the_peer(caplog: pytest.LogCaptureFixture) -> None:
         names = f"[::ffff:127.0.0.1]:{client.getpeername()[1]} - [::ffff:127.0.0.1]:{client.getsockname()[1]}"
     assert "exception in a listener of Server" in caplog.text
     assert f"connection: <Socket open {names}>" in caplog.text
+
+
+def test_a_server_whose_descriptor_is_somebody_elses(play: Player) -> None:
+    """repr() never raises; what has happened is an 'error' as soon as it is noticed."""
+
+    async def scenario() -> None:
+        listening = plain.create_server(("127.0.0.1", 0))
+        server = uvnet.create_server()
+        server.listen(fd=listening.fileno())
+        await event(server, "listening")
+        ours, theirs = plain.socketpair()
+        os.dup2(ours.fileno(), listening.fileno())
+        with pytest.raises(OSError, match="EINVAL"):
+            server.address()
+        assert repr(server) == "<Server listening>"
+        server.once("error", lambda error: None)
+        server.close()
+        await event(server, "close")
+        listening.close()
+        ours.close()
+        theirs.close()
+
+    play(scenario)

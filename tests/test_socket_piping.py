@@ -211,3 +211,61 @@ def test_to_itself(play: Player, transport: Transport) -> None:
         peer.close()
 
     play(scenario)
+
+
+@pytest.mark.parametrize("heard_on", ["source", "destination"])
+@pytest.mark.parametrize("count", range(1, 4))
+def test_undone_while_it_is_made(play: Player, heard_on: str, count: int) -> None:
+    """'newListener' tells of each listener that a pipe adds, and its listener may call unpipe()."""
+
+    async def scenario() -> None:
+        source, peer = take_over("unix")
+        destination, other = take_over("unix")
+        emitter = source if heard_on == "source" else destination
+        heard: list[str] = []
+
+        @emitter.on("newListener")
+        def added(name: str, listener: object) -> None:
+            heard.append(name)
+            if len(heard) == count:
+                source.unpipe()
+
+        source.pipe(destination)
+        emitter.remove_all_listeners("newListener")
+        undone = len(heard) >= count
+        assert (source.event_names(), destination.event_names()) == ([], []) or not undone
+        peer.send(b"x")
+        await asyncio.sleep(0.01)
+        # Whatever is left of it ends without an exception.
+        destination.destroy()
+        await event(destination, "close")
+        source.destroy()
+        await event(source, "close")
+        assert (source.event_names(), destination.event_names()) == ([], [])
+        peer.close()
+        other.close()
+
+    play(scenario)
+
+
+def test_undone_while_it_begins_to_wait(play: Player) -> None:
+    async def scenario() -> None:
+        source, peer = take_over("unix")
+        destination, other = take_over("unix")
+
+        @destination.on("newListener")
+        def added(name: str, listener: object) -> None:
+            if name == "drain":
+                source.unpipe()
+
+        destination.write(bytes(10_000_000))
+        source.pipe(destination)
+        destination.remove_all_listeners("newListener")
+        assert (source.event_names(), destination.event_names()) == ([], [])
+        source.destroy()
+        destination.destroy()
+        await event(destination, "close")
+        peer.close()
+        other.close()
+
+    play(scenario)

@@ -28,6 +28,8 @@ class Piping:
 
     def start(self) -> None:
         source, destination = self.source, self.destination
+        if self.ours:
+            destination._piped_here = [*(destination._piped_here or ()), self]
         if source.readable_ended:
             source._next_tick(self.on_end)
         else:
@@ -36,11 +38,13 @@ class Piping:
         if self.has_events:
             destination.prepend_listener("error", self.on_error)
             destination.once("finish", self.on_finish)
-            if self.ours:
-                destination._piped_here = [*(destination._piped_here or ()), self]
-            else:
+            if not self.ours:
                 destination.once("close", self.on_close)
-            self.tell("pipe")
+        if not self.open:
+            # Somebody who was told of a new listener has called unpipe().
+            self.stop_listening()
+            return
+        self.tell("pipe")
         if getattr(destination, "writable_need_drain", False):
             self.wait()
         elif not source.readable_flowing:
@@ -51,10 +55,16 @@ class Piping:
         if not self.open:
             return
         self.open = False
-        self.source.off("end", self.on_end)
-        self.source.off("data", self.on_data)
         if self.ours:
             self.destination._piped_here.remove(self)
+        self.stop_listening()
+        if self.waiting:
+            # Others must not wait for a destination that is gone.
+            self.on_drain()
+
+    def stop_listening(self) -> None:
+        self.source.off("end", self.on_end)
+        self.source.off("data", self.on_data)
         if self.has_events:
             for event, listener in (
                 ("error", self.on_error),
@@ -63,9 +73,6 @@ class Piping:
                 ("drain", self.on_drain),
             ):
                 self.destination.off(event, listener)
-        if self.waiting:
-            # Others must not wait for a destination that is gone.
-            self.on_drain()
 
     def tell(self, event: str) -> None:
         """Emit 'pipe' or 'unpipe' on a destination that is not closed."""
@@ -78,6 +85,9 @@ class Piping:
         if not self.waiting:
             self.waiting = True
             self.destination.on("drain", self.on_drain)
+            if not self.open:
+                self.stop_listening()
+                return
         # Each time: the source may have been resumed while this waits.
         self.source.pause()
 

@@ -72,7 +72,8 @@ async def enter_socket(socket: _S, timeout: float | None = None) -> _S:
     if timeout is not None:
         timer = asyncio.get_running_loop().call_later(timeout, expired)
     try:
-        if socket.connecting:
+        # Where connect() has failed at once the 'error' is on a tick; it is raised here instead of being reported.
+        if socket.connecting or (socket.destroyed and not socket.closed):
             await _first(socket, {"connect": _nothing, "error": failure, "close": failure})
         if socket.destroyed:
             raise failure()

@@ -227,7 +227,11 @@ cdef class Server(Acceptor):
     def __repr__(self):
         if self._listener is None:
             return f"<{type(self).__name__} not listening>"
-        address = self.address()
+        try:
+            address = self.address()
+        except OSError:
+            # The descriptor was taken over, and is somebody else's by now.
+            return f"<{type(self).__name__} listening>"
         where = f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
         return f"<{type(self).__name__} listening on {where}>"
 

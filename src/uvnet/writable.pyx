@@ -398,10 +398,15 @@ cdef class Writable(Flowing):
         return 0
 
     cdef int _drain_maybe(self) except -1:
+        cdef unsigned int life = self._life
         if self._need_drain and self._writable_length == 0 and not self._ending and not self._destroyed:
             self._need_drain = False
             self._wake_drainers()
-            self.emit0("drain")
+            try:
+                self.emit0("drain")
+            except BaseException as raised:
+                # The callbacks of what was written are still to be called.
+                self._failed_in(life, raised)
         return 0
 
     cdef int _after_write(self, WriteRequest request) except -1:
