@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from awaitable import MEBIBYTE, pair
-from conftest import Player, Transport
+from conftest import Player, Transport, listen
 from waiting import turns
 
 import uvnet
@@ -83,6 +85,68 @@ def test_destroyed_while_connecting(play: Player) -> None:
             async with socket:
                 raise AssertionError
         assert failure.value.code == "ERR_SOCKET_CLOSED_BEFORE_CONNECTION"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("error", [None, LookupError("by the test")], ids=["quietly", "with an error"])
+def test_destroyed_before(play: Player, transport: Transport, error: Exception | None) -> None:
+    """Whether that is over already or not."""
+
+    async def scenario() -> None:
+        for count in (0, 5):
+            async with pair(transport) as (client, _):
+                client.on("error", lambda _error: None)
+                client.destroy(error)
+                await turns(count)
+                with pytest.raises((LookupError, uvnet.NetRuntimeError)) as failure:
+                    async with client:
+                        raise AssertionError
+                if error is None:
+                    assert failure.value.code == "ERR_SOCKET_CLOSED_BEFORE_CONNECTION"
+                else:
+                    assert failure.value is error
+
+    play(scenario)
+
+
+def test_destroyed_by_a_listener_of_connect(play: Player, transport: Transport) -> None:
+    async def scenario() -> None:
+        server = await listen(uvnet.create_server(), transport)
+        socket = uvnet.connect(*transport.connect_arguments(server))
+        socket.on("connect", socket.destroy)
+        with pytest.raises(uvnet.NetRuntimeError) as failure:
+            async with socket:
+                raise AssertionError
+        assert failure.value.code == "ERR_SOCKET_CLOSED_BEFORE_CONNECTION"
+        await server.shutdown(0)
+
+    play(scenario)
+
+
+def test_an_exception_goes_before_an_error_that_nobody_has_heard_of(play: Player, transport: Transport) -> None:
+    async def scenario() -> None:
+        async with pair(transport) as (client, _):
+            with pytest.raises(ValueError, match="of the block"):
+                async with client:
+                    client.destroy(LookupError("of the socket"))
+                    raise ValueError("of the block")
+
+    play(scenario)
+
+
+def test_no_timer_keeps_a_connection_that_is_over(play: Player, transport: Transport) -> None:
+    async def scenario() -> None:
+        server = await listen(uvnet.create_server(), transport)
+        where = transport.connect_arguments(server)
+        socket = await uvnet.open_connection(*where, timeout=100)
+        await socket.close(0)
+        left = weakref.ref(socket)
+        del socket
+        await turns()
+        gc.collect()
+        assert left() is None
+        await server.shutdown(0)
 
     play(scenario)
 

@@ -62,6 +62,8 @@ print(json.dumps({
     "again": None if failure == "ValueError" else len(uvnet.listen_fds()),
     "failure": failure,
 }))
+for one in found:
+    one.close()
 """
 SERVE = """
 import asyncio
@@ -147,6 +149,14 @@ def test_nothing_for_this_process(variables: dict[str, str]) -> None:
     assert json.loads(done.stdout)["kinds"] == []
 
 
+@pytest.mark.parametrize("missing", ["LISTEN_FDS", "LISTEN_PID"])
+def test_half_of_the_variables(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.delenv(missing)
+    assert uvnet.listen_fds() == []
+
+
 def test_no_socket() -> None:
     with plain.socket() as made:
         assert answer_of(launch(TELL, made, number="0"))["kinds"] == []
@@ -187,7 +197,7 @@ def test_those_of_a_name(chosen: list[str | None], names: str | None, found: lis
     variables = {} if names is None else {"LISTEN_FDNAMES": names}
     with contextlib.ExitStack() as opened:
         made = [opened.enter_context(plain.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        told = answer_of(launch(CHOOSE, *made, NAMES=json.dumps(chosen), **variables))
+        told = answer_of(launch(CHOOSE, *made, NAMES=json.dumps(chosen), PYTHONDEVMODE="1", **variables))
     assert told == {"found": found, "open": found, "left": [], "again": 0, "failure": None}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import socket as plain
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from conftest import Player
 from proxy_stage import (
     BLOCK,
     SIDES,
+    End,
     Stage,
     echo_once,
     mixes,
@@ -132,6 +134,55 @@ def test_a_side_that_a_program_destroys_ends_the_other(play: Player, tmp_path: P
                     with pytest.raises(ConnectionResetError):
                         await other.rest()
                 await until(lambda: stage.clients[-1].closed and stage.upstreams[-1].closed)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("upwards", [True, False])
+@pytest.mark.parametrize("ended", ["destroyed side", "other side"])
+def test_half_of_it_is_over_when_a_program_destroys_a_side(
+    play: Player, tmp_path: Path, ended: str, upwards: bool
+) -> None:
+    """What was still open ends."""
+
+    async def scenario() -> None:
+        async with Stage(tmp_path) as stage:
+            client, backend = await stage.pair()
+            await echo_once(client, backend)
+            ours, near, far = stage.clients[0], client, backend
+            if not upwards:
+                ours, near, far = stage.upstreams[0], backend, client
+            first, second = (near, far) if ended == "destroyed side" else (far, near)
+            first.finish()
+            assert await second.rest() == b""
+            ours.destroy()
+            assert await first.rest() == b""
+            await until(lambda: stage.clients[0].closed and stage.upstreams[0].closed)
+
+    play(scenario)
+
+
+def test_an_error_cuts_the_other_side_also_where_both_have_ended(play: Player, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with plain.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            upstream = {"host": "127.0.0.1", "port": listening.getsockname()[1], "high_water_mark": 2**24}
+            async with Stage(tmp_path, upstream=upstream, high_water_mark=2**24) as stage:
+                client = await stage.client()
+                backend = End((await asyncio.get_running_loop().sock_accept(listening))[0])
+                await until(lambda: bool(stage.upstreams) and not stage.upstreams[0].connecting)
+                sides = [stage.clients[0], stage.upstreams[0]]
+                for side in sides:
+                    side.on("data", lambda _chunk: None)
+                for end in (client, backend):
+                    await end.send(BLOCK * 8)
+                    end.finish()
+                await until(lambda: all(side.readable_ended and side.writable_ended for side in sides))
+                assert all(side.writable_length for side in sides)
+                backend.reset()
+                with pytest.raises(ConnectionResetError):
+                    await client.rest()
+                await until(lambda: all(side.closed for side in sides))
 
     play(scenario)
 

@@ -39,8 +39,10 @@ def to_number(text: str) -> float:
         return 0
     prefix = stripped[:2].lower()
     try:
-        if prefix in ("0x", "0o", "0b") and "_" not in stripped:
-            return int(stripped[2:], {"0x": 16, "0o": 8, "0b": 2}[prefix])
+        if prefix in ("0x", "0o", "0b"):
+            # int() takes signs, spaces, underscores and other digits as well.
+            digits = stripped[2:] if stripped.isascii() and stripped.isalnum() else ""
+            return int(digits, {"0x": 16, "0o": 8, "0b": 2}[prefix])
         if "_" in stripped or not stripped.isascii() or stripped.lower().lstrip("+-")[:3] in ("nan", "inf"):
             return math.nan
         return float(stripped)

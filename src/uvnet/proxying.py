@@ -272,7 +272,7 @@ def _cut(socket: Socket, had_error: bool) -> None:
     """The other side is gone: end this one too, with a reset where data may be missing."""
     if socket.destroyed or (not had_error and socket.writable_ended and socket.readable_ended):
         return
-    if had_error and not socket.connecting:
+    if had_error:
         # A Unix socket, whose names may be those of a header, has no reset.
         with contextlib.suppress(TypeError):
             socket.reset_and_destroy()

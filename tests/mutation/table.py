@@ -8,12 +8,12 @@ TESTS = {
     "proxy_protocol": "proxy_protocol proxy_headers",
     "aio": "socket_finished waits_leave_nothing end_states settling async_callbacks",
     "deadline": "shutdown shutdown_listeners settling end_states end_states_events",
-    "scopes": "waits_leave_nothing shutdown awaiting_connection open_connection_timeout settling end_states_events slow",
+    "scopes": "waits_leave_nothing awaiting_connection leaving_a_server shutdown shutdown_listeners open_connection_timeout settling end_states_events slow",
     "events": "waits_leave_nothing events end_states_events settling async_callbacks",
     "connecting": "looking_up socket_connect attempts arguments lives_apart block_list_reached",
     "attempts": "attempts block_list_reached socket_connect lives_apart looking_up saying",
-    "listening": "server_listen server_paths server_handles arguments mistaken_addresses server_processes",
-    "options": "arguments socket_connect socket_construction server_listen server_options error_shapes looking_up "
+    "listening": "option_limits server_listen server_paths server_handles arguments mistaken_addresses server_processes",
+    "options": "option_limits arguments socket_connect socket_construction server_listen server_options error_shapes looking_up "
     "max_buffered socket_options socket_timeout mistaken_addresses attempts",
     "piping": "socket_piping piping_resumed close_is_last relay socket_finished take_over",
     "encoding": "encoding socket_reading socket_writing socket_construction awaiting error_shapes",
@@ -58,8 +58,35 @@ EQUIVALENT: dict[str, dict[tuple[str, str, str], str]] = {
         )
     }
     | {
+        (
+            "_cut: if socket.destroyed or (not had_error and socket.writable_ended and socket.readable_ended):",
+            "socket.destroyed or (not had_error and socket.writable_ended and socket.readable_ended)",
+            "not had_error and socket.writable_ended and socket.readable_ended",
+        ): "what is destroyed is not destroyed again",
         ("_Proxy.connect: upstream.destroy()", "upstream.destroy()", "pass"): "the client's 'close' cuts it as well, "
         "unless memory is short",
+    }
+    | {
+        (f"_Proxy.join: {line}", "True", "False"): "no socket of a proxy connects or closes twice"
+        for line in (
+            'upstream._observe("connect", connected, once=True)',
+            'upstream._observe("close", closed, once=True)',
+            'client._observe("close", lambda had_error: _cut(upstream, had_error), once=True)',
+        )
+    }
+    | {
+        (
+            f"{function}: return None if address is None or port is None else (address, port)",
+            "address is None or port is None",
+            after,
+        ): "both are None, or neither"
+        for function in ("_remote", "_local")
+        for after in ("address is None and port is None", "port is None", "address is None")
+    },
+    "scopes": {
+        ("_first: emitter._observe(event, function, first=True)", "True", "False"): "what is waited for is looked at "
+        "after all listeners",
+        ("enter_server: server.shutdown(0)", "0", "1"): "nobody is connected yet",
     },
     "aio": {
         (
