@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import Player, Transport, close, event, listen
 from descriptors import open_sockets, queue_length
+from waiting import turns
 
 import uvnet
 
@@ -291,5 +292,37 @@ def test_a_socket_that_cannot_listen(play: Player) -> None:
             server.listen(uvnet.Socket())
         assert caught.value.code == "ERR_SOCKET_CLOSED"
         assert not server.listening
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("rest", [(), (None,), (5,), (5, None), (len,), (5, len)], ids=str)
+def test_what_follows_a_handle(play: Player, rest: tuple[Any, ...]) -> None:
+    """listen(handle[, backlog][, callback])."""
+
+    async def scenario() -> None:
+        with plain.socket() as made:
+            made.bind(("127.0.0.1", 0))
+            called: list[str] = []
+            # `len` stands for a callback.
+            arguments = [(lambda: called.append("callback")) if each is len else each for each in rest]
+            server = uvnet.create_server().listen(made, *arguments)
+            await turns()
+            assert server.listening
+            assert called == (["callback"] if len in rest else [])
+            await close(server)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("rest", [("x",), (5, "x"), (None, "x"), (5, 5), (True,)], ids=str)
+def test_what_no_form_has(play: Player, rest: tuple[Any, ...]) -> None:
+    async def scenario() -> None:
+        with plain.socket() as made:
+            made.bind(("127.0.0.1", 0))
+            server = uvnet.create_server()
+            with pytest.raises(TypeError, match="does not know what to do with"):
+                server.listen(made, *rest)
+            assert not server.listening and made.fileno() >= 0
 
     play(scenario)

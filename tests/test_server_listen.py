@@ -235,6 +235,28 @@ def test_the_address_is_known_at_once(play: Player) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("arguments", [(), (None,), (0,), ({"port": None},)], ids=str)
+def test_no_port_is_any_that_is_free(play: Player, arguments: tuple[Any, ...]) -> None:
+    """Rule 1.2.5: the system chooses, above those that are for services."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server().listen(*arguments)
+        assert server.port >= 1024
+        await close(server)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("port", [True, b"80", [80], (80,), object()], ids=lambda port: type(port).__name__)
+def test_a_port_that_is_none(play: Player, port: Any) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ValueError) as caught:
+            uvnet.create_server().listen({"port": port})
+        assert caught.value.code == "ERR_INVALID_ARG_VALUE"
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("options", [{}, {"host": None}, {"host": ""}], ids=str)
 @pytest.mark.parametrize("positional", [True, False])
 def test_no_host_is_every_address(play: Player, options: dict[str, Any], positional: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -100,6 +101,49 @@ def test_of_a_server(play: Player, wait: Callable[..., Awaitable[Any]], fate: st
         assert observers() == 0
         assert server.event_names() == names
         server.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("timeout", [None, 0, 0.01, 100])
+def test_of_ends(play: Player, timeout: float | None) -> None:
+    """close() and shutdown(), which nobody can stop; no timer keeps what is over."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server(lambda socket: socket.resume()).listen(0, "127.0.0.1")
+        await uvnet.once(server, "listening")
+        client = await uvnet.open_connection(server.address().port, "127.0.0.1")
+        ends = [server.shutdown(timeout), client.close(timeout)]
+        await asyncio.gather(*ends)
+        while not client.closed:
+            await turns()
+        assert not any(
+            each.__wrapped__.__module__ == "uvnet.deadline" for each in gc.get_objects() if type(each) is Observer
+        )
+        left = [weakref.ref(server), weakref.ref(client)]
+        del server, client, ends
+        await turns()
+        gc.collect()
+        assert [each() for each in left] == [None, None]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.001])
+def test_no_time_is_none_at_all(play: Player, timeout: float) -> None:
+    """Also where nobody awaits it."""
+
+    async def scenario() -> None:
+        async with scene() as made:
+            client, socket = await made.pair()
+            made.server.shutdown(timeout)
+            assert socket.destroyed == (timeout == 0)
+            peer = made.adopted()
+            peer.write(BULK)
+            peer.close(timeout)
+            assert peer.destroyed == (timeout == 0)
+            client.destroy()
+            await until(lambda: socket.closed and peer.closed and client.closed)
 
     play(scenario)
 

@@ -74,8 +74,8 @@ def parse_listen_options(
         handle = _check_handle(handle)
         return ListenOptions(handle, None, 0, None, backlog, **flags), callback
     host = check_host(options.get("host"), "options.host")
-    if options.get("port") is not None or not (arguments or options):
-        port = options.get("port", 0)
+    port = options.get("port")
+    if port is not None:
         if isinstance(port, bool) or not isinstance(port, int | float | str):
             raise invalid_value("options", {"port": port})
         port = check_port(port, "options.port", "options.port")

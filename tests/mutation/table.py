@@ -7,7 +7,7 @@ TESTS = {
     "proxying": "proxy_arguments proxy_events proxy_headers proxy_upstream proxy mistaken_addresses",
     "proxy_protocol": "proxy_protocol proxy_headers",
     "aio": "socket_finished waits_leave_nothing end_states settling async_callbacks",
-    "deadline": "shutdown shutdown_listeners settling end_states end_states_events",
+    "deadline": "waits_leave_nothing shutdown shutdown_listeners settling end_states end_states_events",
     "scopes": "waits_leave_nothing awaiting_connection leaving_a_server shutdown shutdown_listeners open_connection_timeout settling end_states_events slow",
     "events": "waits_leave_nothing events end_states_events settling async_callbacks",
     "connecting": "looking_up socket_connect attempts arguments lives_apart block_list_reached",
@@ -82,6 +82,25 @@ EQUIVALENT: dict[str, dict[tuple[str, str, str], str]] = {
         ): "both are None, or neither"
         for function in ("_remote", "_local")
         for after in ("address is None and port is None", "port is None", "address is None")
+    },
+    "deadline": {
+        ('_Deadline.start: self.emitter._observe("close", closed, once=True, first=True)', "True", "False"): "whoever "
+        "awaits goes on after all listeners, and 'close' comes once",
+        (
+            "_Shutdown.__init__: self.awaited = 0  # connections that close, and listeners that run",
+            "self.awaited = 0",
+            "pass",
+        ): "look() sets it before it is read",
+        ("_Shutdown.look: return", "return", "pass"): "what is over is completed once more, to no effect",
+        (
+            '_Shutdown.look: socket._observe("close", lambda _: self.server._next_tick(self.one_is_over), once=True)',
+            "True",
+            "False",
+        ): "'close' comes once",
+        ("_Shutdown.__init__: self.awaited = 0  # connections that close, and listeners that run", "0", "1"): "as before",
+    },
+    "listening": {
+        ("unlink_if_same: if new and inode is None:", "new and inode is None", "new"): "a new one's inode is the same",
     },
     "scopes": {
         ("_first: emitter._observe(event, function, first=True)", "True", "False"): "what is waited for is looked at "
