@@ -153,6 +153,12 @@ def test_a_forked_child_uses_what_is_its_parents(script: Script, what: str, wher
     script("forked_child", what, where, prints=["child: 7", "file: True", *both, "left: nothing"])
 
 
+@pytest.mark.parametrize("what", ["read_exactly", "read_until", "drain", "chunks", "sockets"])
+@pytest.mark.parametrize("when", ["waits", "woken"])
+def test_a_forked_child_leaves_a_coroutine_that_awaits(script: Script, what: str, when: str) -> None:
+    script("fork_awaiting", what, when, prints=["child: 7", "left: nothing"])
+
+
 def what_goes_on() -> list[str]:
     """The end of every raising script: one report, and connections that work."""
     return [

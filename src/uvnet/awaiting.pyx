@@ -48,7 +48,10 @@ cdef class Waiter:
     cdef int _go_on(self) except -1:
         """Call back on a tick, or in the next turn of the loop."""
         cdef LoopRecord record = self.record
-        if record.wakings < MOST_AT_ONCE or record.closed:
+        if record.forked and not record.loop.is_closed():
+            # The child of a fork has no ticks, and may still leave its coroutines.
+            record.loop.call_soon(_call_back_soon, self)
+        elif record.wakings < MOST_AT_ONCE or record.closed:
             record.wakings += 1
             later(record, _call_back, self, None, 0)
         else:
@@ -76,7 +79,10 @@ cdef class Waiter:
 
     def cancel(self, msg=None):
         if self.woken:
-            return False
+            if self._callback is None or not self.record.forked:
+                return False
+            # The tick that was to go on is the parent's.
+            self.woken = False
         self._cancelled = True
         self._message = msg
         self.wake()
