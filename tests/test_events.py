@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import types
 from typing import Any
 
 import pytest
@@ -280,3 +281,18 @@ def test_what_is_dropped_after_its_loop(play: Player) -> None:
     play(scenario)
     left.clear()
     gc.collect()
+
+
+def test_awaited_by_a_generator(play: Player) -> None:
+    """It is an iterator too, as every coroutine that a generator-based one may wait for."""
+
+    @types.coroutine
+    def waits(emitter: uvnet.EventEmitter) -> Any:
+        return (yield from uvnet.once(emitter, "event"))
+
+    async def scenario() -> None:
+        emitter = uvnet.EventEmitter()
+        asyncio.get_running_loop().call_soon(emitter.emit, "event", 1, 2)
+        assert await waits(emitter) == (1, 2)
+
+    play(scenario)

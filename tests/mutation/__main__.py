@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from hunt import PACKAGE, Hunt
-from mutants import mutants_of
+from mutants import Mutant, mutants_of
 from table import EQUIVALENT, PROGRAMS, TESTS
 
 TESTS_DIRECTORY = Path(__file__).parent.parent
@@ -41,14 +41,16 @@ def hunt(module: str, options: argparse.Namespace) -> int:
     source = (PACKAGE / (module.replace(".", "/") + ".py")).read_text()
     mutants = list(mutants_of(source))
     total = len(mutants)
+    known = EQUIVALENT.get(module, {})
+    for stale in set(known) - set(map(_key, mutants)):
+        print(f"{module}: no mutant is {stale} any more")
     if options.lines:
         first, _, last = options.lines.partition("-")
         mutants = [each for each in mutants if int(first) <= each.line <= int(last or first)]
     if options.sample and options.sample < len(mutants):
         chosen = random.Random(options.seed).sample(range(len(mutants)), options.sample)
         mutants = [mutants[number] for number in sorted(chosen)]
-    known = EQUIVALENT.get(module, {})
-    tried = [each for each in mutants if (f"{each.function}: {each.text}", each.before, each.after) not in known]
+    tried = [each for each in mutants if _key(each) not in known]
     files = [str(TESTS_DIRECTORY / f"test_{name}.py") for name in TESTS[module].split()]
     arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-s", "-k", "not without_relays", *files]
     found = Hunt(module, tried, arguments, module in PROGRAMS, options.most)
@@ -60,6 +62,10 @@ def hunt(module: str, options: argparse.Namespace) -> int:
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     print(f"{module}: {total} mutants, {len(tried)} run: {told}; {len(mutants) - len(tried)} known as equivalent", flush=True)
     return 1 if set(counts) - {"caught"} else 0
+
+
+def _key(mutant: Mutant) -> tuple[str, str, str]:
+    return f"{mutant.function}: {mutant.text}", mutant.before, mutant.after
 
 
 if __name__ == "__main__":

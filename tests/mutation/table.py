@@ -102,6 +102,10 @@ EQUIVALENT: dict[str, dict[tuple[str, str, str], str]] = {
     "listening": {
         ("unlink_if_same: if new and inode is None:", "new and inode is None", "new"): "a new one's inode is the same",
     },
+    "events": {
+        ("_Inbox.never_comes: raise StopAsyncIteration", "raise StopAsyncIteration", "pass"): "take() does so a tick later",
+        ("_Inbox.never_comes: self.stop()", "self.stop()", "pass"): "whoever gives the iterator or coroutine up stops it",
+    },
     "scopes": {
         ("_first: emitter._observe(event, function, first=True)", "True", "False"): "what is waited for is looked at "
         "after all listeners",
