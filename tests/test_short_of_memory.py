@@ -25,7 +25,9 @@ OPERATIONS = {
     "splice-left": "both", "proxy": "both",
 }  # fmt: skip
 # How much is on its way at that moment is a matter of time, and what Python keeps for another use one of its version.
-AT_TIMES = {("relay-left", "c"), ("splice-left", "c"), ("relay-running", "c"), ("close-server", "python")}
+AT_TIMES = {
+    ("relay-left", "c"), ("splice-left", "c"), ("relay-running", "c"), ("close-server", "python"), ("read-much", "python"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

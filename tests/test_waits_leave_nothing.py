@@ -16,10 +16,19 @@ from waiting import turns, until
 import uvnet
 from uvnet.emitter import Observer
 
+_known: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def known() -> None:
+    """What is there before: of tests that failed, and of what keeps their frames."""
+    _known.clear()
+    _known.update(id(each) for each in gc.get_objects() if type(each) is Observer)
+
 
 def observers() -> int:
-    """How many observers there are, of whichever emitter."""
-    return sum(type(each) is Observer for each in gc.get_objects())
+    """How many observers there are that were not there before, of whichever emitter."""
+    return sum(type(each) is Observer and id(each) not in _known for each in gc.get_objects())
 
 
 async def first_of(iterable: Any) -> Any:
