@@ -30,6 +30,8 @@ ENCODED = [
     ("base64", "YWI", "6162"),
     ("base64", "YWJj", "616263"),
     ("base64", "YWJjZ", "616263"),
+    ("base64", "YWJjZGVmZw", "61626364656667"),
+    ("base64", "YWJjZGVmZ2g", "6162636465666768"),
     ("base64", "Y", ""),
     ("base64", "+/+/", "fbffbf"),
     ("base64", "-_-_", "fbffbf"),
@@ -72,5 +74,6 @@ def test_decoders_hold_back_what_is_incomplete_until_they_are_told_that_nothing_
             text += decoder.decode(chunk)
             held, flag = decoder.getstate()
             assert flag == 0 and data[:given].endswith(held)
+            assert len(held) < 4, "no more than a part of one character"
             assert text + new_decoder(encoding).decode(held + data[given:], True) == whole
         assert text + decoder.decode(b"", True) == whole

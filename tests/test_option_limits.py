@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Player
 
+import uvnet
 from uvnet import listening, options
 
 # What is given, and what becomes of it: a value, or the class of the error.
@@ -120,3 +122,17 @@ def test_texts_of_numbers(text: str, number: float) -> None:
 )
 def test_texts_of_no_number(text: str) -> None:
     assert math.isnan(options.to_number(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("local_port", True), ("local_port", 1.0), ("local_port", "1"), ("callback", 5), ("hints", True), ("family", True)],
+)
+def test_options_of_connect_of_another_type(play: Player, name: str, value: Any) -> None:
+    async def scenario() -> None:
+        with pytest.raises(TypeError) as caught:
+            uvnet.Socket().connect(port=1, **{name: value})
+        assert caught.value.code == "ERR_INVALID_ARG_TYPE"
+        assert uvnet.active_handles() == []
+
+    play(scenario)

@@ -106,6 +106,12 @@ EQUIVALENT: dict[str, dict[tuple[str, str, str], str]] = {
         ("_Inbox.never_comes: raise StopAsyncIteration", "raise StopAsyncIteration", "pass"): "take() does so a tick later",
         ("_Inbox.never_comes: self.stop()", "self.stop()", "pass"): "whoever gives the iterator or coroutine up stops it",
     },
+    "encoding": {
+        ('encode: return base64.b64decode(text + "=" * (-len(text) % 4))', "-len(text)", "len(text)"): "too much padding "
+        "is taken",
+        (": def decode(self, data: bytes, final: bool = False) -> str:", "False", "True"): "of _Ascii and _Hex, which hold "
+        "nothing back",
+    },
     "scopes": {
         ("_first: emitter._observe(event, function, first=True)", "True", "False"): "what is waited for is looked at "
         "after all listeners",
