@@ -17,7 +17,7 @@ __all__ = ["docstrings_of", "with_docstrings"]
 _Definition = ast.ClassDef | ast.FunctionDef
 _BEGINNING = re.compile(r"^(?P<indent> *)(?:cdef class|class|cpdef \w+|def) (?P<name>\w+)", re.MULTILINE)
 _SIGNATURE_PART = re.compile(r"[()\[\]{}]|:[ \t]*(?:#[^\n]*)?\n")
-_DOCSTRING = re.compile(r'\s*("""[\s\S]*?""")')
+_DOCSTRING = re.compile(r'(?:\s*#.*\n)*\s*("""[\s\S]*?""")')
 # Written by hand where Cython is told not to.
 _SIGNATURE = re.compile(r"\A\w+\([^\n]*\)\n--\n\n")
 

@@ -10,13 +10,16 @@ from uvnet._uv.table cimport UVNET_UV_EOF, uv, uv_buf_t, uv_handle_t, uv_stream_
 
 cdef extern from "<sys/socket.h>" nogil:
     """
+    /* A descriptor that was taken over may be somebody else's by now, who has it block. */
+    enum { UVNET_RECEIVE_FLAGS = MSG_DONTWAIT };
     #ifdef MSG_NOSIGNAL
-    enum { UVNET_SEND_FLAGS = MSG_NOSIGNAL };
+    enum { UVNET_SEND_FLAGS = MSG_NOSIGNAL | MSG_DONTWAIT };
     #else
-    enum { UVNET_SEND_FLAGS = 0 };     /* libuv sets SO_NOSIGPIPE */
+    enum { UVNET_SEND_FLAGS = MSG_DONTWAIT };     /* libuv sets SO_NOSIGPIPE */
     #endif
     """
     enum:
+        RECEIVE_FLAGS "UVNET_RECEIVE_FLAGS"
         SEND_FLAGS "UVNET_SEND_FLAGS"
     ssize_t recv(int descriptor, void *buffer, size_t length, int flags)
     ssize_t send(int descriptor, const void *buffer, size_t length, int flags)
@@ -45,7 +48,7 @@ cdef inline ssize_t receive_now(HandleBlock *block, char *buffer, size_t size) n
     if size == 0:
         return -ENOBUFS
     while True:
-        received = recv(descriptor, buffer, size, 0)
+        received = recv(descriptor, buffer, size, RECEIVE_FLAGS)
         if received > 0:
             block.bytes_read += received
             return received
