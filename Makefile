@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # What looks at the code is kept apart from what runs it.
 CHECK = $(VENV)-check
 
-SOURCES = setup.py pyproject.toml $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi' -o -name py.typed)
+SOURCES = setup.py pyproject.toml docs/stub_docstrings.py $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi' -o -name py.typed)
 
 .PHONY: build demo test test-debug test-sanitized check lint types wheels-check docs bench clean
 
