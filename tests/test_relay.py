@@ -261,7 +261,8 @@ def test_a_write_comes_behind_what_waits(play: Player, mix: tuple[str, str], sta
         else:
             assert sink.writable_length >= len(b"written")
             await scene.quiet()
-            assert called == []
+            # The kernel may have made more room by itself.
+            assert called == ([] if sink.writable_length else [None])
         receiver.reading = True
         sender.send(b" more")
         expected = sent[:position] + b"written" + sent[position:] + b" more"

@@ -124,20 +124,23 @@ cdef class Relaying(Connection):
         self._relaying &= ~RELAY_FROM
         sink._relaying &= ~RELAY_TO
         self._relay_sink = self._relay_piping = sink._relay_source = None
-        if failure is not None:
-            # What was on its way is lost, and nothing may follow it as if nothing were missing.
-            sink._destroy_stream(failure)
-            return self._destroy_stream(failure)
-        if waiting is not None:
+        if failure is None and waiting is not None:
             # What write() would have left behind.
             sink._in_flight = waiting
             sink._writable_length += waiting.total
-            if rest:
-                sink._buffered = [(rest, None)]
-                sink._writable_length += len(rest)
-            if sink._writable_length >= sink._writable_high_water_mark and not self.record.closed:
-                sink._need_drain = True
-                piping.wait()
+            try:
+                if rest:
+                    sink._buffered = [(rest, None)]
+                    sink._writable_length += len(rest)
+                if sink._writable_length >= sink._writable_high_water_mark and not self.record.closed:
+                    sink._need_drain = True
+                    piping.wait()
+            except MemoryError as error:
+                failure = error
+        if failure is not None:
+            # What was on its way is lost, or nobody would wait for it: nothing may go on as if all were well.
+            sink._destroy_stream(failure)
+            return self._destroy_stream(failure)
         if not self.record.closed:
             self._handle.read_start()
         return 0

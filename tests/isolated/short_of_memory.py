@@ -355,7 +355,7 @@ def relaying(when: str, how: str) -> Callable[[Stage, int], Steps]:
         stage.sent = BULK * (4 if how == "much" else 1)
         sending = send_in_thread(theirs, stage.sent)
         # Much longer than a busy machine needs.
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 30
         source.pipe(sink)
         if when == "made":
             with Short(stage, number):
@@ -382,6 +382,7 @@ def relaying(when: str, how: str) -> Callable[[Stage, int], Steps]:
                 break
             if len(stage.received) >= len(stage.sent):
                 break
+        assert time.monotonic() < deadline, "it has stopped, and nobody was told"
         if source.destroyed or sink.destroyed:
             stage.heard("destroyed")
         cut(theirs)
