@@ -144,10 +144,11 @@ async def fill(scene: Scene, state: str) -> bytes:
         def taken() -> bool:
             return source.bytes_read == begun + len(sent) or waiting_writes() > 0
 
+        # The kernel may make more room a little later: what waits must still wait then.
         while waiting_writes() == 0:
             send(CHUNK)
             await scene.until(taken)
-        await scene.quiet()
+            await scene.quiet()
     elif state == "piped":
         before = set(kernel_pipes())
 
