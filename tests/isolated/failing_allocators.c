@@ -17,7 +17,7 @@ static int armed;
 static long count, fail_at;
 static pthread_t thread;
 
-/* Modules of uvnet lie in a folder of that name. */
+/* Modules of uvnet lie in a folder of that name, and the whole project may. */
 static int is_of(const void *caller, const char *folder)
 {
     Dl_info where;
@@ -33,7 +33,7 @@ static int for_uvnet(void)
     number = backtrace(frames, 100);
     armed = 1;
     for (index = 2; index < number; index++) {
-        if (is_of(frames[index], "/uvnet/"))
+        if (is_of(frames[index], "-packages/uvnet/"))
             return 1;
         if (is_of(frames[index], "/uvloop/"))
             return 0;
@@ -106,7 +106,7 @@ void *malloc(size_t size)
     static __typeof__(&malloc) next;
     if (!next)
         next = NEXT(malloc);
-    return armed && is_of(__builtin_return_address(0), "/uvnet/") && fails(0) ? NULL : next(size);
+    return armed && is_of(__builtin_return_address(0), "-packages/uvnet/") && fails(0) ? NULL : next(size);
 }
 
 void *realloc(void *memory, size_t size)
@@ -114,7 +114,7 @@ void *realloc(void *memory, size_t size)
     static __typeof__(&realloc) next;
     if (!next)
         next = NEXT(realloc);
-    return armed && is_of(__builtin_return_address(0), "/uvnet/") && fails(0) ? NULL : next(memory, size);
+    return armed && is_of(__builtin_return_address(0), "-packages/uvnet/") && fails(0) ? NULL : next(memory, size);
 }
 
 /* dlsym() itself calls calloc(). */
@@ -122,5 +122,5 @@ void *__libc_calloc(size_t number, size_t size);
 
 void *calloc(size_t number, size_t size)
 {
-    return armed && is_of(__builtin_return_address(0), "/uvnet/") && fails(0) ? NULL : __libc_calloc(number, size);
+    return armed && is_of(__builtin_return_address(0), "-packages/uvnet/") && fails(0) ? NULL : __libc_calloc(number, size);
 }
