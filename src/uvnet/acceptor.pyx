@@ -9,6 +9,7 @@ from uvnet._core.adopt cimport take
 from uvnet._core.adopted cimport add_adopted, reserve_adopted
 from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._core.coroutine cimport running_coroutines
+from uvnet._core.descriptors cimport close_descriptor
 from uvnet._core.errors cimport descriptor_lost, system_error
 from uvnet._core.handle cimport Handle, open_handles
 from uvnet._core.listener cimport (
@@ -44,9 +45,6 @@ from uvnet.scopes import LISTEN_FAILED
 cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_UNIX
-
-cdef extern from "<unistd.h>" nogil:
-    int close_descriptor "close" (int descriptor)
 
 cdef enum:
     STEP_LISTENING

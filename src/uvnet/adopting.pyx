@@ -12,6 +12,7 @@ from collections import deque
 from uvnet._core.adopt cimport may_be_taken, open_for, take
 from uvnet._core.adopted cimport add_adopted, reserve_adopted
 from uvnet._core.errors cimport system_error
+from uvnet._core.descriptors cimport close_descriptor
 from uvnet._core.idle cimport idle_timers_of
 from uvnet._core.stream cimport Stream
 from uvnet.connection_events cimport attach
@@ -19,9 +20,6 @@ from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.tunable cimport Tunable
 
 from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed, still_sending
-
-cdef extern from "<unistd.h>" nogil:
-    int close_descriptor "close" (int descriptor)
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 

@@ -13,7 +13,7 @@ from asyncio import CancelledError, InvalidStateError
 
 from cpython.object cimport PyObject
 
-from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
+from uvnet._core.context cimport enter_context, exit_context
 from uvnet._core.record cimport LoopRecord
 from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.tick cimport later
@@ -117,14 +117,11 @@ cdef int _call_back(object target, object argument, int step) except -1:
         return 0
     # A task asks a real future for its result in a fraction of the time.
     future = self if self._cancelled else _done_future(self.record)
-    if context is None:
-        _wake(self.record, callback, future)
-        return 0
-    PyContext_Enter(context)
+    enter_context(context)
     try:
         _wake(self.record, callback, future)
     finally:
-        PyContext_Exit(context)
+        exit_context(context)
     return 0
 
 

@@ -16,7 +16,7 @@ from uvnet._core.slow cimport call_watched, watching
 from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
 from uvnet._core.stream cimport Stream
 from uvnet._core.tcp cimport TCP
-from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest
+from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
 from uvnet._uv.table cimport UVNET_UV_EOF, uv
 from uvnet.duplex cimport Duplex
 from uvnet.iteration cimport ChunkIterator
@@ -148,7 +148,7 @@ cdef class Connection(Duplex):
         if request is not None and request.state == WRITE_GATHERING:
             total += request.total
         if self._buffered:
-            total += sum([len(chunk) for chunk, _ in self._buffered])
+            total += length_of_writes(self._buffered)
         return total
 
     @property

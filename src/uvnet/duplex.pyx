@@ -6,7 +6,7 @@ Node: "Class: stream.Duplex"; rules 2.9 to 2.11 and 3.2.
 """
 
 from uvnet._core.tick cimport report_unheard
-from uvnet._core.write_request cimport WRITE_GATHERING, WRITE_WAITING, WriteRequest, chunk_length
+from uvnet._core.write_request cimport WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
 from uvnet.awaiting cimport Awaitable
 from uvnet.readable cimport RELAY_FROM, RELAY_TO
 from uvnet.steps cimport (
@@ -286,8 +286,7 @@ cdef class Duplex(Writable):
         # All of it is taken first: whoever is called may begin another life.
         buffered, self._buffered = self._buffered or [], None
         callbacks, self._finish_callbacks = self._finish_callbacks or [], None
-        for chunk, _ in buffered:
-            self._writable_length -= chunk_length(chunk)
+        self._writable_length -= length_of_writes(buffered)
         if request is not None:
             self._call_all(request, life)
         for _, callback in buffered:

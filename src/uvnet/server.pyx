@@ -9,6 +9,7 @@ import socket as _socket_module
 from libc.errno cimport EADDRINUSE, EINVAL
 
 from uvnet._core.context cimport PyContext_Enter, PyContext_Exit, copy_context
+from uvnet._core.descriptors cimport close_descriptor
 from uvnet._core.errors cimport system_error
 from uvnet._core.listener cimport Listener
 from uvnet._core.loop cimport current_record
@@ -39,9 +40,6 @@ from uvnet.scopes import closed, enter_server, leave_server
 cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_UNIX
-
-cdef extern from "<unistd.h>" nogil:
-    int close_descriptor "close" (int descriptor)
 
 
 cdef int _run_answer(object target, object argument, int step) except -1:
@@ -355,7 +353,7 @@ cdef class Server(Acceptor):
         """A descriptor, or something that has one; what cannot be listened on stays the caller's."""
         cdef int descriptor
         cdef int family
-        cdef int status
+        cdef int status = -EINVAL
         given = options.handle
         path = inode = None
         taken = hasattr(given, "_take_listening_socket")
@@ -368,9 +366,6 @@ cdef class Server(Acceptor):
             status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog, True)
             if status < 0:
                 self._fail(system_error(status, "listen", None, None, True))
-        except BaseException:
-            status = -EINVAL
-            raise
         finally:
             if status < 0 and taken and descriptor >= 0:
                 close_descriptor(descriptor)

@@ -41,6 +41,7 @@ from uvnet.options import (
     reject_unknown,
 )
 
+
 cdef class Socket(Adopting):
     """A connection.  Options, as one mapping or as keywords:
 

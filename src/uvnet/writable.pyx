@@ -18,6 +18,7 @@ from uvnet._core.write_request cimport (
     WriteRequest,
     as_chunk,
     chunk_length,
+    length_of_writes,
 )
 from uvnet.awaiting cimport Awaitable
 from uvnet.flowing cimport Flowing
@@ -203,8 +204,7 @@ cdef class Writable(Flowing):
             if request.rest:
                 # Written before what cork() keeps.
                 self._buffered = request.rest + (self._buffered or [])
-                for chunk, _ in request.rest:
-                    self._writable_length += chunk_length(chunk)
+                self._writable_length += length_of_writes(request.rest)
                 request.rest = None
         elif request.state == WRITE_FAILED:
             request.error = system_error(request.status, "write")

@@ -17,8 +17,6 @@ cdef void mark_changed(HandleBlock *block) noexcept nogil
 cdef bint is_lost(HandleBlock *block) noexcept nogil
 cdef bint find_lost(GilHold *hold) noexcept nogil
 cdef HandleBlock *next_lost(GilHold *hold) noexcept nogil
-cdef int give_number_a_rest(int descriptor) noexcept nogil
-cdef void give_number_back(int spare, int descriptor) noexcept nogil
 
 cdef inline void changed(HandleBlock *block) noexcept nogil:
     """To be called where libuv may have changed what it watches the descriptor for."""

@@ -18,9 +18,7 @@ from uvnet._uv.table cimport uv
 
 cdef extern from *:
     """
-    #include <fcntl.h>
     #include <sys/stat.h>
-    #include <unistd.h>
 
     static int uvnet_identify(int descriptor, unsigned long long *device, unsigned long long *inode)
     {
@@ -31,20 +29,8 @@ cdef extern from *:
         *inode = status.st_ino;
         return 0;
     }
-    static int uvnet_spare_number(int descriptor)
-    {
-        return fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
-    }
-    static void uvnet_restore_number(int spare, int descriptor)
-    {
-        dup2(spare, descriptor);
-        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-        close(spare);
-    }
     """
     int identify "uvnet_identify" (int descriptor, unsigned long long *device, unsigned long long *inode) nogil
-    int spare_number "uvnet_spare_number" (int descriptor) nogil
-    void restore_number "uvnet_restore_number" (int spare, int descriptor) nogil
 
 
 cdef enum:
@@ -176,14 +162,3 @@ cdef HandleBlock *next_lost(GilHold *hold) noexcept nogil:
     """One that was found, or NULL; it stays until its handle is closed."""
     cdef AdoptedDescriptors *adopted = hold.adopted
     return NULL if adopted.first_lost == 0 else _entry(adopted, adopted.first_lost).block
-
-
-cdef int give_number_a_rest(int descriptor) noexcept nogil:
-    """Keep what the number stands for now, while libuv closes it; -1 for nothing."""
-    return spare_number(descriptor)
-
-
-cdef void give_number_back(int spare, int descriptor) noexcept nogil:
-    """Undo give_number_a_rest()."""
-    if spare >= 0:
-        restore_number(spare, descriptor)

@@ -1,14 +1,29 @@
-# A descriptor that stands for nothing: to keep in reserve, or to learn whether there are any left.
+# Descriptors as numbers: one that stands for nothing, to keep in reserve or to learn whether there are any left; and
+# what keeps a number for somebody else while libuv closes it.
 
 cdef extern from *:
     """
     #include <fcntl.h>
     #include <unistd.h>
 
-    static int uvnet_open_spare(void)
+    static inline int uvnet_open_spare(void)
     {
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
+    static inline int uvnet_give_number_a_rest(int descriptor)
+    {
+        return fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+    }
+    static inline void uvnet_give_number_back(int spare, int descriptor)
+    {
+        if (spare < 0)
+            return;
+        dup2(spare, descriptor);
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        close(spare);
+    }
     """
     int open_spare "uvnet_open_spare" () noexcept nogil      # -1, with errno, where there is none
+    int give_number_a_rest "uvnet_give_number_a_rest" (int descriptor) noexcept nogil    # a spare, or -1
+    void give_number_back "uvnet_give_number_back" (int spare, int descriptor) noexcept nogil    # undone
     int close_descriptor "close" (int descriptor) noexcept nogil

@@ -7,8 +7,8 @@ connections without telling anybody, and libuv 1.52.1 stops accepting for ever a
 
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPROTO, errno
 
-from uvnet._core.descriptors cimport close_descriptor, open_spare
 from uvnet._core.adopted cimport changed, forget_adopted, is_lost
+from uvnet._core.descriptors cimport close_descriptor, open_spare
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
 from uvnet._core.record cimport LoopRecord

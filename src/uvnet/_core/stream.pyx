@@ -11,8 +11,9 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN
 from libc.string cimport memcpy
 
-from uvnet._core.adopted cimport changed, forget_adopted, give_number_a_rest, give_number_back, is_lost
+from uvnet._core.adopted cimport changed, forget_adopted, is_lost
 from uvnet._core.context cimport enter_context, exit_context
+from uvnet._core.descriptors cimport give_number_a_rest, give_number_back
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord

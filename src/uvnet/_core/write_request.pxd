@@ -37,4 +37,5 @@ cdef class WriteRequest:
 
 cdef object as_chunk(object data)
 cdef Py_ssize_t chunk_length(object chunk) noexcept
+cdef size_t length_of_writes(list writes) noexcept
 cdef void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept

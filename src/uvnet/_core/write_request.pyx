@@ -52,6 +52,14 @@ cdef Py_ssize_t chunk_length(object chunk) noexcept:
     return PyMemoryView_GET_BUFFER(chunk).len
 
 
+cdef size_t length_of_writes(list writes) noexcept:
+    """Bytes in a list of (chunk, callback)."""
+    cdef size_t length = 0
+    for chunk, _ in writes:
+        length += chunk_length(chunk)
+    return length
+
+
 cdef void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept:
     """Where the bytes of a chunk lie."""
     if PyBytes_CheckExact(chunk):
@@ -152,9 +160,7 @@ cdef class WriteRequest:
             done += 1
         waiting.add(<object>self.owners[done])
         waiting.total = waiting.length
-        waiting.length -= skipped
-        waiting.buffers[0].base += skipped
-        waiting.buffers[0].len -= skipped
+        waiting.advance(skipped)
         index = done + 1
         for place, callback in self.callbacks or ():
             if place <= done:

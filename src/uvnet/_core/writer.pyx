@@ -22,6 +22,7 @@ from uvnet._core.write_request cimport (
     WriteRequest,
     chunk_buffer,
     chunk_length,
+    length_of_writes,
 )
 from uvnet._uv.table cimport (
     UVNET_UV_SHUTDOWN,
@@ -139,7 +140,7 @@ cdef class Writer(Handle):
         except MemoryError:
             self._fail(request, -ENOMEM)
             return request
-        self.block.bytes_written += request.length - waiting.total - _length_of(waiting.rest)
+        self.block.bytes_written += request.length - waiting.total - length_of_writes(waiting.rest)
         request.release()
         request.state = WRITE_DONE
         self._queue(waiting)
@@ -252,13 +253,6 @@ cdef void drop_gathered(LoopRecord record) noexcept:
         stream = <Writer>record.first_gathering
         stream._unlink()
         stream.gathered = stream.gathered_chunk = None
-
-
-cdef size_t _length_of(list writes) noexcept:
-    cdef size_t length = 0
-    for chunk, _ in writes:
-        length += chunk_length(chunk)
-    return length
 
 
 cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept:
