@@ -3,6 +3,7 @@
 How it comes to listen is the business of Server.  Node: "Class: net.Server"; rules 1.8 to 1.10.
 """
 
+from libc.errno cimport ENOMEM
 from libc.string cimport memset
 
 from uvnet._core.adopt cimport take
@@ -213,8 +214,8 @@ cdef class Acceptor(SocketParent):
         cdef int status = 0
         try:
             socket = self._take_in(descriptor, remote, &status)
-        except MemoryError as error:
-            return self._later(STEP_ERROR, error)
+        except MemoryError:
+            status = -ENOMEM
         if socket is None:
             return _on_trouble(self, status)
         context = socket._context

@@ -39,11 +39,14 @@ class Theirs:
                 os.dup2(ours.fileno(), number)
                 ours.close()
                 ours = plain.socket(fileno=number)
+            # As a program does that will start another with it.
+            ours.set_inheritable(True)
             self.pair = ours, theirs
 
     def check(self) -> None:
         if self.pair is not None:
             ours, theirs = self.pair
+            assert ours.get_inheritable()
             for one, other in ((ours, theirs), (theirs, ours)):
                 one.send(b"still mine")
                 other.settimeout(5)

@@ -26,6 +26,7 @@ import uvnet
 from uvnet._core.counters import snapshot
 from uvnet._core.loop import pending_loop
 from uvnet.relaying import _enable
+from uvnet.scopes import LISTEN_FAILED
 
 operation, allocator, *first = sys.argv[1:]
 BULK = bytes(range(256)) * 4096  # 1 MiB
@@ -122,12 +123,16 @@ def nothing() -> None:
 
 def accept(stage: Stage, number: int) -> Steps:
     server = stage.keep(uvnet.create_server(stage.keep)).listen(0, "127.0.0.1")
+    given_up: list[None] = []
+    server.on(LISTEN_FAILED, lambda: given_up.append(None))
     while not server.listening:
         yield
     client = plain.create_connection(("127.0.0.1", server.address().port))
     stage.things.append(client)
     with Short(stage, number):
         yield from stage.settle()
+    # A connection is lost, the server is not.
+    assert not given_up
 
 
 def connect_tcp(stage: Stage, number: int) -> Steps:

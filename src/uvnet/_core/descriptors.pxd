@@ -12,14 +12,15 @@ cdef extern from *:
     }
     static inline int uvnet_give_number_a_rest(int descriptor)
     {
-        return fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+        int flags = fcntl(descriptor, F_GETFD);
+        return flags < 0 ? -1 : fcntl(descriptor, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 3);
     }
     static inline void uvnet_give_number_back(int spare, int descriptor)
     {
         if (spare < 0)
             return;
         dup2(spare, descriptor);
-        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        fcntl(descriptor, F_SETFD, fcntl(spare, F_GETFD));
         close(spare);
     }
     """

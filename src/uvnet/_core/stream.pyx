@@ -17,7 +17,7 @@ from uvnet._core.descriptors cimport give_number_a_rest, give_number_back
 from uvnet._core.gil cimport hold_gil
 from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
-from uvnet._core.tick cimport enter, leave
+from uvnet._core.tick cimport leave
 from uvnet._core.transfer cimport NO_DESCRIPTOR, receive_now
 from uvnet._core.writer cimport Writer, tell_failed, tell_owner
 from uvnet._uv.table cimport uv, uv_buf_t, uv_handle_t, uv_stream_t
@@ -210,12 +210,11 @@ cdef void _read_large(uv_stream_t *uv_stream) noexcept:
 
 
 cdef void _read_failed(Stream self, object error) noexcept:
-    cdef LoopRecord record = self.record
-    if record.closed or self.owner is None:
-        return
-    enter(record)
-    tell_failed(self, self.owner, error)
-    leave(record)
+    tell_owner(self, _tell_failed, <void *>error, 0)
+
+
+cdef int _tell_failed(Writer self, object owner, void *error, ssize_t number) except -1:
+    return self.events.on_failed(owner, self, <object>error)
 
 
 cdef void _tell_read(Stream self, bytes chunk, ssize_t nread) noexcept:

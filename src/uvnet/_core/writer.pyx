@@ -102,7 +102,7 @@ cdef class Writer(Handle):
         except MemoryError as error:
             # What is lost is not lost in silence.
             if self.owner is not None:
-                self.events.on_failed(self.owner, self, error)
+                tell_failed(self, self.owner, error)
             return 0
         self._sent(request, sent)
         if self.owner is not None:
@@ -259,9 +259,9 @@ cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t numb
     """Call event(stream, owner, what, number) where there is still an owner to hear of it.  Needs the GIL."""
     cdef LoopRecord record = stream.record
     cdef object owner = stream.owner
+    cdef object context = stream.context
     if owner is None or record.closed:
         return
-    cdef object context = stream.context
     enter(record)
     enter_context(context)
     try:
