@@ -6,6 +6,8 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 # Processes that run tests; two for each core, since tests wait for much of their time.
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# What is tested: `make test TESTS=tests/streams` runs the tests of one room.
+TESTS ?= tests
 # What looks at the code is kept apart from what runs it.
 CHECK = $(VENV)-check
 
@@ -30,15 +32,15 @@ demo: build
 	$(RUN) examples/demo.py
 
 test: demo
-	$(RUN) -m pytest --numprocesses=$(WORKERS)
+	$(RUN) -m pytest --numprocesses=$(WORKERS) $(TESTS)
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build
-	.venv-debug/bin/python -X dev -m pytest --numprocesses=$(WORKERS)
+	.venv-debug/bin/python -X dev -m pytest --numprocesses=$(WORKERS) $(TESTS)
 
 test-sanitized:
 	UVNET_SANITIZE=1 $(MAKE) VENV=.venv-sanitized build
-	tests/run_sanitized.sh .venv-sanitized/bin/python --numprocesses=$(WORKERS)
+	tests/run_sanitized.sh .venv-sanitized/bin/python --numprocesses=$(WORKERS) $(TESTS)
 
 $(CHECK)/.created: pyproject.toml
 	$(PYTHON) -m venv $(CHECK)
@@ -59,7 +61,7 @@ types: $(CHECK)/.created build
 	$(CHECK)/bin/mypy --python-executable $(RUN) --package uvnet
 	$(CHECK)/bin/mypy --python-executable $(RUN) tests/typing examples
 	$(CHECK)/bin/mypy --config-file= --check-untyped-defs --python-executable $(RUN) \
-		$$($(RUN) tests/documented_programs.py build/documented)
+		$$($(RUN) tests/support/documented_programs.py build/documented)
 	$(CHECK)/bin/basedpyright --pythonpath $(RUN)
 	PYTHONPATH=$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("platlib"))') $(CHECK)/bin/stubtest \
 		--mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowed.txt uvnet

@@ -35,7 +35,10 @@ if DEBUG:
     macros += [("UVNET_DEBUG", "1")]
 else:
     # Instrumented code takes the compiler twice as long when optimised, and its reports are harder to read.
-    compile_flags += ["-O1" if SANITIZE else "-O3", "-g1"]
+    compile_flags += ["-O1", "-g1"] if SANITIZE else ["-O3", "-g0"]
+    if not SANITIZE:
+        # Also what the interpreter was built with has -g; users download neither symbols nor lines.
+        link_flags += ["-Wl,-S,-x"] if os.uname().sysname == "Darwin" else ["-Wl,-s"]
     if os.uname().sysname == "Linux":
         # A message crosses into libpython, libuv and libc some twenty times.
         compile_flags += ["-fno-plt"]

@@ -25,6 +25,16 @@ def _statements(module: str) -> tuple[ast.stmt, ...]:
     return tuple(ast.parse(stub.read_text()).body) if stub.exists() else ()
 
 
+@functools.cache
+def _home(kind: type) -> str:
+    """The module that has the stub of a class, which calls itself by its public name."""
+    for name, module in sys.modules.items():
+        if name.startswith("uvnet.") and getattr(module, kind.__name__, None) is kind:
+            if any(isinstance(each, ast.ClassDef) and each.name == kind.__name__ for each in _statements(name)):
+                return name
+    return kind.__module__
+
+
 class _Spelled(ast.NodeTransformer):
     """Annotations without names that only the stub knows."""
 
@@ -55,13 +65,13 @@ def _definitions(name: str) -> Iterator[tuple[ast.stmt, _Spelled]]:
             continue
         found = [
             statement
-            for kind in _statements(base.__module__)
+            for kind in _statements(_home(base))
             if isinstance(kind, ast.ClassDef) and kind.name == base.__name__
             for statement in kind.body
             if member == getattr(statement, "name", ast.unparse(getattr(statement, "target", ast.Pass())))
         ]
         if found:
-            spelled = _Spelled(base.__module__, owner)
+            spelled = _Spelled(_home(base), owner)
             yield from ((copy.deepcopy(statement), spelled) for statement in found)
             return
 

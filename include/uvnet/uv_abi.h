@@ -6,7 +6,7 @@
  *   - their sizes come from uv_handle_size() and uv_req_size();
  *   - on Unix uv_buf_t is {base, len} and error codes are negated errno values;
  *   - the place of the public field `write_queue_size` of a stream.
- * tests/test_uv_abi.py compiles this file against a real uv.h (UVNET_UV_ABI_CHECK) and compares every
+ * tests/project/test_uv_abi.py compiles this file against a real uv.h (UVNET_UV_ABI_CHECK) and compares every
  * prototype and constant.
  */
 #ifndef UVNET_UV_ABI_H

@@ -1,30 +1,30 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
-from uvnet.activation import listen_fds
-from uvnet.address import Address, PeerCredentials
-from uvnet.aio import finished, pipeline
-from uvnet.blocklist import BlockList
-from uvnet.connect import (
+from uvnet._loop.running import active_handles, run
+from uvnet.addresses import (
+    Address,
+    BlockList,
+    PeerCredentials,
+    SocketAddress,
+    is_ip,
+    is_ipv4,
+    is_ipv6,
+)
+from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
+from uvnet.events import EventEmitter, MaxListenersExceededWarning, next_tick, on, once
+from uvnet.proxy import create_proxy
+from uvnet.server import Cut, Server, create_server, listen_fds
+from uvnet.socket import (
+    Socket,
     connect,
     create_connection,
-    create_server,
     get_default_auto_select_family,
     get_default_auto_select_family_attempt_timeout,
     open_connection,
     set_default_auto_select_family,
     set_default_auto_select_family_attempt_timeout,
 )
-from uvnet.deadline import Cut
-from uvnet.emitter import EventEmitter, MaxListenersExceededWarning
-from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
-from uvnet.events import on, once
-from uvnet.ip import is_ip, is_ipv4, is_ipv6
-from uvnet.proxying import create_proxy
-from uvnet.run import active_handles, run
-from uvnet.server import Server
-from uvnet.socket import Socket
-from uvnet.socket_address import SocketAddress
-from uvnet.ticks import next_tick
+from uvnet.streams import finished, pipeline
 
 __version__ = "0.1.0"
 
@@ -62,3 +62,9 @@ __all__ = [
     "set_default_auto_select_family",
     "set_default_auto_select_family_attempt_timeout",
 ]
+
+# Tracebacks, pickles and documentation name what is public by the name that users import.
+for _public in map(globals().__getitem__, __all__):
+    # A class that was made in C has that name already, and cannot be given one.
+    if _public.__module__ != __name__:
+        _public.__module__ = __name__

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ISOLATED
 
 import uvnet
 
-ISOLATED = Path(__file__).parent / "isolated"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))
 
 pytestmark = [

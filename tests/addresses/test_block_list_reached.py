@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import pytest
-from conftest import Player, close
+from harness import Player, close
 
 import uvnet
 

@@ -47,7 +47,7 @@ def test_short_lives(source: random.Random) -> None:
 
 @pytest.mark.parametrize("weights", [(5, 4, 10, 0), (20, 18, 1, 0), (2, 1, 60, 0)], ids=["mixed", "bulk", "asked"])
 def test_long_lives(weights: tuple[int, int, int, int]) -> None:
-    """Long enough for every rank of _core/coverage.pyx to be summed up many times."""
+    """Long enough for every rank of addresses/coverage.pyx to be summed up many times."""
     play(random.Random(4), 4000, weights)
 
 

@@ -1,4 +1,4 @@
-"""What other extension modules use: `cimport`, BlockList.check_sockaddr(), and that without the GIL.
+"""What other extension modules use: `cimport` of the public classes, is_blocked(), and that without the GIL.
 
 The module in tests/extension/ is compiled against the installed package, as a user's would be.
 """
@@ -6,24 +6,29 @@ The module in tests/extension/ is compiled against the installed package, as a u
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import random
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import sysconfig
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blocklist_model import random_address, random_rule
+from harness import Player
+from places import TESTS
 
 import uvnet
 from uvnet import BlockList
 
-SOURCE = Path(__file__).parent / "extension" / "check_sockaddr.pyx"
-INCLUDE = Path(__file__).parent.parent / "include"
+SOURCE = TESTS / "extension" / "check_sockaddr.pyx"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))
 
 pytestmark = [
@@ -32,9 +37,24 @@ pytestmark = [
 ]
 
 
+def sockaddr_of(address: str) -> bytes:
+    """A struct sockaddr; "" is a Unix socket's."""
+    ip = ipaddress.ip_address(address.partition("%")[0]) if address else None
+    family = socket.AF_UNIX if ip is None else socket.AF_INET if ip.version == 4 else socket.AF_INET6
+    if ip is None:
+        rest = bytes(14)
+    elif ip.version == 4:
+        rest = struct.pack("!H", 80) + ip.packed + bytes(8)
+    else:
+        rest = struct.pack("!HI", 80, 0) + ip.packed + bytes(4)
+    # BSD: a byte of length, a byte of family.
+    start = bytes((len(rest) + 2, family)) if sys.platform == "darwin" else struct.pack("=H", family)
+    return start + rest
+
+
 @pytest.fixture(scope="module")
-def check(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., int]:
-    """check(block_list, address, times) of the compiled module."""
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The compiled module."""
     directory = tmp_path_factory.mktemp("extension")
     generated = directory / "check_sockaddr.c"
     built = directory / ("check_sockaddr" + sysconfig.get_config_var("EXT_SUFFIX"))
@@ -45,7 +65,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., int]:
     assert COMPILER is not None
     loose = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
     subprocess.run(
-        [COMPILER, "-shared", "-fPIC", "-O1", f"-I{sysconfig.get_path('include')}", f"-I{INCLUDE}", *loose]
+        [COMPILER, "-shared", "-fPIC", "-O1", f"-I{sysconfig.get_path('include')}", *loose]
         + [str(generated), "-o", str(built)],
         check=True,
     )
@@ -53,7 +73,29 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., int]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.check
+    return module
+
+
+@pytest.fixture
+def check(extension: Any) -> Callable[..., int]:
+    """check(block_list, address, times) of the compiled module."""
+    return lambda block_list, address, times=1: extension.check(block_list, sockaddr_of(address), times)
+
+
+def test_the_public_classes_are_types_of_arguments(extension: Any, play: Player) -> None:
+    async def main() -> None:
+        emitter, server, client, address = uvnet.EventEmitter(), uvnet.Server(), uvnet.Socket(), uvnet.SocketAddress()
+        names = ["EventEmitter", "Server", "Socket", "SocketAddress"]
+        assert extension.kinds(emitter, server, client, address) == names
+        # A socket is an emitter.
+        assert extension.kinds(client, server, client, address)[0] == "Socket"
+        for wrong in ((emitter, client, client, address), (address, server, client, address)):
+            with pytest.raises(TypeError):
+                extension.kinds(*wrong)
+        with pytest.raises(TypeError):
+            extension.check([], b"", 1)
+
+    play(main)
 
 
 def test_it_answers_like_check(check: Callable[..., int]) -> None:

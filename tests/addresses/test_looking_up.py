@@ -8,11 +8,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import pytest
-from conftest import Player, close
+from harness import Player, close
 from waiting import turns, until, upcoming
 
 import uvnet
-from uvnet._core.errors import lookup_error
+from uvnet.errors.system import lookup_error
 
 # libuv's UV_EAI_*, which are the same everywhere, and the names of Node's errors.
 LIBUV = {

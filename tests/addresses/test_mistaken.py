@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
+from harness import Player, close, event
 
 import uvnet
-from uvnet.host_port import HostPort, parse_host_port
+from uvnet.addresses.host_port import HostPort, parse_host_port
 
 HOSTS = ["127.0.0.1", "0.0.0.0", "localhost", "LOCALHOST", "::", "::1", "fe80::1%lo", "[::1]", "2001:db8::5"]
 NAMES = ["example.com", "my-host", "*", "_srv.example", "127.1", "bücher.example"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from conftest import Player, close, event
+from harness import Player, close, event
 from waiting import upcoming
 
 import uvnet

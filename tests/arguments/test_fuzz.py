@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, event
 from descriptors import open_sockets
+from harness import Player, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oddities import HOSTS, ODD, PATHS, PORTS, EvilError, Givens, descriptors, rejected_hosts

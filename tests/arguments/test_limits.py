@@ -8,46 +8,48 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 
 import uvnet
-from uvnet import listening, options
+from uvnet.addresses import endpoint
+from uvnet.arguments import checks
+from uvnet.server import listening
 
 # What is given, and what becomes of it: a value, or the class of the error.
 GIVEN: dict[Callable[..., Any], dict[Any, Any]] = {
-    lambda value: options.check_port(value, "port", "port"): {
+    lambda value: checks.check_port(value, "port", "port"): {
         0: 0, 65_535: 65_535, 65_536: ValueError, -1: ValueError, 80.0: 80, 0.5: ValueError, 65_535.5: ValueError,
         "80": 80, " 80 ": 80, "0x50": 80, "0X50": 80, "0o120": 80, "0b101": 5, "8e1": 80, "+80": 80,
         "": ValueError, " ": ValueError, "x": ValueError, "0x": ValueError, "8_0": ValueError, "0x5_0": ValueError,
         "nan": ValueError, "-1": ValueError, math.nan: ValueError, math.inf: ValueError,
         None: TypeError, b"80": TypeError,
     },
-    lambda value: options.check_integer(value, "number", 10): {
+    lambda value: checks.check_integer(value, "number", 10): {
         0: 0, 10: 10, 11: ValueError, -1: ValueError, 3.0: 3, 3.5: ValueError, 10.5: ValueError,
         math.inf: ValueError, math.nan: ValueError, "1": TypeError, None: TypeError,
     },
-    lambda value: options.check_seconds(value, "seconds"): {
+    lambda value: checks.check_seconds(value, "seconds"): {
         0: 0, 1: 1000, 0.0001: 1, 1.0001: 1001, 2_147_483.647: 2**31 - 1, 2_147_484: 2**31 - 1, 2**31: 2**31 - 1,
         1e300: 2**31 - 1, -0.001: ValueError, math.inf: ValueError, math.nan: ValueError,
         "1": TypeError, None: TypeError,
     },
-    lambda value: options.check_high_water_mark(value, "mark"): {
+    lambda value: checks.check_high_water_mark(value, "mark"): {
         0: 0, 1: 1, 2**40: 2**40, 2**40 + 1: ValueError, -1: ValueError,
         2.0: TypeError, "1": TypeError, None: TypeError,
     },
-    lambda value: options.check_max_buffered(value, "cap"): {
+    lambda value: checks.check_max_buffered(value, "cap"): {
         None: 0, 1: 1, 2**40: 2**40, 2**40 + 1: ValueError, 0: ValueError, -1: ValueError,
         1.5: TypeError, "1": TypeError,
     },
-    lambda value: options.check_on_max_buffered(value, "what"): {
+    lambda value: checks.check_on_max_buffered(value, "what"): {
         "raise": True, "destroy": False, "RAISE": ValueError, None: ValueError, "": ValueError,
     },
-    lambda value: options.check_delay(value, "delay"): {
+    lambda value: checks.check_delay(value, "delay"): {
         0: 0, 1: 1, 1.9: 1, 32_767: 32_767, 32_768: ValueError, 32_767.5: ValueError, -1: 0, -0.5: 0, -1e300: 0,
         -math.inf: ValueError, math.inf: ValueError, math.nan: ValueError, "1": TypeError,
         None: TypeError,
     },
-    lambda value: options.check_attempt_timeout(value, "timeout"): {
+    lambda value: checks.check_attempt_timeout(value, "timeout"): {
         0.25: 0.25, 1: 1.0, 0.001: 0.01, 0.01: 0.01, 0.011: 0.011, 2_147_483.647: 2_147_483.647,
         2_147_483.648: ValueError, 0: ValueError, -1: ValueError, math.nan: ValueError, math.inf: ValueError,
         "1": TypeError, None: TypeError,
@@ -61,16 +63,16 @@ GIVEN: dict[Callable[..., Any], dict[Any, Any]] = {
         0: 0, 3: 3, 2**31 - 1: 2**31 - 1, 2**31: ValueError, -1: ValueError, "3": ValueError,
         2.0: ValueError,
     },
-    options.is_pipe_name: {
+    endpoint.is_pipe_name: {
         "here": True, "-1": True, "-0.5": True, "0x": True, "nan": True, "1_0": True, "": False, " ": False,
         "0": False, "1": False, "-0": False, "1e3": False, "0b1": False, "infinity": True, "-inf": True,
         "\u0661": True, Path("1"): True, 1: False, None: False, b"here": False,
     },
-    lambda value: options.check_path(value, "path"): {
+    lambda value: checks.check_path(value, "path"): {
         "here": "here", b"here": "here", b"\xff": "\udcff", Path("here"): "here", "": "",
         "\ud800": ValueError, 1: TypeError, None: TypeError,
     },
-    lambda value: options.check_host(value, "host"): {
+    lambda value: endpoint.check_host(value, "host"): {
         None: None, "": None, "name": "name", "a\0b": ValueError, "\0": ValueError, 1: TypeError, b"name": TypeError,
     },
 }  # fmt: skip
@@ -99,7 +101,7 @@ def test_given(check: Callable[..., Any], value: Any, expected: Any) -> None:
 @pytest.mark.parametrize("value", [True, False])
 @pytest.mark.parametrize("check", GIVEN, ids=map(name_of, GIVEN))
 def test_a_bool_is_no_number(check: Callable[..., Any], value: bool) -> None:
-    if check is options.is_pipe_name:
+    if check is endpoint.is_pipe_name:
         assert check(value) is False
     else:
         with pytest.raises((TypeError, ValueError)):
@@ -114,14 +116,14 @@ def test_a_bool_is_no_number(check: Callable[..., Any], value: bool) -> None:
     ],
 )  # fmt: skip
 def test_texts_of_numbers(text: str, number: float) -> None:
-    assert options.to_number(text) == number
+    assert checks.to_number(text) == number
 
 
 @pytest.mark.parametrize(
     "text", ["x", "0x", "0b2", "0o8", "0xg", "1_0", "0x1_0", "nan", "NaN", "inf", "-Infinity", "1e", "--1", "\u0661", "0x-1", "0x+1", "0x 1", "0x\u0661", "0b\u0661"]
 )
 def test_texts_of_no_number(text: str) -> None:
-    assert math.isnan(options.to_number(text))
+    assert math.isnan(checks.to_number(text))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Transport
+from harness import Transport
 from peers import BLOCK, Where, connect_plain, need, write_payload
 from programs import COMMAND, Program, run, started
 

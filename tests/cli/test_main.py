@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from conftest import Transport
+from harness import Transport
 from peers import CLIENTS, connect_plain, write_payload
 from programs import COMMAND, listening, run, started, where_of
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Transport
+from harness import Transport
 from peers import CLIENTS, Where, connect_plain, write_payload
 from programs import COMMAND, Program, listening, run, started, where_of
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 from pairs import take_over
 from waiting import until, upcoming
 

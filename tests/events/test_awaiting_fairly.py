@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from awaitable import pair, readings
-from conftest import Player, Transport
+from harness import Player, Transport
 from pairs import take_over
 from waiting import step, until
 

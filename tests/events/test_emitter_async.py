@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 
 from uvnet import EventEmitter
 

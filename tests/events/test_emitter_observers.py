@@ -1,6 +1,6 @@
 """What uvnet itself waits for: told in its turn, whatever listeners do, and seen by nobody.
 
-Programs meet it through close(), shutdown(), finished() and their like, see test_settling.py.
+Programs meet it through close(), shutdown(), finished() and their like, see integration/test_settling.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 
 import uvnet
 from uvnet import EventEmitter

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from conftest import Player
+from harness import Player
 
 import uvnet
 

@@ -9,7 +9,7 @@ import types
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from waiting import step
 
 import uvnet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 from waiting import until
 
 import uvnet

@@ -6,7 +6,7 @@ import hashlib
 import random
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 
 import uvnet
 

@@ -10,13 +10,13 @@ import itertools
 import json
 import subprocess
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
-from end_states import STATES, Scene, scene, settle
+from end_states import STATES, Scene, cells, scene, settle
+from harness import Player
 from oracle.node import LINE, MISSING, NODE
+from places import TESTS
 from waiting import until
 
 import uvnet
@@ -70,27 +70,6 @@ failing-to-write         reset     False False     reset      reset      reset  
 without-a-writable-side  ok        True  True      waits      waits      waits   socket ok    waits    waits ok
 without-a-readable-side  ok        True  True      incomplete incomplete stop    socket ok    waits    ok    waits
 """
-WORDS = {
-    "closed": "SOCKET_CLOSED_BEFORE_CONNECTION",
-    "early": "PREMATURE_CLOSE",
-    "late": "WRITE_AFTER_END",
-    "never": "SOCKET_CLOSED",
-    "reset": "ECONNRESET",
-}
-
-
-def expected(word: str) -> str:
-    name = word.rstrip("+-")
-    return WORDS.get(name, name) + word[len(name) :]
-
-
-def cells(table: str) -> list[Any]:
-    (_, *columns), *rows = (line.split() for line in table.strip().splitlines())
-    return [
-        pytest.param(state, column, expected(word), id=f"{column}-{state}")
-        for state, *words in rows
-        for column, word in zip(columns, words, strict=True)
-    ]
 
 
 def test_the_table_is_complete() -> None:
@@ -200,7 +179,7 @@ def test_node_says_the_same() -> None:
     Node 20 also destroys a socket without a readable side for being the source of a pipeline.  Node 24 raises at the
     call where a destination is destroyed, and leaves the source open; and what goes into one that has finished is lost.
     """
-    program = Path(__file__).parent / "oracle" / "end_states.js"
+    program = TESTS / "oracle" / "end_states.js"
     on_node = json.loads(subprocess.run([NODE, program], capture_output=True, check=True, timeout=60).stdout)
     if LINE == 20:
         assert on_node["without-a-readable-side"].pop("source") == "ok+-"

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from awaitable import pair
-from conftest import Player, Transport, event
-from end_states import STATES, scene, settle
-from test_end_states import cells
+from end_states import STATES, cells, scene, settle
+from harness import Player, Transport, event
 from waiting import until
 
 import uvnet

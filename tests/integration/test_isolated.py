@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ISOLATED
 
 import uvnet
 
-SCRIPTS = Path(__file__).parent / "isolated"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 STRICT = ("-X", "dev", "-X", "faulthandler", "-W", "error")
 
@@ -71,7 +71,7 @@ class Script:
         flags: tuple[str, ...] = (),
     ) -> None:
         done = subprocess.run(
-            [sys.executable, *STRICT, *flags, str(SCRIPTS / f"{name}.py"), *arguments],
+            [sys.executable, *STRICT, *flags, str(ISOLATED / f"{name}.py"), *arguments],
             capture_output=True,
             text=True,
             timeout=60,

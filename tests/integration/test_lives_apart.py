@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, Transport
+from harness import Player, Transport
 from pairs import Listening, read_now
 from waiting import turns, until
 

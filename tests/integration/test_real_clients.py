@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, listen
+from harness import Player, Transport, close, listen
 from peers import CLIENTS, Where, write_payload
 
 import uvnet

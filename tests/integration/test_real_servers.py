@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from peers import BLOCK, SERVERS, Where, write_payload
 from waiting import upcoming
 

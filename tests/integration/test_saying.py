@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
+from places import DOCS, ISOLATED
 from waiting import until
 
 import uvnet
-from uvnet import errors
-from uvnet._core.errors import lookup_error, system_error
-from uvnet.proxy_protocol import ProxyProtocolError
+from uvnet.errors import codes
+from uvnet.errors.system import lookup_error, system_error
+from uvnet.proxy.proxy_protocol import ProxyProtocolError
 
-REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
+REFERENCE = DOCS / "reference.md"
 
 # === Errors ===
 
@@ -31,9 +32,9 @@ ARGUMENTS: dict[str, Any] = {"method": "write", "limit": 10, "name": "options.x"
 
 
 def made() -> Iterator[tuple[str, BaseException]]:
-    """Every error that uvnet.errors makes, with the function."""
-    for name, function in vars(errors).items():
-        if not inspect.isfunction(function) or function.__module__ != errors.__name__:
+    """Every error that uvnet.errors.codes makes, with the function."""
+    for name, function in vars(codes).items():
+        if not inspect.isfunction(function) or function.__module__ != codes.__name__:
             continue
         wanted = [
             ARGUMENTS.get(parameter.name, "x")
@@ -100,7 +101,7 @@ def test_the_reference_has_no_code_that_there_is_not() -> None:
 
 def test_what_cannot_be_pickled_says_so_by_its_name() -> None:
     process = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(Path(__file__).with_name("isolated") / "pickling.py")],
+        [sys.executable, "-X", "dev", "-W", "error", str(ISOLATED / "pickling.py")],
         env={**os.environ, "PYTHONPATH": str(Path(uvnet.__file__).parent.parent)},
         capture_output=True,
         text=True,

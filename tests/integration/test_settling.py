@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from conftest import Player, event
+from harness import Player, event
 from waiting import turns, until
 
 import uvnet

@@ -10,10 +10,10 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from places import ISOLATED
 
 import uvnet
 
-ISOLATED = Path(__file__).parent / "isolated"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 
 OPERATIONS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conftest import Player, Transport
+from harness import Player, Transport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lives import SOURCES, Action, Life

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conftest import Player, Transport, close, listen
+from harness import Player, Transport, close, listen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 import uvloop
-from conftest import Player, event
+from harness import Player, event
+from places import ISOLATED
 
 import uvnet
 
-SCRIPT = Path(__file__).parent / "isolated" / "unmade.py"
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: written in Python
+SCRIPT = ISOLATED / "unmade.py"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 
 
@@ -33,9 +35,15 @@ def extension_modules() -> Iterator[ModuleType]:
 
 def extension_types() -> Iterator[tuple[str, str]]:
     """Every class of an extension module; Cython gives names to those with Python methods only."""
+    public: set[type] = set()
     for module in extension_modules():
         for name, value in sorted(vars(module).items()):
-            if isinstance(value, type) and value.__module__ == module.__name__:
+            if not isinstance(value, type):
+                continue
+            if value.__module__ == module.__name__:
+                yield module.__name__, name
+            elif value.__module__ == "uvnet" and value not in public and not value.__flags__ & HEAP_TYPE:
+                public.add(value)
                 yield module.__name__, name
 
 

@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from conftest import Player
 from end_states import BULK, scene
+from harness import Player
 from waiting import turns, until
 
 import uvnet
-from uvnet.emitter import Observer
+from uvnet.events.emitter import Observer
+from uvnet.server import shutdown
+from uvnet.socket import closing
 
 _known: set[int] = set()
 
@@ -126,9 +128,8 @@ def test_of_ends(play: Player, timeout: float | None) -> None:
         await asyncio.gather(*ends)
         while not client.closed:
             await turns()
-        assert not any(
-            each.__wrapped__.__module__ == "uvnet.deadline" for each in gc.get_objects() if type(each) is Observer
-        )
+        waiting = {each.__wrapped__.__module__ for each in gc.get_objects() if type(each) is Observer}
+        assert waiting & {closing.__name__, shutdown.__name__} == set()
         left = [weakref.ref(server), weakref.ref(client)]
         del server, client, ends
         await turns()

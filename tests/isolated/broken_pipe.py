@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from relay_scene import BULK, Scene, pattern  # noqa: E402
 

@@ -15,7 +15,7 @@ import uvloop
 from scene import SERVER_EVENTS, SOCKET_EVENTS, connected, event, new_path, say, say_what_is_left
 
 import uvnet
-from uvnet.relaying import _enable
+from uvnet.socket.relaying import _enable
 
 state, way = sys.argv[1:]
 kept: list[Any] = []

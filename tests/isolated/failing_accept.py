@@ -1,4 +1,4 @@
-"""A server whose accept(2) fails, for test_accept_failures.py: argv has the error, and how often (-1: until told)."""
+"""A server whose accept(2) fails, for accept/test_failures.py: argv has the error, and how often (-1: until told)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look-ups when there is no descriptor left, for test_isolated.py: the error says so, and later ones work."""
+"""Look-ups when there is no descriptor left, for integration/test_isolated.py: the error says so, and later ones work."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 from scene import event, new_path, say, say_what_is_left
 
 import uvnet
-from uvnet.relaying import _enable
+from uvnet.socket.relaying import _enable
 
 # Also where UVNET_RELAY=0 has switched relays off for the rest of the suite.
 _enable(True)

@@ -1,4 +1,4 @@
-"""An echo server with few descriptors, for test_pressure.py.
+"""An echo server with few descriptors, for server/test_pressure.py.
 
 Commands come on standard input, a line each, and are answered with a line of JSON.
 """

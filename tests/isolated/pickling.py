@@ -23,7 +23,9 @@ def extension_types() -> Iterator[type]:
         if module.name.startswith(("uvnet.__main__", "uvnet._cli")):
             continue
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, type) and value.__module__ == module.name and not value.__flags__ & HEAP_TYPE:
+            # Public ones say the name of the package.
+            ours = isinstance(value, type) and value.__module__ in (module.name, "uvnet")
+            if ours and not value.__flags__ & HEAP_TYPE:
                 yield value
 
 

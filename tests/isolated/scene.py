@@ -11,7 +11,7 @@ import signal
 from typing import Any
 
 import uvnet
-from uvnet._core.counters import snapshot
+from uvnet._loop.counters import snapshot
 
 SERVER_EVENTS = ("listening", "connection", "drop", "error", "close")
 SOCKET_EVENTS = (

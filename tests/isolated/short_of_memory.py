@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvnet
-from uvnet._core.counters import snapshot
-from uvnet._core.loop import pending_loop
-from uvnet.relaying import _enable
-from uvnet.scopes import LISTEN_FAILED
+from uvnet._loop.counters import snapshot
+from uvnet._loop.loop import pending_loop
+from uvnet.server.scope import LISTEN_FAILED
+from uvnet.socket.relaying import _enable
 
 operation, allocator, *first = sys.argv[1:]
 BULK = bytes(range(256)) * 4096  # 1 MiB

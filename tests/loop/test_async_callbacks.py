@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
+from harness import Player, close, event
 from pairs import read_now, take_over
 from waiting import until
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 from pairs import connected_pair
 from waiting import upcoming
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from conftest import Player, event
+from harness import Player, event
 
 import uvnet
 from uvnet._uv import table

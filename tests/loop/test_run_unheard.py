@@ -15,7 +15,7 @@ import pytest
 from programs import run as run_program
 
 import uvnet
-from uvnet._core.loop import running_record
+from uvnet._loop.loop import running_record
 
 
 class Reports(list[BaseException]):

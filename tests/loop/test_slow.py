@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from conftest import event
+from harness import event
 from pairs import connected_pair
 from programs import run as run_program
 

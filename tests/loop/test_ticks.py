@@ -10,7 +10,7 @@ import socket as plain
 from typing import Any
 
 import pytest
-from conftest import Player, event
+from harness import Player, event
 from waiting import upcoming
 
 import uvnet

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import uvloop
-from conftest import Player, event
 from descriptors import open_sockets
+from harness import Player, event
 
 import uvnet
 

@@ -51,7 +51,8 @@ def hunt(module: str, options: argparse.Namespace) -> int:
         chosen = random.Random(options.seed).sample(range(len(mutants)), options.sample)
         mutants = [mutants[number] for number in sorted(chosen)]
     tried = [each for each in mutants if _key(each) not in known]
-    files = [str(TESTS_DIRECTORY / f"test_{name}.py") for name in TESTS[module].split()]
+    named = (name.split("/") for name in TESTS[module].split())
+    files = [str(TESTS_DIRECTORY / room / f"test_{file}.py") for room, file in named]
     arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-s", "-k", "not without_relays", *files]
     found = Hunt(module, tried, arguments, module in PROGRAMS, options.most)
     status = pytest.main(["-q", "--no-header", *arguments], plugins=[found])

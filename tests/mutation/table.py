@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-# File names without "test_"; those of one module are all run, the quickest tests first.
+# Rooms and file names without "test_"; those of one module are all run, the quickest tests first.
 TESTS = {
-    "proxying": "proxy_arguments proxy_events proxy_headers proxy_upstream proxy mistaken_addresses",
-    "proxy_protocol": "proxy_protocol proxy_headers",
-    "aio": "socket_finished waits_leave_nothing end_states settling async_callbacks",
-    "deadline": "waits_leave_nothing shutdown shutdown_listeners settling end_states end_states_events",
-    "scopes": "waits_leave_nothing awaiting_connection leaving_a_server shutdown shutdown_listeners open_connection_timeout settling end_states_events slow",
-    "events": "waits_leave_nothing events end_states_events settling async_callbacks",
-    "connecting": "looking_up socket_connect attempts arguments lives_apart block_list_reached",
-    "attempts": "attempts block_list_reached socket_connect lives_apart looking_up saying",
-    "listening": "option_limits server_listen server_paths server_handles arguments mistaken_addresses server_processes",
-    "options": "option_limits arguments socket_connect socket_construction server_listen server_options error_shapes looking_up "
-    "max_buffered socket_options socket_timeout mistaken_addresses attempts",
-    "piping": "socket_piping piping_resumed close_is_last relay socket_finished take_over",
-    "encoding": "encoding socket_reading socket_writing socket_construction awaiting error_shapes",
-    "run": "run_unheard run_writes loops isolated next_tick",
-    "drops": "drops server_drop",
-    "activation": "listen_fds",
-    "connect": "socket_connect open_connection_timeout awaiting_connection server_options arguments",
-    "address": "mistaken_addresses saying",
-    "host_port": "mistaken_addresses proxy_arguments arguments",
-    "errors": "error_shapes arguments attempts saying looking_up",
-    "_cli.endpoint": "command_line command_line_proxy",
-    "_cli.program": "command_line command_line_cat command_line_proxy",
-    "_cli.standard": "command_line_cat",
-    "_cli.traffic": "command_line_cat command_line_proxy",
-    "_cli.echo": "command_line command_line_proxy",
-    "_cli.cat": "command_line_cat",
-    "_cli.proxy": "command_line_proxy",
-    "_cli.info": "command_line",
-    "_cli.main": "command_line",
+    "proxying": "proxy/arguments proxy/events proxy/headers proxy/upstream proxy/forwarding addresses/mistaken",
+    "proxy_protocol": "proxy/protocol proxy/headers",
+    "aio": "streams/finished integration/waits_leave_nothing integration/end_states integration/settling "
+    "loop/async_callbacks",
+    "deadline": "integration/waits_leave_nothing server/shutdown server/shutdown_listeners integration/settling "
+    "integration/end_states integration/end_states_events",
+    "scopes": "integration/waits_leave_nothing socket/awaiting_connection server/leaving server/shutdown "
+    "server/shutdown_listeners socket/open_connection_timeout integration/settling integration/end_states_events "
+    "loop/slow",
+    "events": "integration/waits_leave_nothing events/once_and_on integration/end_states_events "
+    "integration/settling loop/async_callbacks",
+    "connecting": "addresses/looking_up socket/connect socket/attempts arguments/bad_input "
+    "integration/lives_apart addresses/block_list_reached",
+    "attempts": "socket/attempts addresses/block_list_reached socket/connect integration/lives_apart "
+    "addresses/looking_up integration/saying",
+    "listening": "arguments/limits server/listen server/paths server/handles arguments/bad_input "
+    "addresses/mistaken server/processes",
+    "options": "arguments/limits arguments/bad_input socket/connect socket/construction server/listen "
+    "server/options errors/shapes addresses/looking_up streams/max_buffered socket/options socket/timeout "
+    "addresses/mistaken socket/attempts",
+    "piping": "streams/piping streams/piping_resumed socket/close_is_last socket/relay streams/finished "
+    "socket/take_over",
+    "encoding": "streams/encoding streams/reading streams/writing socket/construction streams/awaiting errors/shapes",
+    "run": "loop/run_unheard loop/run_writes loop/loops_and_threads integration/isolated events/next_tick",
+    "drops": "server/drops server/drop",
+    "activation": "server/listen_fds",
+    "connect": "socket/connect socket/open_connection_timeout socket/awaiting_connection server/options "
+    "arguments/bad_input",
+    "address": "addresses/mistaken integration/saying",
+    "host_port": "addresses/mistaken proxy/arguments arguments/bad_input",
+    "errors": "errors/shapes arguments/bad_input socket/attempts integration/saying addresses/looking_up",
+    "_cli.endpoint": "cli/main cli/proxy",
+    "_cli.program": "cli/main cli/cat cli/proxy",
+    "_cli.standard": "cli/cat",
+    "_cli.traffic": "cli/cat cli/proxy",
+    "_cli.echo": "cli/main cli/proxy",
+    "_cli.cat": "cli/cat",
+    "_cli.proxy": "cli/proxy",
+    "_cli.info": "cli/main",
+    "_cli.main": "cli/main",
 }
 
 # Their tests run programs, in which no line is seen to be reached.

@@ -1,6 +1,6 @@
 'use strict';
 // What finished() and pipeline() say of sockets that are over in one way or another: a table as JSON, by the names
-// of tests/end_states.py.
+// of tests/support/end_states.py.
 
 const net = require('net');
 const { finished, pipeline } = require('stream');

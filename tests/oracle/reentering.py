@@ -55,7 +55,7 @@ SCENARIOS = [
             server.serve(cb("callback")),
             when(["server again"], wait(20, server.get("listening"), server.close())),
         ],
-        until=["server close"],
+        until=["server state", "server close"],
     ),
     Scenario(
         "listen in 'listening'",

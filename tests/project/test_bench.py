@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from places import DOCS, ROOT
 
 pytest.importorskip("bench", reason="the benchmarks are not beside these tests")
 
@@ -67,7 +67,7 @@ def test_system_calls_are_read_from_the_last_line_of_strace() -> None:
 
 
 def test_every_benchmark_is_described() -> None:
-    text = (Path(__file__).parent.parent / "bench" / "README.md").read_text()
+    text = (ROOT / "bench" / "README.md").read_text()
     assert [name for name in BENCHMARKS if f"| `{name}`" not in text and f", `{name}`" not in text] == []
 
 
@@ -132,7 +132,7 @@ def test_the_small_print_names_machine_date_and_versions() -> None:
 
 def test_the_published_chart_can_be_read_where_there_are_400_pixels() -> None:
     """Nothing is smaller than 10 of them, and no text goes beyond the edge."""
-    picture = ElementTree.parse(Path(__file__).parent.parent / "docs" / "benchmarks.svg").getroot()
+    picture = ElementTree.parse(DOCS / "benchmarks.svg").getroot()
     width = float(picture.attrib["width"])
     count = 0
     for element in picture.iter(f"{SVG}text"):
@@ -176,5 +176,4 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 assert said.startswith(used), (said, used)
 assert not used.startswith("bbr") or "paces" in said
 """
-    root = Path(__file__).parent.parent
-    subprocess.run([sys.executable, "-c", program], cwd=root, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)

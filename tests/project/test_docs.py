@@ -16,16 +16,15 @@ from typing import Any
 
 import pytest
 from document_block import Block, blocks_of
+from places import DOCS, ROOT, SUPPORT
 
 import uvnet
-from uvnet.listening import _LISTEN_OPTIONS, SERVER_OPTIONS
-from uvnet.options import CONNECT_OPTIONS, SOCKET_OPTIONS
+from uvnet.server.listening import _LISTEN_OPTIONS, SERVER_OPTIONS
+from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "bench" / "README.md"]
-RUNNER = Path(__file__).with_name("document_block.py")
+RUNNER = SUPPORT / "document_block.py"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 LIMIT = 60  # seconds for one example
 

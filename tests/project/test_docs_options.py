@@ -5,16 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
+from places import DOCS
 
 import uvnet
-from uvnet import keywords
+from uvnet.arguments import keywords
 
-REFERENCE = (Path(__file__).parent.parent / "docs" / "reference.md").read_text()
+REFERENCE = (DOCS / "reference.md").read_text()
 
 
 def annotations_of(kind: Any) -> dict[str, str]:

@@ -1,138 +1,69 @@
-"""The layers of DESIGN section 4: imports only point downwards, and one file closes handles."""
+"""The order of the rooms: imports only point downwards, and what must happen in one place happens there."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = ROOT / "src"
 
-# From the bottom to the top: a module may import what stands before it.
-# The .pyx, .pxd and .pyi of a name are one module.
-ORDER = """
+# The packages from the bottom to the top: each may import those that stand before it.
+ROOMS = """
     uvnet._uv
-    uvnet._uv.table
-    uvnet._core
-    uvnet._core.context
-    uvnet._core.counters
-    uvnet._core.descriptors
-    uvnet._core.errors
-    uvnet._core.ip
-    uvnet._core.coverage
-    uvnet._core.rules
-    uvnet._core.sockaddr
-    uvnet._core.kernel_pipe
-    uvnet._core.slow
-    uvnet._core.record
-    uvnet._core.coroutine
-    uvnet._core.tick
-    uvnet._core.handle
-    uvnet._core.adopted
-    uvnet._core.transfer
-    uvnet._core.gil
-    uvnet._core.prepare
-    uvnet._core.timer
-    uvnet._core.idle
-    uvnet._core.write_request
-    uvnet._core.stream_events
-    uvnet._core.writer
-    uvnet._core.stream
-    uvnet._core.connect_request
-    uvnet._core.low_water
-    uvnet._core.relay
-    uvnet._core.tcp
-    uvnet._core.pipe
-    uvnet._core.adopt
-    uvnet._core.server_socket
-    uvnet._core.listener
-    uvnet._core.lookup
-    uvnet._core.loop
-    uvnet._core.alive
     uvnet.errors
-    uvnet.address
-    uvnet.activation
-    uvnet.ip
-    uvnet.host_port
-    uvnet.encoding
-    uvnet.keywords
-    uvnet.emitter
-    uvnet.loop_emitter
-    uvnet.options
-    uvnet.socket_address
-    uvnet.block_rule
-    uvnet.blocklist
-    uvnet.listening
-    uvnet.piping
-    uvnet.deadline
-    uvnet.scopes
-    uvnet.awaiting
-    uvnet.steps
-    uvnet.readable
-    uvnet.flowing
-    uvnet.writable
-    uvnet.duplex
-    uvnet.reading
-    uvnet.draining
-    uvnet.iteration
-    uvnet.onread
-    uvnet.attempts
-    uvnet.connecting
-    uvnet.socket_parent
-    uvnet.connection
-    uvnet.connection_events
-    uvnet.relaying
-    uvnet.tunable
-    uvnet.adopting
-    uvnet.socket
-    uvnet.arrivals
-    uvnet.drops
-    uvnet.acceptor
-    uvnet.server
-    uvnet.connect
-    uvnet.proxy_protocol
-    uvnet.proxying
-    uvnet.ticks
-    uvnet.run
+    uvnet.arguments
+    uvnet._loop
+    uvnet.addresses
+    uvnet._accept
+    uvnet._stream
     uvnet.events
-    uvnet.aio
+    uvnet.streams
+    uvnet.socket
+    uvnet.server
+    uvnet.proxy
     uvnet
     uvnet._cli
-    uvnet._cli.endpoint
-    uvnet._cli.program
-    uvnet._cli.standard
-    uvnet._cli.traffic
-    uvnet._cli.echo
-    uvnet._cli.cat
-    uvnet._cli.proxy
-    uvnet._cli.echo_servers
-    uvnet._cli.bench
-    uvnet._cli.info
-    uvnet._cli.main
     uvnet.__main__
 """.split()
 
 FILES = sorted(path for path in SOURCE.rglob("*") if path.suffix in (".py", ".pyx", ".pxd", ".pyi"))
+# A stub says what a type is, and types may know of each other: a socket tells its server.
+CODE = [path for path in FILES if path.suffix != ".pyi"]
 FROM = re.compile(r"^\s*from\s+([\w.]+)\s+c?import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 PLAIN = re.compile(r"^\s*c?import\s+([^\n]+)", re.MULTILINE)
 
 
 def module_of(path: Path) -> str:
+    """The .pyx, .pxd and .pyi of a name are one module."""
     parts = path.relative_to(SOURCE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    return module if module in ROOMS else module.rpartition(".")[0]
+
+
+def place_of(path: Path) -> str:
+    return str(path.relative_to(SOURCE / "uvnet"))
 
 
 MODULES = {module_of(path) for path in FILES}
 
 
+def code_of(text: str) -> str:
+    """The text without docstrings and comments."""
+    return re.sub(r"#[^\n]*", "", re.sub(r'"""[\s\S]*?"""', "", text))
+
+
 def imports_of(text: str) -> Iterator[str]:
     """Every module of uvnet that the text imports or cimports, wherever it does."""
-    text = re.sub(r'"""[\s\S]*?"""', "", text)
-    text = re.sub(r"#[^\n]*", "", text)
     # As in a stub.
-    text = re.sub(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)*", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)*", "", code_of(text), flags=re.MULTILINE)
     for package, names in FROM.findall(text):
         if package.split(".")[0] != "uvnet":
             assert not package.startswith("."), f"a relative import: {package}"
@@ -146,59 +77,92 @@ def imports_of(text: str) -> Iterator[str]:
                 yield name
 
 
-def test_the_order_is_complete() -> None:
-    assert len(ORDER) == len(set(ORDER))
-    assert MODULES - set(ORDER) == set(), "give the new module its place in ORDER"
-    assert set(ORDER) - MODULES == set(), "no longer there"
+def test_every_folder_is_a_room() -> None:
+    assert len(ROOMS) == len(set(ROOMS))
+    assert {room_of(module) for module in MODULES} == set(ROOMS), "give the new package its place in ROOMS"
 
 
-# A stub says what a type is, and types may know of each other: a socket tells its server.
-CODE = [path for path in FILES if path.suffix != ".pyi"]
-
-
-@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(SOURCE / "uvnet")))
+@pytest.mark.parametrize("path", CODE, ids=place_of)
 def test_imports_point_downwards(path: Path) -> None:
-    module = module_of(path)
+    room = room_of(module_of(path))
     for imported in imports_of(path.read_text()):
-        if imported != module:
-            assert ORDER.index(imported) < ORDER.index(module), f"{module} imports {imported}"
+        assert ROOMS.index(room_of(imported)) <= ROOMS.index(room), f"{path} imports {imported}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_circle_in_a_room(room: str) -> None:
+    imports: dict[str, set[str]] = {}
+    for path in CODE:
+        module = module_of(path)
+        if room_of(module) == room:
+            inside = {each for each in imports_of(path.read_text()) if room_of(each) == room and each != module}
+            imports.setdefault(module, set()).update(inside)
+            # What a package hands on is for those above it.
+            assert room not in inside or room == "uvnet", f"{path} imports from its own package"
+    assert list(TopologicalSorter(imports).static_order())
 
 
 def test_the_imports_are_seen() -> None:
     """The parser of this test sees every form that the sources may use."""
     text = """
-from uvnet.errors import (
+from uvnet.errors.codes import (
     bad_port,  # a comment
 )
-from uvnet._core.handle cimport HANDLE_OPEN, Handle
-from uvnet._core import alive
-import os, uvnet.address as where
-cimport uvnet.emitter
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle
+from uvnet._loop import alive
+import os, uvnet.addresses.address as where
+cimport uvnet.events.emitter
 if TYPE_CHECKING:
     from uvnet.socket import Socket
 
     from uvnet.server import Server
 def late():
-    from uvnet.run import run
+    from uvnet._loop.running import run
 """
     assert set(imports_of(text)) == {
-        "uvnet.errors",
-        "uvnet._core.handle",
-        "uvnet._core.alive",
-        "uvnet.address",
-        "uvnet.emitter",
-        "uvnet.run",
+        "uvnet.errors.codes",
+        "uvnet._loop.handle",
+        "uvnet._loop.alive",
+        "uvnet.addresses.address",
+        "uvnet.events.emitter",
+        "uvnet._loop.running",
     }
+
+
+# === Who may know what ===
+
+EVENT = re.compile(r'\b(?:emit\w*|has_listeners|_observe|on|once|off)\(\s*"(\w+)"')
+# The same words for something else.
+NO_EVENTS = {("_loop/tick.pyx", "connection"), ("_loop/descriptors.pxd", "close"), ("addresses/block_rule.pyx", "end")}
+
+
+def test_nothing_below_events_knows_the_name_of_one() -> None:
+    events = {event for path in CODE for event in EVENT.findall(code_of(path.read_text()))}
+    assert {"data", "end", "error", "close", "connect", "connection", "listening", "drop"} <= events
+    below = [path for path in CODE if ROOMS.index(room_of(module_of(path))) < ROOMS.index("uvnet.events")]
+    known = {
+        (place_of(path), event)
+        for path in below
+        for event in re.findall(r'"(\w+)"', code_of(path.read_text()))
+        if event in events
+    }
+    assert known == NO_EVENTS
+
+
+def test_nothing_above_streams_on_handles_calls_libuv() -> None:
+    callers = {room_of(module_of(path)) for path in CODE if re.search(r"\buv\.\w+\s*\(", code_of(path.read_text()))}
+    assert "uvnet._stream" in callers
+    assert max(ROOMS.index(room) for room in callers) == ROOMS.index("uvnet._stream")
 
 
 @pytest.mark.parametrize(
     ("pattern", "owners"),
     [
-        (r"\b(uv\.|uv_)(tcp_)?close(_reset)?\s*\(", {"_core/handle.pyx"}),
-        (r"\.state = HANDLE_", {"_core/handle.pyx"}),
-        (r"\buv\.try_write\s*\(", {"_core/transfer.pxd"}),
+        (r"\b(uv\.|uv_)(tcp_)?close(_reset)?\s*\(", {"_loop/handle.pyx"}),
+        (r"\.state = HANDLE_", {"_loop/handle.pyx"}),
+        (r"\buv\.try_write\s*\(", {"_stream/transfer.pxd"}),
         # For Python objects, and for a relay, which has none.
-        (r"\buv\.write\s*\(", {"_core/writer.pyx", "_core/relay.pyx"}),
+        (r"\buv\.write\s*\(", {"_stream/writer.pyx", "_stream/relay.pyx"}),
         (r"\blibuv_get_loop_t_ptr\s*\(", {"_uv/table.pyx"}),
     ],
     ids=["close", "state", "try_write", "write", "loop"],
@@ -206,7 +170,7 @@ def late():
 def test_one_place_only(pattern: str, owners: set[str]) -> None:
     """What must happen in one place happens in one place."""
     found = {
-        str(path.relative_to(SOURCE / "uvnet"))
+        place_of(path)
         for path in FILES
         for line in path.read_text().splitlines()
         if re.search(pattern, line.split("#")[0]) and "(*" not in line

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from document_block import blocks_of
+from places import DOCS
 
 import uvnet
 
-RECIPES = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text()
+RECIPES = (DOCS / "recipes.md").read_text()
 
 
 PLUGINS = {
@@ -47,5 +48,5 @@ def test_a_recipe_for_tests(tmp_path: Path, plugin: str) -> None:
 
 def test_every_block_that_is_not_run_is_run_here() -> None:
     assert [block.not_run for block in blocks_of(RECIPES) if block.not_run] == [
-        "tests/test_recipes.py runs it by pytest"
+        "tests/project/test_recipes.py runs it by pytest"
     ] * 3

@@ -10,9 +10,9 @@ import ast
 import functools
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from oracle.catalogue import SERVER_CASES, SOCKET_CASES
+from places import TESTS
 
 # How many rules each part has: 2.1.1 to 2.1.8, ...
 PARTS = {
@@ -30,14 +30,13 @@ NOT_APPLICABLE = {
     "2.11.8": "says what is not in v15; reset_and_destroy() is taken from later releases (decision 24)",
 }
 
-TESTS = Path(__file__).parent
 NUMBER = re.compile(r"\b\d+\.\d+\.\d+\b")
 NAMED = re.compile(r"\b[Rr]ules? ((?:\d+\.\d+\.\d+(?:, (?:and )?| and )?)+)")
 
 
 def docstrings() -> Iterator[str]:
     """Those of test functions, in every file of tests."""
-    for path in sorted(TESTS.glob("test_*.py")):
+    for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 yield ast.get_docstring(node) or ""

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 import uvloop.loop
+from places import INCLUDE
 
-INCLUDE = Path(__file__).resolve().parent.parent / "include"
 ABI_HEADER = INCLUDE / "uvnet" / "uv_abi.h"
 PLACES = [
     "/usr/include",

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import TESTS
 from wheels.contents import problems, uses_of_libuv
 
 import uvnet
-from uvnet import socket
+from uvnet.socket import socket
 
 INSTALLED = Path(uvnet.__file__).parent.parent
-SMOKE = Path(__file__).parent / "wheels" / "smoke.py"
+SMOKE = TESTS / "wheels" / "smoke.py"
 
 needs_tool = pytest.mark.skipif(
     shutil.which("otool" if sys.platform == "darwin" else "readelf") is None,
@@ -31,14 +32,14 @@ def test_the_wheel_holds_what_it_should() -> None:
 def test_problems_are_seen(tmp_path: Path) -> None:
     shutil.copytree(INSTALLED / "uvnet", tmp_path / "uvnet", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "uvnet" / "py.typed").unlink()
-    (tmp_path / "uvnet" / "socket.pyi").unlink()
-    (tmp_path / "uvnet" / "socket.c").touch()
-    Path(tmp_path / "uvnet" / Path(socket.__file__).name).unlink()
+    (tmp_path / "uvnet" / "socket" / "socket.pyi").unlink()
+    (tmp_path / "uvnet" / "socket" / "socket.c").touch()
+    Path(tmp_path / "uvnet" / "socket" / Path(socket.__file__).name).unlink()
     assert list(problems(tmp_path)) == [
         "uvnet/py.typed is missing",
-        "uvnet/socket.pyi is missing",
-        "uvnet/socket.c should not be there",
-        "uvnet/socket is an extension module in one of source and wheel only",
+        "uvnet/socket/socket.pyi is missing",
+        "uvnet/socket/socket.c should not be there",
+        "uvnet/socket/socket is an extension module in one of source and wheel only",
     ]
 
 

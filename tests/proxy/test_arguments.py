@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from descriptors import KEEP_ALIVE, NO_DELAY, system_option
+from harness import Player
 from proxy_stage import (
     End,
     Stage,
     echo_once,
 )
-from test_socket_options import KEEP_ALIVE, NO_DELAY, system_option
 
 import uvnet
 

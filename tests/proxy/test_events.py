@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from proxy_stage import (
     HEADERS,
     SIDES,
@@ -18,7 +18,7 @@ from proxy_stage import (
 from waiting import until, upcoming
 
 import uvnet
-from uvnet.proxy_protocol import build_header
+from uvnet.proxy.proxy_protocol import build_header
 
 # === Limits ===
 

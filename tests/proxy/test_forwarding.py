@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Player
+from harness import Player
+from places import ROOT, TESTS
 from proxy_stage import (
     BLOCK,
     SIDES,
@@ -25,10 +26,9 @@ from proxy_stage import (
 )
 from waiting import until
 
-from uvnet.piping import Piping
+from uvnet.streams.piping import Piping
 
-HERE = Path(__file__)
-FILES = [HERE, *(HERE.with_name(f"test_proxy_{name}.py") for name in ("upstream", "headers", "events"))]
+FILES = [TESTS / "proxy" / f"test_{name}.py" for name in ("forwarding", "upstream", "headers", "events")]
 RELAYS = os.environ.get("UVNET_RELAY", "1") != "0"
 
 
@@ -297,7 +297,7 @@ def test_all_of_it_without_relays() -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, FILES)],
         env={**os.environ, "UVNET_RELAY": "0"},
-        cwd=HERE.parent.parent,
+        cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout

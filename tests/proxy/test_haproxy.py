@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from peers import need
 from proxy_stage import End
 from waiting import until
 
 import uvnet
-from uvnet.proxy_protocol import ProxyHeader, parse_header
+from uvnet.proxy.proxy_protocol import ProxyHeader, parse_header
 
 CONFIGURATION = """
 global

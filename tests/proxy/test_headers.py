@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from proxy_stage import (
     BLOCK,
     HEADERS,
@@ -21,7 +21,7 @@ from proxy_stage import (
 )
 from waiting import until
 
-from uvnet.proxy_protocol import ProxyProtocolError, build_header
+from uvnet.proxy.proxy_protocol import ProxyProtocolError, build_header
 
 # === PROXY headers that come ===
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from uvnet.ip import is_ip
-from uvnet.proxy_protocol import (
+from uvnet.addresses.ip import is_ip
+from uvnet.proxy.proxy_protocol import (
     LONGEST_BINARY,
     LONGEST_TEXT,
     SIGNATURE,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from proxy_stage import (
     BLOCK,
     HEADERS,

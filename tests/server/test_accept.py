@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 from waiting import upcoming
 
 import uvnet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event, listen
+from harness import Player, Transport, event, listen
 from waiting import turns, until, upcoming
 
 import uvnet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 from waiting import upcoming
 
 import uvnet

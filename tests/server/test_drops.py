@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from uvnet import drops
+from uvnet.server import drops
 
 
 def test_once_per_second(monkeypatch: pytest.MonkeyPatch) -> None:

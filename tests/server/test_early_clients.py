@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event, listen
+from harness import Player, Transport, event, listen
 from pairs import reset
 from waiting import turns, until, upcoming
 

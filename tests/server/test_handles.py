@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
 from descriptors import open_sockets, queue_length
+from harness import Player, Transport, close, event, listen
 from waiting import turns
 
 import uvnet

@@ -7,11 +7,11 @@ import contextlib
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, listen
+from harness import Player, Transport, listen
 from waiting import turns
 
 import uvnet
-from uvnet import scopes
+from uvnet.server import scope
 
 
 @contextlib.asynccontextmanager
@@ -28,13 +28,13 @@ async def one_client(server: uvnet.Server, transport: Transport) -> Any:
 
 
 def test_patience() -> None:
-    assert scopes.PATIENCE == 5, "seconds, as the documentation says"
+    assert scope.PATIENCE == 5, "seconds, as the documentation says"
 
 
 def test_nothing_is_said_of_what_is_soon_over(
     play: Player, transport: Transport, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scopes, "PATIENCE", 0.1)
+    monkeypatch.setattr(scope, "PATIENCE", 0.1)
 
     async def scenario() -> None:
         async with await listen(uvnet.create_server(), transport):

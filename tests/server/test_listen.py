@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
 from descriptors import open_sockets, option_of, queue_length
+from harness import Player, close, event
 
 import uvnet
 

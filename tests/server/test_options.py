@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
 from descriptors import option_of
+from harness import Player, close, event
 from waiting import upcoming
 
 import uvnet

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
 from descriptors import open_sockets
+from harness import Player, close, event
 
 import uvnet
-from uvnet import listening
+from uvnet.server import listening
 
 LIMIT = 107  # bytes in the name of a Unix socket
 

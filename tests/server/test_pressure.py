@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Player, event
+from harness import Player, event
+from places import ISOLATED, SUPPORT
 from waiting import upcoming
 
 import uvnet
 
-HERE = Path(__file__).parent
 CLIENTS = 200
 CONNECTIONS = 10_000
 BATCH = 200  # below the backlog of 511
@@ -66,14 +66,14 @@ class Program:
 
 @pytest.fixture
 def server() -> Iterator[Program]:
-    program = Program(str(HERE / "isolated" / "out_of_descriptors.py"))
+    program = Program(str(ISOLATED / "out_of_descriptors.py"))
     yield program
     program.end()
 
 
 @pytest.fixture
 def crowd(server: Program) -> Iterator[Program]:
-    program = Program(str(HERE / "crowd.py"), str(server.read()))
+    program = Program(str(SUPPORT / "crowd.py"), str(server.read()))
     yield program
     program.end()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket as plain
 
 import pytest
-from conftest import Player, close, event
+from harness import Player, close, event
 from serving import Serving, told
 
 import uvnet

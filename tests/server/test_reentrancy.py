@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conftest import Player, Transport
 from descriptors import open_sockets
+from harness import Player, Transport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
 from descriptors import option_of
+from harness import Player, close, event
 from serving import Serving, told
 from waiting import upcoming
 

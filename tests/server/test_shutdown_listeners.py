@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event, listen
+from harness import Player, Transport, event, listen
 from waiting import turns, until, upcoming
 
 import uvnet
-import uvnet.deadline
-import uvnet.scopes
+import uvnet.server.shutdown
+import uvnet.socket.scope
+from uvnet.server import scope, shutdown
 
 SOON = 0.05
 
@@ -168,7 +169,7 @@ def test_the_end_comes_whatever_a_listener_does(
     play: Player, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """One that does not let itself be cancelled, and a 'close' listener that goes on and on."""
-    monkeypatch.setattr(uvnet.deadline, "AFTERWARDS", SOON)
+    monkeypatch.setattr(shutdown, "AFTERWARDS", SOON)
 
     async def scenario() -> None:
         over = asyncio.Event()
@@ -289,7 +290,7 @@ def test_what_is_waited_for_is_logged(
     play: Player, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, limit: float | None
 ) -> None:
     """Once, after a while, where there is no limit."""
-    monkeypatch.setattr(uvnet.scopes, "PATIENCE", SOON)
+    monkeypatch.setattr(scope, "PATIENCE", SOON)
 
     async def scenario() -> None:
         listener = Listener()

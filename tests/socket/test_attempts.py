@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from attempts_scene import ANSWERS, Address, addresses, expected
-from conftest import Player
 from descriptors import option_of
+from harness import Player
 from waiting import turns, until, upcoming
 
 import uvnet

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from awaitable import MEBIBYTE, pair
-from conftest import Player, Transport, listen
+from harness import Player, Transport, listen
 from waiting import turns
 
 import uvnet

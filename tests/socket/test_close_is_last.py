@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from pairs import take_over
 from waiting import turns, until
 

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from pairs import connected_pair, take_over
 from waiting import until, upcoming
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Player, close, event
+from harness import Player, close, event
 from waiting import upcoming
 
 import uvnet

@@ -7,8 +7,8 @@ import errno
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, listen
 from descriptors import open_sockets
+from harness import Player, Transport, listen
 from proxy_stage import silent_backend
 from waiting import turns, until, upcoming
 

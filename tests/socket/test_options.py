@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import socket as plain
-import stat
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from descriptors import KEEP_ALIVE, NO_DELAY, system_option
+from harness import Player, Transport, close, event, listen
 from pairs import Listening, connected_pair, take_over
 from waiting import until
 
 import uvnet
 
-NO_DELAY = (plain.IPPROTO_TCP, plain.TCP_NODELAY)
-KEEP_ALIVE = (plain.SOL_SOCKET, plain.SO_KEEPALIVE)
 needs_idle = pytest.mark.skipif(not hasattr(plain, "TCP_KEEPIDLE"), reason="no TCP_KEEPIDLE on this system")
-
-
-def open_sockets() -> Iterator[plain.socket]:
-    """Duplicates of the sockets of this process."""
-    for descriptor in range(3, 256):
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                with plain.socket(fileno=os.dup(descriptor)) as copy:
-                    yield copy
-
-
-def system_option(socket: uvnet.Socket, option: tuple[int, int]) -> int:
-    """What the system says of a TCP connection."""
-    for copy in open_sockets():
-        try:
-            ends = copy.getsockname()[1], copy.getpeername()[1]
-        except (OSError, IndexError):
-            continue
-        if ends == (socket.local_port, socket.remote_port):
-            return copy.getsockopt(*option)
-    raise LookupError("no such connection")
 
 
 async def over(socket: uvnet.Socket, peer: plain.socket) -> None:

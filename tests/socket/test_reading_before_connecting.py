@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from conftest import Player, Transport
+from harness import Player, Transport
 from pairs import Listening, reset
 from waiting import turns, until
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from relay_scene import BULK, Scene, kernel_pipes, new_pipes, pattern, waiting_writes
 
 import uvnet
@@ -163,9 +163,13 @@ async def fill(scene: Scene, state: str) -> bytes:
         # Only when data comes fast enough, which a busy machine decides, there is a kernel pipe.
         await scene.until(splices)
         receiver.reading = False
-        more()
+
+        def holds() -> bool:
+            more()
+            return [level > 0 for level in new_pipes(before).values()] == [True]
+
+        await scene.until(holds)
         await scene.quiet()
-        assert [level > 0 for level in new_pipes(before).values()] == [True]
     return bytes(sent)
 
 

@@ -13,7 +13,7 @@ import random
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from relay_scene import Scene, relays_off
 
 pytestmark = pytest.mark.usefixtures("relays_on")

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 import pytest
-from conftest import Player
+from harness import Player
 from relay_scene import BULK, KINDS, Peer, Scene, pattern, relays_off, waiting_writes
 from waiting import upcoming
 

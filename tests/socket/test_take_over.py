@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Player, event
 from descriptors import open_sockets
+from harness import Player, event
 from pairs import connected_pair
 
 import uvnet

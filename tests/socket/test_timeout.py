@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from pairs import read_now, take_over
 
 PERIOD = 0.25  # seconds; beside it a pause of the test is short

@@ -9,11 +9,11 @@ import socket as plain
 from typing import Any
 
 import pytest
-from conftest import Player, event
+from harness import Player, event
 from pairs import connected_pair, fill_kernel, read_now
 
 import uvnet
-from uvnet._core.counters import snapshot
+from uvnet._loop.counters import snapshot
 
 KINDS = ("tcp", "unix")
 BIG = 3_000_000  # bytes: more than the system takes at once

@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import repeat
-from pathlib import Path
 
 import pytest
-from conftest import Player, close
+from harness import Player, close
+from places import ISOLATED
 from relay_scene import relays_off
 from waiting import upcoming
 
@@ -19,7 +19,7 @@ import uvnet
 
 pytestmark = pytest.mark.usefixtures("relays_on")
 
-CLIENT = Path(__file__).parent / "isolated" / "round_trips.py"
+CLIENT = ISOLATED / "round_trips.py"
 MESSAGE = 64                    # bytes of a round trip
 WORK = 30_000_000               # additions that sum() makes in one go, with the GIL
 SLICE = 60                      # seconds that a thread may keep the GIL from another

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import uvloop
-from conftest import Player
+from harness import Player
 from relay_scene import BULK, Peer, Scene, connected_pair, pattern
 
 import uvnet
@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.usefixtures("relays_on"),
 ]
 
-LOW_WATER = 524288              # as in _core/low_water.pxd
-FIRST_PATIENCE = 4 * 2**20      # as in _core/low_water.pyx
+LOW_WATER = 524288              # as in _stream/low_water.pxd
+FIRST_PATIENCE = 4 * 2**20      # as in _stream/low_water.pyx
 PIECE = LOW_WATER // 4          # enough for a relay to see bulk, and less than the mark
 ROUNDS = 3
 

@@ -6,12 +6,12 @@ import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
-from conftest import Player
+from harness import Player
+from places import ISOLATED
 from relay_scene import BULK, Scene, kernel_pipes, new_pipes, pattern
 
 pytestmark = [
@@ -20,12 +20,12 @@ pytestmark = [
 ]
 
 MIXES = [("tcp", "tcp"), ("tcp", "unix"), ("unix", "tcp"), ("unix", "unix")]
-MOST_PIPES = 64                 # as in _core/kernel_pipe.pxd
+MOST_PIPES = 64                 # as in _stream/kernel_pipe.pxd
 IDLE_PIPES = 8
 SMALL_MOVES = 40
 ROUNDS = 5
-BROKEN_PIPE = Path(__file__).parent / "isolated" / "broken_pipe.py"
-WITHOUT_SPLICE = Path(__file__).parent / "isolated" / "without_splice.py"
+BROKEN_PIPE = ISOLATED / "broken_pipe.py"
+WITHOUT_SPLICE = ISOLATED / "without_splice.py"
 
 
 def piped(scene: Scene, mix: tuple[str, str], name: str = "") -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ import contextvars
 
 import pytest
 from awaitable import MEBIBYTE, Reading, pair
-from conftest import Player, Transport
+from harness import Player, Transport
 from waiting import step, turns, until, upcoming
 
 import uvnet

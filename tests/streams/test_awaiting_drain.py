@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from awaitable import MEBIBYTE, pair
-from conftest import Player, Transport
+from harness import Player, Transport
 from waiting import turns
 
 import uvnet

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 from awaitable import READINGS, Reading, pair, readings
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from pairs import reset
 from waiting import step, turns, until, upcoming
 

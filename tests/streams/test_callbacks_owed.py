@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Player, event
+from harness import Player, event
 
 import uvnet
 

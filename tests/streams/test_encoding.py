@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uvnet.encoding import canonical_encoding, encode, new_decoder
+from uvnet.streams.encoding import canonical_encoding, encode, new_decoder
 
 # What Node's Buffer.from(text, encoding) gives, in hexadecimal.
 ENCODED = [

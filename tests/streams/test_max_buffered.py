@@ -9,7 +9,7 @@ import socket as plain
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event, listen
+from harness import Player, Transport, event, listen
 from pairs import connected_pair, fill_kernel, reset
 from waiting import upcoming
 

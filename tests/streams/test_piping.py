@@ -9,7 +9,7 @@ import socket as plain
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from pairs import read_now, take_over
 from waiting import until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket as plain
 
-from conftest import Player
+from harness import Player
 
 import uvnet
 

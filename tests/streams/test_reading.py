@@ -10,7 +10,7 @@ import socket as plain
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from pairs import reset, take_over
 from waiting import turns, until, upcoming
 

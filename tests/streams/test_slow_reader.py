@@ -11,7 +11,7 @@ import socket as plain
 import threading
 from typing import Any
 
-from conftest import Player, Transport, close, listen
+from harness import Player, Transport, close, listen
 from peers import NODE_CONNECT, Where, connect_plain, need
 from waiting import upcoming
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, close, event, listen
+from harness import Player, Transport, close, event, listen
 from waiting import upcoming
 
 import uvnet

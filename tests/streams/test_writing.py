@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Player, Transport, event
+from harness import Player, Transport, event
 from pairs import read_now, reset, take_over
 from waiting import until, upcoming
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from conftest import Transport, listen
+from harness import Transport, listen
 from waiting import upcoming
 
 import uvnet

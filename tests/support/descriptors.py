@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import socket as plain
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["open_descriptors", "open_sockets", "option_of", "queue_length"]
+import uvnet
+
+__all__ = ["KEEP_ALIVE", "NO_DELAY", "open_descriptors", "open_sockets", "option_of", "queue_length", "system_option"]
+
+KEEP_ALIVE = (plain.SOL_SOCKET, plain.SO_KEEPALIVE)
+NO_DELAY = (plain.IPPROTO_TCP, plain.TCP_NODELAY)
 
 
 def open_descriptors() -> dict[int, str]:
@@ -45,6 +52,27 @@ def option_of(thing: Any, level: int, option: int) -> int:
             if found.getsockname()[:2] == wanted and listens == hasattr(thing, "listening"):
                 return found.getsockopt(level, option)
     raise LookupError(f"no descriptor is bound to {wanted}")
+
+
+def system_option(socket: uvnet.Socket, option: tuple[int, int]) -> int:
+    """What the system says of a TCP connection."""
+    for copy in _copies():
+        try:
+            ends = copy.getsockname()[1], copy.getpeername()[1]
+        except (OSError, IndexError):
+            continue
+        if ends == (socket.local_port, socket.remote_port):
+            return copy.getsockopt(*option)
+    raise LookupError("no such connection")
+
+
+def _copies() -> Iterator[plain.socket]:
+    """Duplicates of the sockets of this process."""
+    for descriptor in range(3, 256):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                with plain.socket(fileno=os.dup(descriptor)) as copy:
+                    yield copy
 
 
 def queue_length(path: str | Path, most: int) -> int:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvnet
-from uvnet._core.loop import running_record
+from uvnet._loop.loop import running_record
 
 __all__ = ["Block", "blocks_of"]
 

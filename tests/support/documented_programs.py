@@ -1,6 +1,6 @@
 """The whole programs in README.md and docs/ as files, for a type checker: prints their names.
 
-    mypy --check-untyped-defs $(python tests/documented_programs.py DIRECTORY)
+    mypy --check-untyped-defs $(python tests/support/documented_programs.py DIRECTORY)
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import sys
 from pathlib import Path
 
 from document_block import blocks_of
-
-ROOT = Path(__file__).parent.parent
+from places import DOCS, ROOT
 
 
 def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.glob("*.py"):
         old.unlink()
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+    for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))):
         for block in blocks_of(page.read_text()):
             if re.search(r"^import uvnet$", block.code, re.MULTILINE) and not block.not_run:
                 file = directory / f"{page.stem.replace('-', '_')}_{block.line}.py"

@@ -7,14 +7,23 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import pytest
 from pairs import reset, take_over
 from waiting import until
 
 import uvnet
 
-__all__ = ["STATES", "Scene", "scene", "settle", "show"]
+__all__ = ["STATES", "Scene", "cells", "scene", "settle", "show"]
 
 BULK = bytes(16_000_000)
+# Outcomes that tables have a shorter word for.
+_WORDS = {
+    "closed": "SOCKET_CLOSED_BEFORE_CONNECTION",
+    "early": "PREMATURE_CLOSE",
+    "late": "WRITE_AFTER_END",
+    "never": "SOCKET_CLOSED",
+    "reset": "ECONNRESET",
+}
 
 
 class Scene:
@@ -207,3 +216,18 @@ async def _await(awaitable: Awaitable[Any]) -> str:
         return show(await awaitable)
     except Exception as error:
         return show(error)
+
+
+def _expected(word: str) -> str:
+    name = word.rstrip("+-")
+    return _WORDS.get(name, name) + word[len(name) :]
+
+
+def cells(table: str) -> list[Any]:
+    """A parameter of a test for each cell: the state, the name of the column, and what is expected."""
+    (_, *columns), *rows = (line.split() for line in table.strip().splitlines())
+    return [
+        pytest.param(state, column, _expected(word), id=f"{column}-{state}")
+        for state, *words in rows
+        for column, word in zip(columns, words, strict=True)
+    ]

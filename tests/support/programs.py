@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peers import Where
+from places import EXAMPLES
 
 import uvnet
 
 __all__ = ["COMMAND", "EXAMPLES", "Program", "Result", "listening", "run", "started", "where_of"]
 
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
-EXAMPLES = Path(__file__).parent.parent / "examples"
 # Not -X dev: asyncio's debug mode reports every callback that a busy machine makes slow.
 STRICT = ("-X", "faulthandler", "-W", "error")
 COMMAND = ("-m", "uvnet")

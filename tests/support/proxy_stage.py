@@ -13,7 +13,7 @@ from pairs import reset
 from waiting import upcoming
 
 import uvnet
-from uvnet.proxy_protocol import build_header
+from uvnet.proxy.proxy_protocol import build_header
 
 __all__ = [
     "BLOCK",

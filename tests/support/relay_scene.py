@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvnet
-from uvnet._core.counters import snapshot
-from uvnet.relaying import _enable
+from uvnet._loop.counters import snapshot
+from uvnet.socket.relaying import _enable
 
 __all__ = [
     "BULK",

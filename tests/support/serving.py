@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from places import ISOLATED
+
 import uvnet
 
 __all__ = ["Serving", "told"]
 
-SCRIPT = Path(__file__).parent / "isolated" / "serve.py"
+SCRIPT = ISOLATED / "serve.py"
 
 
 class Serving:

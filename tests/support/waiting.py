@@ -14,7 +14,7 @@ __all__ = ["step", "turns", "until", "upcoming"]
 def upcoming(emitter: Any, name: str) -> asyncio.Future[tuple[Any, ...]]:
     """The arguments of the next event of this name.
 
-    Unlike conftest.event() it listens from now on, not from when it is awaited: a task that has
+    Unlike harness.event() it listens from now on, not from when it is awaited: a task that has
     only just been made does not run before the loop has polled for I/O once more.
     """
     future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()

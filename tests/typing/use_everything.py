@@ -1,6 +1,6 @@
 """Every public name, used as programs use it.  Type checkers read it; nobody runs it.
 
-tests/test_typing.py sees to it that no public name is missing here.  Each function is one part of the
+tests/project/test_typing.py sees to it that no public name is missing here.  Each function is one part of the
 interface; assert_type() says what a checker must find.
 """
 
@@ -19,8 +19,8 @@ from typing import Any, Literal, cast
 from typing_extensions import assert_type
 
 import uvnet
-from uvnet.address import Host
-from uvnet.keywords import (
+from uvnet.addresses.address import Host
+from uvnet.arguments.keywords import (
     ConnectKeywords,
     Drop,
     ListenKeywords,

@@ -1,8 +1,8 @@
-"""What a wheel holds: stubs, .pxd files and the typed marker; no C source, and no libuv.
+"""What a wheel holds: stubs, the public .pxd files and the typed marker; no C source, no symbols, and no libuv.
 
     python tests/wheels/contents.py dist/*.whl
 
-tests/test_wheel.py asks the same of the installed package.
+tests/project/test_wheel.py asks the same of the installed package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-SHIPPED = (".py", ".pyi", ".pxd", ".typed")
+SHIPPED = (".py", ".pyi", ".typed")
+# What other extension modules may use.
+PUBLIC_PXD = {"uvnet/__init__.pxd", "uvnet/addresses/blocking.pxd"}
 
 
 def expected() -> set[str]:
@@ -26,7 +28,7 @@ def expected() -> set[str]:
         str(path.relative_to(SOURCE))
         for path in (SOURCE / "uvnet").rglob("*")
         if path.suffix in SHIPPED
-    }
+    } | PUBLIC_PXD
 
 
 def problems(root: Path) -> Iterator[str]:
@@ -67,12 +69,23 @@ def uses_of_libuv(extension: Path) -> list[str]:
     return sorted(set(found))
 
 
+def has_symbols(extension: Path) -> bool:
+    """Whether a debugger would find more in an extension module than what it needs to be loaded (ELF only)."""
+    if sys.platform == "darwin":
+        return False
+    command = ["readelf", "--wide", "--sections", str(extension)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return re.search(r" \.(symtab|debug_\w+) ", output) is not None
+
+
 def main(wheels: list[str]) -> int:
     failed = not wheels
     for wheel in wheels:
         with tempfile.TemporaryDirectory() as directory:
             zipfile.ZipFile(wheel).extractall(directory)
             found = list(problems(Path(directory)))
+            extensions = sorted(Path(directory).rglob("*.so"))
+            found += [f"{extension.name} is not stripped" for extension in extensions if has_symbols(extension)]
         for problem in found:
             print(f"{Path(wheel).name}: {problem}")
         if not found:

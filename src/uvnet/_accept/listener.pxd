@@ -1,8 +1,8 @@
-from uvnet._core.handle cimport Handle
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport sockaddr_storage
-from uvnet._core.timer cimport Timer
+from uvnet._loop.handle cimport Handle
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.timer cimport Timer
 from uvnet._uv.table cimport sockaddr, uv_poll_t
+from uvnet.addresses.sockaddr cimport sockaddr_storage
 
 cdef enum DropReason:
     NOT_DROPPED

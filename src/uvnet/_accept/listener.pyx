@@ -7,15 +7,15 @@ connections without telling anybody, and libuv 1.52.1 stops accepting for ever a
 
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPROTO, errno
 
-from uvnet._core.adopted cimport changed, forget_adopted, is_lost
-from uvnet._core.descriptors cimport close_descriptor, open_spare
-from uvnet._core.gil cimport hold_gil
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, block_of
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport sockaddr_storage, socklen_t
-from uvnet._core.tick cimport enter, leave, report
-from uvnet._core.timer cimport open_timer
+from uvnet._loop.adopted cimport changed, forget_adopted, is_lost
+from uvnet._loop.descriptors cimport close_descriptor, open_spare
+from uvnet._loop.gil cimport hold_gil
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, block_of
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tick cimport enter, leave, report
+from uvnet._loop.timer cimport open_timer
 from uvnet._uv.table cimport UVNET_UV_POLL, UVNET_UV_READABLE, sockaddr, uv, uv_poll_t
+from uvnet.addresses.sockaddr cimport sockaddr_storage, socklen_t
 
 cdef extern from "<sys/socket.h>" nogil:
     """

@@ -6,9 +6,9 @@ Results are a descriptor, which the caller owns, or a negative libuv error.
 from libc.errno cimport EINVAL, EOPNOTSUPP, errno
 from libc.string cimport memcpy, memset
 
-from uvnet._core.pipe cimport check_path
-from uvnet._core.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage, socklen_t
 from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage, socklen_t
+from uvnet.addresses.unix_path cimport check_path
 
 cdef extern from "<sys/socket.h>" nogil:
     """

@@ -13,7 +13,7 @@ import argparse
 import re
 from typing import Any, NamedTuple
 
-from uvnet.address import Address, bracketed
+from uvnet.addresses.address import Address, bracketed
 
 __all__ = ["GRAMMAR", "Endpoint", "describe", "endpoint_type"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from uvnet._cli.bench import add_bench
@@ -19,7 +20,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand; returns its exit code.  argparse exits with 2 where the arguments are wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m uvnet",
+        prog="python -m uvnet" if sys.argv[0].endswith("__main__.py") else None,
         description="TCP and Unix sockets from the command line. `COMMAND --help` tells more.",
         epilog=GRAMMAR,
     )

@@ -10,10 +10,10 @@ import uvnet
 from uvnet._cli.endpoint import endpoint_type
 from uvnet._cli.program import add_parser, explain, number_type, peer_of, run, say, serve
 from uvnet._cli.traffic import Totals, amount, on_request, seconds_since
-from uvnet.address import bracketed
+from uvnet.addresses.address import bracketed
 
 if TYPE_CHECKING:
-    from uvnet.keywords import Drop
+    from uvnet.arguments.keywords import Drop
 
 __all__ = ["add_proxy"]
 

@@ -1,6 +1,4 @@
-"""Loops, handles, requests and streams: libuv's concepts as Cython classes.  No Node policy.
+"""What one event loop needs: its record, its ticks and timers, its handles, and how it begins and ends.
 
-Each module is one libuv concept and imports only modules that stand before it in this list:
-counters, errors, sockaddr, record, coroutine, tick, handle, gil, prepare, timer, idle, write_request, stream,
-tcp, pipe, adopt, listener, lookup, loop, alive.
+Knows nothing of what a handle is for; of events only that an error may have had no listener.
 """

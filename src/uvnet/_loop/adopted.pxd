@@ -1,5 +1,5 @@
-from uvnet._core.handle cimport HandleBlock
-from uvnet._core.record cimport GilHold, LoopRecord
+from uvnet._loop.handle cimport HandleBlock
+from uvnet._loop.record cimport GilHold, LoopRecord
 
 # One descriptor that was taken over; its number in the block's `adopted` counts from 1.
 cdef struct AdoptedDescriptor:

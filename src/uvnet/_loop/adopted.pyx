@@ -12,8 +12,8 @@ libuv: epoll_ctl() is called for changed watchers right before it waits, after t
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport realloc
 
-from uvnet._core.handle cimport HandleBlock
-from uvnet._core.record cimport AdoptedDescriptors, GilHold, LoopRecord
+from uvnet._loop.handle cimport HandleBlock
+from uvnet._loop.record cimport AdoptedDescriptors, GilHold, LoopRecord
 from uvnet._uv.table cimport uv
 
 cdef extern from *:

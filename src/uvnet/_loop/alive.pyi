@@ -1,6 +1,6 @@
 from typing import Any
 
-from uvnet._core.record import LoopRecord
+from uvnet._loop.record import LoopRecord
 
 def stop_when_idle(record: LoopRecord) -> None: ...
 def keep_unheard(record: LoopRecord, error: BaseException, server: object) -> None: ...

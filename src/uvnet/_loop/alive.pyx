@@ -6,13 +6,11 @@ A server that could not listen, without anybody hearing of it, is why nothing is
 
 import asyncio
 
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, first_alive, open_handles
-from uvnet._core.idle cimport IdleTimers
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.tick cimport report, report_unheard
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, first_alive, open_handles
+from uvnet._loop.idle cimport IdleTimers
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tick cimport report, report_unheard
 from uvnet._uv.table cimport uv
-
-from uvnet._core.lookup import lookup_owners
 
 cdef enum Rest:
     NOTHING_LEFT
@@ -120,7 +118,7 @@ cdef int _tell_of(LoopRecord record, tuple unheard) except -1:
 def active_handles(LoopRecord record not None):
     """The owners (Socket, Server) of the handles and look-ups that keep run() going now, each once."""
     cdef Handle handle
-    cdef list owners = lookup_owners(record)
+    cdef list owners = [lookup.owner for lookup in record.lookups]
     for handle in open_handles(record):
         if handle.keeps_alive() and handle.owner is not None:
             owners.append(handle.owner)

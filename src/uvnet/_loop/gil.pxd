@@ -1,5 +1,5 @@
-from uvnet._core.handle cimport Handle
-from uvnet._core.record cimport GilHold, LoopRecord, PyThread_get_thread_ident
+from uvnet._loop.handle cimport Handle
+from uvnet._loop.record cimport GilHold, LoopRecord, PyThread_get_thread_ident
 
 cdef extern from "Python.h" nogil:
     ctypedef int PyGILState_STATE

@@ -10,8 +10,8 @@ alone; callbacks that may come from elsewhere must not hold.  Other threads get 
 always do, whenever a listener runs Python code.
 """
 
-from uvnet._core.handle cimport Handle, block_of
-from uvnet._core.record cimport GilHold, LoopRecord
+from uvnet._loop.handle cimport Handle, block_of
+from uvnet._loop.record cimport GilHold, LoopRecord
 from uvnet._uv.table cimport UVNET_UV_CHECK, uv, uv_check_t
 
 

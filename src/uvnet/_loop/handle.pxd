@@ -1,6 +1,6 @@
 from libc.stdint cimport uint64_t
 
-from uvnet._core.record cimport GilHold, LoopRecord
+from uvnet._loop.record cimport GilHold, LoopRecord
 from uvnet._uv.table cimport uv_handle_t
 
 cdef enum HandleState:

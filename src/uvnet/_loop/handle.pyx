@@ -12,12 +12,12 @@ Rules:
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport calloc, free
 
-from uvnet._core.context cimport enter_context, exit_context
-from uvnet._core.counters cimport counters
-from uvnet._core.errors cimport system_error
-from uvnet._core.record cimport FIRST_READ_SIZE, LoopRecord
-from uvnet._core.tick cimport enter, leave, report
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.counters cimport counters
+from uvnet._loop.record cimport FIRST_READ_SIZE, LoopRecord
+from uvnet._loop.tick cimport enter, leave, report
 from uvnet._uv.table cimport uv, uv_handle_t, uv_tcp_t
+from uvnet.errors.system cimport system_error
 
 cdef Handle handle_of(void *uv_handle):
     """The Handle of a libuv handle of ours."""

@@ -1,7 +1,7 @@
 from libc.stdint cimport uint64_t
 
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.timer cimport Timer
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.timer cimport Timer
 
 # Called when nothing has happened for the whole period; returns 1 to stay watched, 0 to be forgotten.
 ctypedef int (*idle_event)(object owner) except -1

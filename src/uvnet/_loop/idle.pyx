@@ -10,9 +10,9 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport UINT64_MAX, uint64_t
 from libc.stdlib cimport free, realloc
 
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.tick cimport report
-from uvnet._core.timer cimport open_timer
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tick cimport report
+from uvnet._loop.timer cimport open_timer
 from uvnet._uv.table cimport uv
 
 
@@ -35,7 +35,7 @@ cdef class IdleTimers:
             self.heap = heap
             self.capacity = self.capacity * 2 + 16
         uv.update_time(self.record.uv_loop)
-        entry.last = uv.now(self.record.uv_loop)
+        entry.last = self.record.now()
         entry.period = period
         entry.deadline = entry.last + period
         entry.fired_for = UINT64_MAX
@@ -76,7 +76,7 @@ cdef class IdleTimers:
         """Set the timer for the entry that is due first."""
         cdef uint64_t now
         if self.count:
-            now = uv.now(self.record.uv_loop)
+            now = self.record.now()
             self.timer.start(self.heap[1].deadline - now if self.heap[1].deadline > now else 0)
 
     cdef void forget_all(self) noexcept:
@@ -124,7 +124,7 @@ cdef int _on_timer(object owner) except -1:
     cdef LoopRecord record = self.record
     cdef IdleEntry *entry
     cdef object source
-    cdef uint64_t now = uv.now(record.uv_loop)
+    cdef uint64_t now = record.now()
     cdef int keep
     while self.count and self.heap[1].deadline <= now:
         entry = self.heap[1]

@@ -1,3 +1,3 @@
-from uvnet._core.record cimport LoopRecord
+from uvnet._loop.record cimport LoopRecord
 
 cdef LoopRecord current_record()

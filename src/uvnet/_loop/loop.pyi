@@ -1,6 +1,6 @@
 import uvloop
 
-from uvnet._core.record import LoopRecord
+from uvnet._loop.record import LoopRecord
 
 def record_of(loop: object) -> LoopRecord: ...
 def pending_loop() -> uvloop.Loop: ...

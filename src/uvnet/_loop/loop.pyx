@@ -15,18 +15,15 @@ from asyncio import _get_running_loop
 import uvloop
 import uvloop.loop
 
-from uvnet._core.gil cimport open_check
-from uvnet._core.handle cimport Handle, close_handles
-from uvnet._core.idle cimport IdleTimers
-from uvnet._core.kernel_pipe cimport close_idle_pipes
-from uvnet._core.low_water cimport forget_low_water
-from uvnet._core.prepare cimport open_prepare
-from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, new_record
-from uvnet._core.tick cimport drop_ticks
-from uvnet._core.writer cimport drop_gathered, flush_streams
+from uvnet._loop.gil cimport open_check
+from uvnet._loop.handle cimport Handle, close_handles
+from uvnet._loop.idle cimport IdleTimers
+from uvnet._loop.prepare cimport open_prepare
+from uvnet._loop.record cimport LoopRecord, PyThread_get_thread_ident, new_record, stream_hooks
+from uvnet._loop.tick cimport drop_ticks
 from uvnet._uv.table cimport uv
 
-from uvnet._core.slow import watch
+from uvnet._loop.slow import watch
 
 _pending = threading.local()
 _records = weakref.WeakSet()
@@ -44,7 +41,7 @@ def _close_record(LoopRecord record not None):
     """Close every handle of the loop, quietly: no listener is called any more."""
     if record.closed:
         return
-    flush_streams(record)
+    stream_hooks.flush(record)
     record.closed = True
     _shut(record)
 
@@ -56,8 +53,7 @@ cdef int _shut(LoopRecord record, Handle kept=None) except -1:
     if record.idle_timers is not None:
         (<IdleTimers>record.idle_timers).forget_all()
     record.look_for_end = NULL
-    forget_low_water(record)
-    close_idle_pipes(&record.pipe_pool)
+    stream_hooks.let_go(record)
     return 0
 
 
@@ -73,7 +69,7 @@ def _leave_to_parent():
         if record.closed:
             continue
         record.forked = record.closed = True
-        drop_gathered(record)
+        stream_hooks.drop_gathered(record)
         # The thread of a loop that ran in another one is gone, and has left it in the middle of something.
         if ((PyThread_get_thread_ident() == record.hold.thread_id or not record.loop.is_running())
                 and uv.loop_fork(record.uv_loop) == 0):
@@ -110,7 +106,6 @@ def _attach(loop):
             watch()
 
     try:
-        record.flush = flush_streams
         open_prepare(record)
         open_check(record)
         _records.add(record)

@@ -1,5 +1,5 @@
-from uvnet._core.handle cimport Handle
-from uvnet._core.record cimport LoopRecord
+from uvnet._loop.handle cimport Handle
+from uvnet._loop.record cimport LoopRecord
 
 cdef class Prepare(Handle):
     cdef bint running

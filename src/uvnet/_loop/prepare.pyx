@@ -4,10 +4,10 @@ Drains ticks and gathered writes that were queued outside a callback of ours, lo
 over (see adopted.pyx), and asks, where somebody wants to know (see alive.pyx), whether anything keeps the loop alive.
 """
 
-from uvnet._core.adopted cimport find_lost, next_lost
-from uvnet._core.handle cimport Handle, HandleBlock, block_of, handle_of
-from uvnet._core.record cimport GilHold, LoopRecord
-from uvnet._core.tick cimport enter, leave
+from uvnet._loop.adopted cimport find_lost, next_lost
+from uvnet._loop.handle cimport Handle, HandleBlock, block_of, handle_of
+from uvnet._loop.record cimport GilHold, LoopRecord
+from uvnet._loop.tick cimport enter, leave
 from uvnet._uv.table cimport UVNET_UV_PREPARE, uv, uv_handle_t, uv_prepare_t
 
 

@@ -3,8 +3,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
-from uvnet._core.kernel_pipe cimport PipePool
-from uvnet._uv.table cimport uv_loop_t
+from uvnet._uv.table cimport uv, uv_loop_t
 
 cdef extern from "pythread.h" nogil:
     unsigned long PyThread_get_thread_ident()
@@ -25,6 +24,14 @@ cdef struct Tick:
 cdef class LoopRecord
 
 ctypedef void (*record_hook)(LoopRecord record) noexcept
+
+# What a loop asks of its streams, which lie above it and say at import how it is done: writer.pyx and relay.pyx.
+cdef struct StreamHooks:
+    record_hook flush          # send what was gathered
+    record_hook drop_gathered  # forget it: somebody else sends it
+    record_hook let_go         # give back what is kept for relays
+
+cdef StreamHooks stream_hooks
 
 # See low_water.pyx.
 cdef struct LowWaterMarks:
@@ -71,15 +78,14 @@ cdef class LoopRecord:
     cdef size_t tick_capacity
 
     cdef void *first_handle              # HandleBlock list, see handle.pyx
-    cdef set lookups                     # Lookups under way: they keep run() going, like handles
+    cdef set lookups                     # Lookups under way: they keep run() going, like handles; each has an owner
     cdef void *first_gathering           # Writer list, see writer.pyx
 
     cdef record_hook wake                # makes the loop drain before it next blocks, see prepare.pyx
-    cdef record_hook flush               # sends what streams have gathered, see writer.pyx
 
     cdef GilHold hold                    # the GIL over a whole batch of I/O callbacks
-    cdef object done_future              # of the loop, made when first needed, see awaiting.pyx
-    cdef int ready_awaits                # that were ready at once since one gave way, see awaiting.pyx
+    cdef object done_future              # of the loop, made when first needed, see waiter.pyx
+    cdef int ready_awaits                # that were ready at once since one gave way, see waiter.pyx
     cdef int wakings                     # of coroutines that the tick queue has seen to since it was last empty
     cdef readonly object check_handle    # the loop's Check
     cdef readonly object prepare         # the loop's Prepare
@@ -87,7 +93,7 @@ cdef class LoopRecord:
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
     cdef tuple unheard                   # a server that could not listen, and the error: what run() raises in the end
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
-    cdef PipePool pipe_pool              # of relays, see relay.pyx
+    cdef object kernel_pipes             # the KernelPipes of relays, made when first needed, see kernel_pipe.pyx
     cdef LowWaterMarks low_water         # of relays, see low_water.pyx
     cdef AdoptedDescriptors adopted      # see adopted.pyx
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
@@ -95,6 +101,10 @@ cdef class LoopRecord:
     cdef int raise_unusable(self) except -1
     cdef int check_running(self) except -1
     cdef bint in_own_thread(self) except -1
+
+    cdef inline uint64_t now(self) noexcept:
+        """The loop's time in milliseconds."""
+        return uv.now(self.uv_loop)
 
     cdef inline int check(self) except -1:
         """Raise RuntimeError without a loop, on a closed one, and on a thread that is not the loop's."""

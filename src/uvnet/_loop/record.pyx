@@ -1,6 +1,6 @@
 """What uvnet keeps for one event loop: its thread, its open handles, its tick queue, its read buffer.
 
-Plain data that every other module of the core reads; it must not know what a handle is.
+Plain data that everything on a loop reads; it must not know what a handle is.
 """
 
 from asyncio import _get_running_loop
@@ -8,17 +8,15 @@ from asyncio import _get_running_loop
 from cpython.ref cimport Py_DECREF
 from libc.stdlib cimport free, malloc
 
-from uvnet._core.kernel_pipe cimport close_idle_pipes
 from uvnet._uv.table cimport loop_pointer
 
 
 cdef class LoopRecord:
-    """The record of one uvloop loop; made by uvnet._core.loop.record_of()."""
+    """The record of one uvloop loop; made by uvnet._loop.loop.record_of()."""
 
     def __dealloc__(self):
         if self.spare_chunk is not NULL:
             Py_DECREF(<object>self.spare_chunk)
-        close_idle_pipes(&self.pipe_pool)
         free(self.ticks)
         free(self.adopted.entries)
         free(self.read_buffer)
@@ -83,4 +81,9 @@ cdef LoopRecord new_record(object loop):
     return self
 
 
+cdef void _nothing(LoopRecord record) noexcept:
+    pass
+
+
 no_record = LoopRecord.__new__(LoopRecord)
+stream_hooks.flush = stream_hooks.drop_gathered = stream_hooks.let_go = _nothing

@@ -15,8 +15,8 @@ from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
 from typing import Any, TypeVar, overload
 
-from uvnet._core import alive
-from uvnet._core.loop import record_of, running_record, take_pending_loop
+from uvnet._loop import alive
+from uvnet._loop.loop import record_of, running_record, take_pending_loop
 
 __all__ = ["active_handles", "run"]
 

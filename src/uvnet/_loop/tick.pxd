@@ -1,4 +1,4 @@
-from uvnet._core.record cimport LoopRecord, tick_function
+from uvnet._loop.record cimport LoopRecord, tick_function
 
 cdef void enter(LoopRecord record) noexcept
 cdef void leave(LoopRecord record) noexcept

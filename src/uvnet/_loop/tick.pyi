@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from uvnet._core.record import LoopRecord
+from uvnet._loop.record import LoopRecord
 
 def next_tick_on(record: LoopRecord, callback: Callable[..., object], *arguments: Any) -> None: ...

@@ -9,10 +9,10 @@ before the loop next polls for I/O.
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport malloc, free
 
-from uvnet._core.context cimport PyContext_Enter, PyContext_Exit, copy_context
-from uvnet._core.coroutine cimport is_coroutine, start_coroutine
-from uvnet._core.record cimport LoopRecord, PyThread_get_thread_ident, Tick, tick_function
-from uvnet._core.slow cimport call_watched, watching
+from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context
+from uvnet._loop.coroutine cimport is_coroutine, start_coroutine
+from uvnet._loop.record cimport LoopRecord, PyThread_get_thread_ident, Tick, stream_hooks, tick_function
+from uvnet._loop.slow cimport call_watched, watching
 
 
 cdef void enter(LoopRecord record) noexcept:
@@ -71,7 +71,7 @@ cdef void drain(LoopRecord record) noexcept:
             if record.first_gathering is NULL:
                 record.wakings = 0
                 return
-            record.flush(record)
+            stream_hooks.flush(record)
             continue
         tick = record.ticks[record.tick_head]
         record.tick_head = (record.tick_head + 1) % record.tick_capacity

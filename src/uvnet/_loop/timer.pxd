@@ -1,7 +1,7 @@
 from libc.stdint cimport uint64_t
 
-from uvnet._core.handle cimport Handle, handle_event
-from uvnet._core.record cimport LoopRecord
+from uvnet._loop.handle cimport Handle, handle_event
+from uvnet._loop.record cimport LoopRecord
 
 cdef class Timer(Handle):
     cdef handle_event on_timeout

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport uint64_t
 
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, handle_event, handle_of
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.tick cimport enter, leave, report
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, handle_event, handle_of
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tick cimport enter, leave, report
 from uvnet._uv.table cimport UVNET_UV_TIMER, uv, uv_timer_t
 
 

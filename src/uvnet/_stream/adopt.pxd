@@ -1,5 +1,5 @@
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.stream cimport Stream
 
 cdef Stream open_for(LoopRecord record, int descriptor, int *kind)
 cdef int may_be_taken(LoopRecord record, int descriptor) except? 1

@@ -1,10 +1,10 @@
 """Taking over a descriptor that somebody else opened, as a TCP or a Unix-socket handle."""
 
-from uvnet._core.handle cimport Handle
-from uvnet._core.pipe cimport Pipe, open_pipe
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream
-from uvnet._core.tcp cimport TCP, open_tcp
+from uvnet._loop.handle cimport Handle
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.pipe cimport Pipe, open_pipe
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.tcp cimport TCP, open_tcp
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, UVNET_UV_POLL, UVNET_UV_TCP, uv, uv_poll_t
 
 cdef extern from "<sys/socket.h>" nogil:

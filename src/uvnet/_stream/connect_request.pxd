@@ -1,4 +1,4 @@
-from uvnet._core.stream cimport Stream
+from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport uv_connect_t
 
 cdef uv_connect_t *begin_connect(Stream stream) except NULL

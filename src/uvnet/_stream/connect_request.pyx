@@ -2,9 +2,9 @@
 
 from libc.stdlib cimport free, malloc
 
-from uvnet._core.counters cimport counters
-from uvnet._core.stream cimport Stream
-from uvnet._core.writer cimport Writer, tell_owner
+from uvnet._loop.counters cimport counters
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.writer cimport Writer, tell_owner
 from uvnet._uv.table cimport UVNET_UV_CONNECT, uv, uv_connect_t
 
 

@@ -1,5 +1,7 @@
 # Kernel pipes that splice(2) moves data through, and a bounded pool of them for one loop.
 
+from uvnet._loop.record cimport LoopRecord
+
 cdef enum:
     IDLE_PIPES = 8          # kept open for the next relay
     MOST_PIPES = 64         # open at once on a loop; beyond that data is copied
@@ -15,6 +17,10 @@ cdef struct PipePool:
     int idle_count
     int open_count
 
+cdef class KernelPipes:
+    cdef PipePool pool
+
+cdef PipePool *pool_of(LoopRecord record) except NULL
 cdef bint can_splice() noexcept nogil
 cdef bint cannot_splice(ssize_t status) noexcept nogil
 cdef bint take_pipe(PipePool *pool, KernelPipe *pipe) noexcept nogil

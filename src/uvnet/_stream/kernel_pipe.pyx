@@ -65,6 +65,20 @@ cdef enum:
     FIRST_CAPACITY = 65536        # what a pipe has where it cannot grow
 
 
+cdef class KernelPipes:
+    """The pool of one loop; its record keeps it."""
+
+    def __dealloc__(self):
+        close_idle_pipes(&self.pool)
+
+
+cdef PipePool *pool_of(LoopRecord record) except NULL:
+    """The pool of a loop, which lives as long as its record."""
+    if record.kernel_pipes is None:
+        record.kernel_pipes = KernelPipes.__new__(KernelPipes)
+    return &(<KernelPipes>record.kernel_pipes).pool
+
+
 cdef bint can_splice() noexcept nogil:
     """Whether splice(2) is there and may be used: unlike send(2) it cannot do without SIGPIPE.
 

@@ -1,7 +1,7 @@
 from libc.stdint cimport uint64_t
 
-from uvnet._core.handle cimport HandleBlock
-from uvnet._core.record cimport LoopRecord
+from uvnet._loop.handle cimport HandleBlock
+from uvnet._loop.record cimport LoopRecord
 
 cdef enum:
     LOW_WATER = 524288           # bytes; the kernel's own buffers reach further by default

@@ -10,9 +10,9 @@ nothing.
 Linux: a mark does not hold back the end of a stream or an error, nor a full receive buffer.
 """
 
-from uvnet._core.handle cimport Handle, block_of
-from uvnet._core.record cimport LowWaterMarks
-from uvnet._core.transfer cimport descriptor_of
+from uvnet._loop.handle cimport Handle, block_of
+from uvnet._loop.record cimport LowWaterMarks
+from uvnet._stream.transfer cimport descriptor_of
 from uvnet._uv.table cimport UVNET_UV_TIMER, uv, uv_handle_t, uv_timer_t
 
 cdef extern from *:

@@ -1,5 +1,5 @@
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport uv_pipe_t
 
 cdef class Pipe(Stream):
@@ -11,5 +11,3 @@ cdef class Pipe(Stream):
     cdef tuple peer_credentials(self)
 
 cdef Pipe open_pipe(LoopRecord record)
-cdef int check_path(bytes path) noexcept
-cdef object path_error(int status, str syscall, bytes path, str shown)

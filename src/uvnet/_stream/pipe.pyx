@@ -3,13 +3,13 @@
 A path that starts with a NUL byte is an abstract name (Linux), of exactly the length given.
 """
 
-from libc.errno cimport EAFNOSUPPORT, EINVAL
+from libc.errno cimport EAFNOSUPPORT
 
-from uvnet._core.connect_request cimport abort_connect, begin_connect, on_connect
-from uvnet._core.errors cimport system_error
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream cimport Stream
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.connect_request cimport abort_connect, begin_connect, on_connect
+from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport UVNET_UV_NAMED_PIPE, uv, uv_connect_t
+from uvnet.addresses.unix_path cimport check_path
 
 cdef extern from "<sys/socket.h>" nogil:
     """
@@ -46,33 +46,9 @@ cdef extern from "<sys/socket.h>" nogil:
     """
     int peer "uvnet_peer" (int descriptor, long *pid, long *uid, long *gid)
 
-cdef extern from "<sys/un.h>" nogil:
-    struct sockaddr_un:
-        char sun_path[108]
-
 cdef enum:
     # uv_pipe_connect2(): an over-long name is an error, not cut off.
     NO_TRUNCATE = 1
-
-
-cdef object path_error(int status, str syscall, bytes path, str shown):
-    """The error for a path; one that is too long says so (decision 11)."""
-    cdef object detail = None
-    cdef Py_ssize_t limit = sizeof((<sockaddr_un *>NULL).sun_path) - 1
-    if len(path) > limit:
-        detail = f"(the path has {len(path)} bytes, a Unix socket's may have {limit})"
-    listening = syscall == "listen"
-    return system_error(status, syscall, shown, -1 if listening else None, listening, None, None, detail)
-
-
-cdef int check_path(bytes path) noexcept:
-    """0, or the libuv error for a path that no Unix socket can have."""
-    cdef Py_ssize_t length = len(path)
-    if length == 0 or length > <Py_ssize_t>(sizeof((<sockaddr_un *>NULL).sun_path) - 1):
-        return -EINVAL
-    if path[0] != 0 and 0 in path:
-        return -EINVAL
-    return 0
 
 
 cdef class Pipe(Stream):

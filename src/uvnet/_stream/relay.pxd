@@ -1,7 +1,7 @@
-from uvnet._core.handle cimport HandleBlock
-from uvnet._core.kernel_pipe cimport KernelPipe, PipePool
-from uvnet._core.low_water cimport LowWaterMark
-from uvnet._core.stream cimport Stream
+from uvnet._loop.handle cimport HandleBlock
+from uvnet._stream.kernel_pipe cimport KernelPipe, PipePool
+from uvnet._stream.low_water cimport LowWaterMark
+from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport uv_loop_t
 
 cdef struct RelayWrite

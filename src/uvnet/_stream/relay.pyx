@@ -11,32 +11,37 @@ from libc.errno cimport EAGAIN, ENOMEM
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from uvnet._core.adopted cimport changed
-from uvnet._core.counters cimport counters
-from uvnet._core.handle cimport HANDLE_OPEN, HandleBlock, block_of
-from uvnet._core.kernel_pipe cimport can_splice, cannot_splice, copy_out, give_pipe, move_in, move_out, take_pipe
-from uvnet._core.low_water cimport (
+from uvnet._loop.adopted cimport changed
+from uvnet._loop.counters cimport counters
+from uvnet._loop.handle cimport HANDLE_OPEN, HandleBlock, block_of
+from uvnet._loop.record cimport READ_BUFFER_SIZE, LoopRecord, stream_hooks
+from uvnet._stream.kernel_pipe cimport (
+    KernelPipes,
+    PipePool,
+    can_splice,
+    cannot_splice,
+    close_idle_pipes,
+    copy_out,
+    give_pipe,
+    move_in,
+    move_out,
+    pool_of,
+    take_pipe,
+)
+from uvnet._stream.low_water cimport (
     LOW_WATER,
     consider_mark,
+    forget_low_water,
     forget_mark,
     prepare_low_water,
     start_mark,
     stop_mark,
 )
-from uvnet._core.record cimport READ_BUFFER_SIZE
-from uvnet._core.stream cimport READS_AT_ONCE, Stream
-from uvnet._core.transfer cimport descriptor_of, receive_now, send_now
-from uvnet._core.write_request cimport WRITE_DONE, WRITE_FAILED, WRITE_WAITING, WriteRequest
-from uvnet._core.writer cimport Writer, tell_owner
-from uvnet._uv.table cimport (
-    UVNET_UV_EOF,
-    UVNET_UV_WRITE,
-    uv,
-    uv_buf_t,
-    uv_handle_t,
-    uv_stream_t,
-    uv_write_t,
-)
+from uvnet._stream.stream cimport READS_AT_ONCE, Stream
+from uvnet._stream.transfer cimport descriptor_of, receive_now, send_now
+from uvnet._stream.write_request cimport WRITE_DONE, WRITE_FAILED, WRITE_WAITING, WriteRequest
+from uvnet._stream.writer cimport Writer, tell_owner
+from uvnet._uv.table cimport UVNET_UV_EOF, UVNET_UV_WRITE, uv, uv_buf_t, uv_handle_t, uv_stream_t, uv_write_t
 
 cdef extern from *:
     """
@@ -67,12 +72,14 @@ cdef bint start_relay(Stream source, Stream sink) except -1:
     Both are connected, nothing waits in `sink`, and neither has a relay of that direction yet.
     """
     cdef Relay *relay
+    cdef PipePool *pool
     if (source.state != HANDLE_OPEN or sink.state != HANDLE_OPEN or source.block.own_buffer
             or source.block.relay_from is not NULL or sink.block.relay_to is not NULL
             or source.block.no_socket or sink.block.no_socket or sink.block.queued_bytes):
         return False
     try:
         prepare_low_water(source.record)
+        pool = pool_of(source.record)
     except MemoryError:
         return False
     relay = <Relay *>calloc(1, sizeof(Relay))
@@ -81,7 +88,7 @@ cdef bint start_relay(Stream source, Stream sink) except -1:
     relay.source = source.block
     relay.sink = sink.block
     relay.uv_loop = source.record.uv_loop
-    relay.pool = &source.record.pipe_pool
+    relay.pool = pool
     relay.pipe.reader = relay.pipe.writer = -1
     relay.copies_only = not can_splice()
     start_mark(&relay.low_water, source.block)
@@ -412,3 +419,14 @@ cdef int _tell_failed(Writer sink, object owner, void *length, ssize_t status) e
     request.state = WRITE_FAILED
     request.status = <int>status
     return sink.events.on_sent(owner, request)
+
+
+# === When the loop is closed ===
+
+cdef void _let_go(LoopRecord record) noexcept:
+    forget_low_water(record)
+    if record.kernel_pipes is not None:
+        close_idle_pipes(&(<KernelPipes>record.kernel_pipes).pool)
+
+
+stream_hooks.let_go = _let_go

@@ -1,4 +1,4 @@
-from uvnet._core.writer cimport Writer
+from uvnet._stream.writer cimport Writer
 
 cdef enum:
     READS_AT_ONCE = 16       # of a stream that fills its buffer, before others get their turn

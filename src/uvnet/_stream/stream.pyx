@@ -11,15 +11,15 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN
 from libc.string cimport memcpy
 
-from uvnet._core.adopted cimport changed, forget_adopted, is_lost
-from uvnet._core.context cimport enter_context, exit_context
-from uvnet._core.descriptors cimport give_number_a_rest, give_number_back
-from uvnet._core.gil cimport hold_gil
-from uvnet._core.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
-from uvnet._core.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
-from uvnet._core.tick cimport leave
-from uvnet._core.transfer cimport NO_DESCRIPTOR, receive_now
-from uvnet._core.writer cimport Writer, tell_failed, tell_owner
+from uvnet._loop.adopted cimport changed, forget_adopted, is_lost
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.descriptors cimport give_number_a_rest, give_number_back
+from uvnet._loop.gil cimport hold_gil
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
+from uvnet._loop.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
+from uvnet._loop.tick cimport leave
+from uvnet._stream.transfer cimport NO_DESCRIPTOR, receive_now
+from uvnet._stream.writer cimport Writer, tell_failed, tell_owner
 from uvnet._uv.table cimport uv, uv_buf_t, uv_handle_t, uv_stream_t
 
 cdef extern from *:

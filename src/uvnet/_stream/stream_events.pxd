@@ -1,7 +1,7 @@
 # What a stream tells its owner.
 
-from uvnet._core.handle cimport Handle
-from uvnet._core.write_request cimport WriteRequest
+from uvnet._loop.handle cimport Handle
+from uvnet._stream.write_request cimport WriteRequest
 
 # Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct StreamEvents:

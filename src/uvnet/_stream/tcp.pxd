@@ -1,7 +1,7 @@
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport ip_name
-from uvnet._core.stream cimport Stream
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport uv_tcp_t
+from uvnet.addresses.sockaddr cimport ip_name
 
 cdef class TCP(Stream):
     cdef inline uv_tcp_t *uv_tcp(self) noexcept:

@@ -2,12 +2,12 @@
 
 from libc.errno cimport EBADF, EINVAL, errno
 
-from uvnet._core.connect_request cimport abort_connect, begin_connect, on_connect
-from uvnet._core.handle cimport HANDLE_OPEN
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport copy_name, ip_name, parse_sockaddr, sockaddr_storage
-from uvnet._core.stream cimport Stream
+from uvnet._loop.handle cimport HANDLE_OPEN
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.connect_request cimport abort_connect, begin_connect, on_connect
+from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport UVNET_UV_TCP, sockaddr, uv, uv_connect_t
+from uvnet.addresses.sockaddr cimport copy_name, ip_name, parse_sockaddr, sockaddr_storage
 
 cdef extern from "<netinet/in.h>" nogil:
     enum:

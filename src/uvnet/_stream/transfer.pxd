@@ -5,7 +5,7 @@
 
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOBUFS, errno
 
-from uvnet._core.handle cimport HandleBlock
+from uvnet._loop.handle cimport HandleBlock
 from uvnet._uv.table cimport UVNET_UV_EOF, uv, uv_buf_t, uv_handle_t, uv_stream_t
 
 cdef extern from "<sys/socket.h>" nogil:

@@ -14,7 +14,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from uvnet._core.counters cimport counters
+from uvnet._loop.counters cimport counters
 from uvnet._uv.table cimport uv_buf_t
 
 cdef extern from "Python.h":

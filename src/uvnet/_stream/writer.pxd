@@ -1,8 +1,7 @@
-from uvnet._core.handle cimport Handle
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.stream_events cimport StreamEvents
-from uvnet._core.write_request cimport WriteRequest
-from uvnet._uv.table cimport uv_stream_t
+from uvnet._loop.handle cimport Handle
+from uvnet._stream.stream_events cimport StreamEvents
+from uvnet._stream.write_request cimport WriteRequest
+from uvnet._uv.table cimport uv_stream_t, uvnet_uv_write_queue_size
 
 cdef class Writer
 
@@ -18,6 +17,10 @@ cdef class Writer(Handle):
 
     cdef inline uv_stream_t *uv_stream(self) noexcept:
         return <uv_stream_t *>self.uv_handle
+
+    cdef inline size_t unsent(self) noexcept:
+        """Bytes that libuv has taken and the system has not."""
+        return uvnet_uv_write_queue_size(self.uv_stream())
 
     cdef int gather_chunk(self, object chunk) except -1
     cdef WriteRequest gather(self)
@@ -35,5 +38,3 @@ cdef class Writer(Handle):
 
 cdef void tell_failed(Writer stream, object owner, object error) noexcept
 cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept
-cdef void flush_streams(LoopRecord record) noexcept
-cdef void drop_gathered(LoopRecord record) noexcept

@@ -8,14 +8,14 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, ENOMEM
 from libc.stdlib cimport free, malloc
 
-from uvnet._core.adopted cimport changed
-from uvnet._core.context cimport enter_context, exit_context
-from uvnet._core.counters cimport counters
-from uvnet._core.handle cimport HANDLE_OPEN, Handle
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.tick cimport enter, leave
-from uvnet._core.transfer cimport send_now
-from uvnet._core.write_request cimport (
+from uvnet._loop.adopted cimport changed
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.counters cimport counters
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle
+from uvnet._loop.record cimport LoopRecord, stream_hooks
+from uvnet._loop.tick cimport enter, leave
+from uvnet._stream.transfer cimport send_now
+from uvnet._stream.write_request cimport (
     WRITE_DONE,
     WRITE_FAILED,
     WRITE_WAITING,
@@ -24,14 +24,7 @@ from uvnet._core.write_request cimport (
     chunk_length,
     length_of_writes,
 )
-from uvnet._uv.table cimport (
-    UVNET_UV_SHUTDOWN,
-    UVNET_UV_WRITE,
-    uv,
-    uv_buf_t,
-    uv_shutdown_t,
-    uv_write_t,
-)
+from uvnet._uv.table cimport UVNET_UV_SHUTDOWN, UVNET_UV_WRITE, uv, uv_buf_t, uv_shutdown_t, uv_write_t
 
 
 cdef class Writer(Handle):
@@ -235,7 +228,7 @@ cdef class Writer(Handle):
 
 
 cdef void flush_streams(LoopRecord record) noexcept:
-    """Send what every stream of the loop has gathered (the hook `record.flush`)."""
+    """Send what every stream of the loop has gathered (the hook `stream_hooks.flush`)."""
     cdef Writer stream
     while record.first_gathering is not NULL:
         stream = <Writer>record.first_gathering
@@ -306,3 +299,7 @@ cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil
 
 cdef int _tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
     return self.events.on_shutdown(owner, self, <int>status)
+
+
+stream_hooks.flush = flush_streams
+stream_hooks.drop_gathered = drop_gathered

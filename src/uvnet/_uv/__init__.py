@@ -1,1 +1,4 @@
-"""libuv as C, found inside uvloop: declarations and the table of functions.  No policy."""
+"""C that others own: libuv's declarations, the table of its functions in uvloop's copy, types of CPython.
+
+Knows no handle of ours.
+"""

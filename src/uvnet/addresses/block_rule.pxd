@@ -1,5 +1,5 @@
-from uvnet._core.ip cimport Key
-from uvnet._core.rules cimport Rule
+from uvnet.addresses.ip cimport Key
+from uvnet.addresses.rules cimport Rule
 
 # 4 or 6, or 0 for text that is no address of `family`; raises for other types.
 cdef int read_key(object address, object family, str name, Key *key) except -1

@@ -7,12 +7,12 @@ from ipaddress import IPv4Network, IPv6Network
 
 from libc.string cimport memset
 
-from uvnet._core.ip cimport Key, format_key, key_before
-from uvnet._core.rules cimport RULE_ADDRESS, RULE_RANGE, RULE_SUBNET, Rule
-from uvnet.socket_address cimport family_of, key_of_object, key_of_text
+from uvnet.addresses.ip cimport Key, format_key, key_before
+from uvnet.addresses.rules cimport RULE_ADDRESS, RULE_RANGE, RULE_SUBNET, Rule
+from uvnet.addresses.socket_address cimport family_of, key_of_object, key_of_text
 
-from uvnet.errors import invalid_address, invalid_type, invalid_value
-from uvnet.options import check_integer
+from uvnet.arguments.checks import check_integer
+from uvnet.errors.codes import invalid_address, invalid_type, invalid_value
 
 cdef tuple _NETWORK_TYPES = (IPv4Network, IPv6Network)
 

@@ -1,9 +1,9 @@
 from libc.stdint cimport uint32_t
 
-from uvnet._core.coverage cimport Coverage
-from uvnet._core.ip cimport Key
-from uvnet._core.rules cimport Rule, Rules
 from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.coverage cimport Coverage
+from uvnet.addresses.ip cimport Key
+from uvnet.addresses.rules cimport Rule, Rules
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:

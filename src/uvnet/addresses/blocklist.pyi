@@ -4,7 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypeIs, disjoint_base
 
-from uvnet.socket_address import SocketAddress
+from uvnet.addresses.socket_address import SocketAddress
 
 _Address = str | SocketAddress | IPv4Address | IPv6Address
 _Network = str | IPv4Network | IPv6Network

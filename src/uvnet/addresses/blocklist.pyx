@@ -1,7 +1,7 @@
 """BlockList: rules about IP addresses.  Node: "Class: net.BlockList"; rule 4.
 
 One rule is read and written in block_rule.pyx; which addresses the rules cover together is found in
-_core/coverage.pyx.  IPv4 and IPv6 rules are kept apart.  An IPv4-mapped IPv6 address is looked up in both, and
+coverage.pyx.  IPv4 and IPv6 rules are kept apart.  An IPv4-mapped IPv6 address is looked up in both, and
 an IPv6 rule that is about mapped addresses counts in both (rule 4.10).
 """
 
@@ -10,9 +10,20 @@ import json
 from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from uvnet._core.coverage cimport coverage_change, coverage_clear, coverage_has, coverage_reserve
-from uvnet._core.ip cimport Key, format_key, key_before, key_is_mapped, key_of
-from uvnet._core.rules cimport (
+from uvnet._uv.public_name cimport public_name
+from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.block_rule cimport (
+    read_address,
+    read_cidr,
+    read_key,
+    read_range,
+    read_subnet,
+    read_text,
+    text_of_rule,
+)
+from uvnet.addresses.coverage cimport coverage_change, coverage_clear, coverage_has, coverage_reserve
+from uvnet.addresses.ip cimport Key, format_key, key_before, key_is_mapped, key_of
+from uvnet.addresses.rules cimport (
     RULE_SUBNET,
     Rule,
     rule_bounds,
@@ -22,20 +33,10 @@ from uvnet._core.rules cimport (
     rules_remove,
     rules_reserve,
 )
-from uvnet._core.sockaddr cimport ip_of_sockaddr
-from uvnet._uv.table cimport sockaddr
-from uvnet.block_rule cimport (
-    read_address,
-    read_cidr,
-    read_key,
-    read_range,
-    read_subnet,
-    read_text,
-    text_of_rule,
-)
-from uvnet.socket_address cimport key_of_object, key_of_text
+from uvnet.addresses.sockaddr cimport ip_of_sockaddr
+from uvnet.addresses.socket_address cimport key_of_object, key_of_text
 
-from uvnet.errors import cannot_pickle, invalid_type, invalid_value
+from uvnet.errors.codes import cannot_pickle, invalid_type, invalid_value
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_init(pthread_mutex_t *mutex, const void *attributes)
@@ -391,3 +392,6 @@ def blocked_address(BlockList block_list not None, str address not None, str loc
     else:
         return None
     return format_key(family, key) if block_list._has(family, key) else None
+
+
+public_name(BlockList, "uvnet.BlockList")

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, uint32_t
 
-from uvnet._core.ip cimport Key
+from uvnet.addresses.ip cimport Key
 
 # A range that came (amount 1) or went (amount -1).
 cdef struct Change:

@@ -15,7 +15,7 @@ from libc.stdint cimport UINT64_MAX, int32_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memset
 
-from uvnet._core.ip cimport Key, key_before, key_equals
+from uvnet.addresses.ip cimport Key, key_before, key_equals
 
 cdef enum:
     CHANGES_LOOKED_THROUGH = 16   # changes; more of them are summed up at the next question

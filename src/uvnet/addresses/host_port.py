@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from uvnet.errors import NetValueError, invalid_value
-from uvnet.ip import is_ip
+from uvnet.addresses.ip import is_ip
+from uvnet.errors.codes import NetValueError, invalid_value
 
 __all__ = ["HostPort", "is_number", "parse_host_port", "port_comes_first"]
 

@@ -3,10 +3,11 @@ from typing import Any
 
 from typing_extensions import disjoint_base
 
-from uvnet._core.record import LoopRecord
+from uvnet._loop.record import LoopRecord
 
 @disjoint_base
 class Lookup:
+    owner: Any
     def cancel(self) -> None: ...
 
 def look_up(
@@ -17,4 +18,3 @@ def look_up(
     hints: int,
     callback: Callable[[Any, Any], object],
 ) -> Lookup: ...
-def lookup_owners(record: LoopRecord) -> list[Any]: ...

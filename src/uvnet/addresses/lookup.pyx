@@ -5,20 +5,13 @@ from libc.errno cimport EMFILE, ENFILE, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from uvnet._core.counters cimport counters
-from uvnet._core.descriptors cimport close_descriptor, open_spare
-from uvnet._core.errors cimport lookup_error
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport format_sockaddr
-from uvnet._core.tick cimport enter, leave, report
-from uvnet._uv.table cimport (
-    UVNET_UV_EAI_NONAME,
-    UVNET_UV_GETADDRINFO,
-    addrinfo,
-    uv,
-    uv_getaddrinfo_t,
-    uv_req_t,
-)
+from uvnet._loop.counters cimport counters
+from uvnet._loop.descriptors cimport close_descriptor, open_spare
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tick cimport enter, leave, report
+from uvnet._uv.table cimport UVNET_UV_EAI_NONAME, UVNET_UV_GETADDRINFO, addrinfo, uv, uv_getaddrinfo_t, uv_req_t
+from uvnet.addresses.sockaddr cimport format_sockaddr
+from uvnet.errors.system cimport lookup_error
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -78,11 +71,6 @@ def look_up(LoopRecord record not None, owner, str hostname not None, int family
     counters.requests += 1
     Py_INCREF(self)
     return self
-
-
-def lookup_owners(LoopRecord record not None):
-    """The owners of the look-ups under way."""
-    return [(<Lookup>lookup).owner for lookup in record.lookups]
 
 
 cdef int _failure(int status) noexcept:

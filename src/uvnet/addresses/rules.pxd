@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
-from uvnet._core.ip cimport Key
+from uvnet.addresses.ip cimport Key
 
 cdef enum RuleKind:
     RULE_ADDRESS = 1

@@ -8,7 +8,7 @@ from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from uvnet._core.ip cimport Key, key_equals
+from uvnet.addresses.ip cimport Key, key_equals
 
 
 cdef bint rules_reserve(Rules *self) noexcept nogil:

@@ -2,8 +2,8 @@
 
 from libc.string cimport memcpy, memset
 
-from uvnet._core.ip cimport format_ip, parse_ip_str
 from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.ip cimport format_ip, parse_ip_str
 
 import socket as _socket
 

@@ -1,4 +1,4 @@
-from uvnet._core.ip cimport Key
+from uvnet.addresses.ip cimport Key
 
 cdef class SocketAddress:
     cdef readonly str address

@@ -9,10 +9,11 @@ from ipaddress import IPv4Address, IPv6Address
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject_RichCompare
 
-from uvnet._core.ip cimport Key, format_key, key_of, parse_ip_str
+from uvnet._uv.public_name cimport public_name
+from uvnet.addresses.ip cimport Key, format_key, key_of, parse_ip_str
 
-from uvnet.errors import invalid_address, invalid_type, invalid_value
-from uvnet.options import check_integer, check_port, reject_unknown
+from uvnet.arguments.checks import check_integer, check_port, reject_unknown
+from uvnet.errors.codes import invalid_address, invalid_type, invalid_value
 
 cdef tuple _IP_TYPES = (IPv4Address, IPv6Address)
 cdef frozenset _OPTIONS = frozenset({"address", "port", "family", "flow_label"})
@@ -179,3 +180,6 @@ cdef str _url_host(str host):
     for index, number in enumerate(numbers):
         value += number << (24 - 8 * index)
     return str(IPv4Address(value))
+
+
+public_name(SocketAddress, "uvnet.SocketAddress")

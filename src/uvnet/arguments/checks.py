@@ -1,7 +1,7 @@
-"""Arguments of connect(), listen() and the constructors: Node's overloads, turned into options and checked.
+"""Checks of single arguments, as every call makes them before it changes anything (decision 6).
 
-Everything is validated here, before any state changes (decision 6).  Nothing here touches a socket.
-Node: "server.listen()", "socket.connect()"; rules 1.2, 1.3, 2.1 and 2.2.
+What is wrong raises the documented error; what is right comes back as what the code wants.  Nothing here knows for
+which call.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import inspect
 import math
 import os
-import socket as _socket
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from uvnet.address import Address
-from uvnet.errors import (
-    bad_port,
-    invalid_callback,
-    invalid_ip,
-    invalid_type,
-    invalid_value,
-    missing_arguments,
-    out_of_range,
-)
-from uvnet.host_port import port_comes_first
-from uvnet.ip import is_ip, text_of
-from uvnet.keywords import ConnectKeywords, SocketKeywords
+from uvnet.errors.codes import bad_port, invalid_type, invalid_value, out_of_range
 
-__all__ = ["ConnectOptions", "merge_options", "normalize", "parse_connect_options"]
+__all__ = [
+    "check_attempt_timeout",
+    "check_delay",
+    "check_high_water_mark",
+    "check_integer",
+    "check_max_buffered",
+    "check_on_max_buffered",
+    "check_path",
+    "check_port",
+    "check_seconds",
+    "is_async_callable",
+    "merge_options",
+    "reject_unknown",
+    "to_number",
+]
 
 MAX_TIMEOUT = 2**31 - 1  # milliseconds, Node's TIMEOUT_MAX (rule 2.12.2)
 
@@ -50,13 +51,6 @@ def to_number(text: str) -> float:
         return math.nan
 
 
-def is_pipe_name(value: object) -> bool:
-    """A str (or path object) that is a path rather than a port (rule 1.2.2)."""
-    if isinstance(value, os.PathLike):
-        return True
-    return isinstance(value, str) and not to_number(value) >= 0
-
-
 def merge_options(options: Any, keywords: Mapping[str, Any], name: str = "options") -> dict[str, Any]:
     """One mapping of options and keyword arguments together; the keywords win."""
     if options is None:
@@ -71,50 +65,6 @@ def reject_unknown(options: Mapping[str, Any], known: frozenset[str], where: str
     unknown = sorted(str(key) for key in options if key not in known)
     if unknown:
         raise TypeError(f"{where} got unknown options: {', '.join(unknown)}")
-
-
-def normalize(
-    call: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any], names: tuple[str, ...]
-) -> tuple[dict[str, Any], Callable[..., Any] | None]:
-    """Options and callback from (options[, callback]), (path[, ...]) or (port[, ...]) (rule 1.2.1).
-
-    `call` is the name of what was called, and `names` are what the positional arguments after a port are called.
-    Text that is an address is no path here; Node takes it for one.
-    """
-    callback = None
-    rest = list(arguments)
-    while rest and rest[-1] is None and len(rest) > 1:
-        rest.pop()
-    if rest and callable(rest[-1]) and not isinstance(rest[-1], Mapping):
-        callback = rest.pop()
-    options: dict[str, Any] = {}
-    if rest:
-        first, rest = rest[0], rest[1:]
-        if isinstance(first, Mapping | Address):
-            options.update(first._asdict() if isinstance(first, Address) else first)
-            names = ()
-        elif is_pipe_name(first):
-            options["path"] = first
-            names = tuple(name for name in names if name != "host")
-            if isinstance(first, str):
-                # Where nothing may follow a path, a number is a port in the wrong place.
-                mistake = port_comes_first(call, first, rest[0] if rest else None, bool(names))
-                if mistake is not None:
-                    raise mistake
-        else:
-            options["port"] = first
-        if len(rest) > len(names):
-            raise TypeError(f"too many arguments, or a callback that cannot be called: {rest[-1]!r}")
-        for name, value in zip(names, rest, strict=False):
-            if value is not None:
-                options[name] = value
-    options.update(keywords)
-    given = options.pop("callback", None)
-    if given is not None:
-        callback = given
-    if callback is not None and not callable(callback):
-        raise invalid_callback(callback)
-    return options, callback
 
 
 def check_port(value: Any, name: str, type_name: str) -> int:
@@ -139,18 +89,6 @@ def check_integer(value: Any, name: str, highest: int) -> int:
     if not 0 <= value <= highest:
         raise out_of_range(name, f">= 0 and <= {highest}", value)
     return int(value)
-
-
-def check_host(value: Any, name: str) -> str | None:
-    """A host name, or an address as text or of `ipaddress`; None where there is none.  Raises TypeError or ValueError."""
-    if value is None:
-        return None
-    host = text_of(value)
-    if host is None:
-        raise invalid_type(name, "of type str, IPv4Address or IPv6Address", value)
-    if "\0" in host:
-        raise invalid_value(name, host, "must not contain a null character")
-    return host or None
 
 
 def check_path(value: Any, name: str) -> str:
@@ -211,92 +149,6 @@ def check_delay(value: Any, name: str) -> int:
     if not -math.inf < value <= 32767:
         raise out_of_range(name, "<= 32767 seconds", value)
     return max(int(value), 0)
-
-
-class ConnectOptions(NamedTuple):
-    """What connect() has been asked to do, checked."""
-
-    path: str | None
-    host: str
-    port: int
-    family: int
-    hints: int
-    lookup: Callable[..., Any] | None
-    local_address: str | None
-    local_port: int
-    auto_select_family: bool
-    attempt_timeout: float
-
-
-SOCKET_OPTIONS = frozenset(SocketKeywords.__annotations__)
-CONNECT_OPTIONS = frozenset(ConnectKeywords.__annotations__)
-_HINTS = int(_socket.AI_ADDRCONFIG | _socket.AI_ALL | _socket.AI_V4MAPPED)
-_FAMILIES = {None: 0, 0: 0, 4: 4, 6: 6, "IPv4": 4, "IPv6": 6}
-
-
-def parse_connect_options(
-    options: Mapping[str, Any], default_auto_select: bool, default_attempt_timeout: float
-) -> ConnectOptions:
-    """Check the options of connect(), in Node's order (rule 2.2.2)."""
-    path = options.get("path")
-    port = options.get("port")
-    if path == "":
-        path = None
-        port = 0 if port is None and "port" not in options else port
-    if path is None and port is None:
-        if options.get("port", 0) is None:
-            raise invalid_type("options.port", "one of type int or str", None)
-        raise missing_arguments()
-    if path is not None:
-        path = check_path(path, "options.path")
-        return ConnectOptions(path, "", 0, 0, 0, None, None, 0, False, 0)
-    local_address = options.get("local_address")
-    if local_address is not None:
-        local_address = text_of(local_address)
-        if not is_ip(local_address):
-            raise invalid_ip(options["local_address"])
-    local_port = options.get("local_port")
-    if local_port is None:
-        local_port = 0
-    elif isinstance(local_port, bool) or not isinstance(local_port, int):
-        raise invalid_type("options.local_port", "of type int", local_port)
-    elif not 0 <= local_port <= 65535:
-        raise bad_port("options.local_port", local_port)
-    port = check_port(port, "Port", "options.port")
-    host = check_host(options.get("host"), "options.host")
-    if host is None:
-        host = check_host(options.get("address"), "options.address") or "localhost"
-    lookup = options.get("lookup")
-    if lookup is not None and not callable(lookup):
-        raise invalid_callback(lookup, "options.lookup")
-    hints = options.get("hints")
-    if hints is None:
-        hints = 0
-    elif isinstance(hints, bool) or not isinstance(hints, int):
-        raise invalid_type("options.hints", "of type int", hints)
-    elif hints & ~_HINTS and lookup is None:
-        raise invalid_value("options.hints", hints)
-    family = options.get("family")
-    if isinstance(family, bool) or not isinstance(family, int | str | None):
-        raise invalid_type("options.family", "0, 4, 6, 'IPv4' or 'IPv6'", family)
-    if family not in _FAMILIES:
-        raise invalid_value("options.family", family, "must be one of: 0, 4, 6")
-    auto_select = options.get("auto_select_family")
-    if auto_select is None:
-        auto_select = default_auto_select
-    elif not isinstance(auto_select, bool):
-        raise invalid_type("options.auto_select_family", "of type bool", auto_select)
-    attempt_timeout = options.get("auto_select_family_attempt_timeout")
-    if attempt_timeout is None:
-        attempt_timeout = default_attempt_timeout
-    else:
-        attempt_timeout = check_attempt_timeout(
-            attempt_timeout, "options.auto_select_family_attempt_timeout"
-        )
-    return ConnectOptions(
-        None, host, port, _FAMILIES[family], hints, lookup,
-        local_address, local_port, auto_select, attempt_timeout,
-    )  # fmt: skip
 
 
 def check_attempt_timeout(value: Any, name: str) -> float:

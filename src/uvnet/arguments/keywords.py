@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from uvnet.address import Host
-    from uvnet.blocklist import BlockList
-    from uvnet.server import Server
-    from uvnet.socket import Socket
+    from uvnet.addresses.address import Host
+    from uvnet.addresses.blocklist import BlockList
+    from uvnet.server.server import Server
+    from uvnet.socket.socket import Socket
 
 __all__ = [
     "ConnectKeywords",
@@ -43,7 +43,7 @@ class OnRead(TypedDict):
     callback: Callable[[int, Any], object]
 
 
-class _ConnectionKeywords(TypedDict, total=False):
+class _CommonKeywords(TypedDict, total=False):
     block_list: BlockList | None
     high_water_mark: int | None
     keep_alive: bool
@@ -51,6 +51,9 @@ class _ConnectionKeywords(TypedDict, total=False):
     max_buffered: int | None
     no_delay: bool
     on_max_buffered: Literal["destroy", "raise"]
+
+
+class _ConnectionKeywords(_CommonKeywords, total=False):
     readable_high_water_mark: int | None
     type_of_service: int | None
     writable_high_water_mark: int | None
@@ -94,17 +97,10 @@ class ConnectKeywords(SocketKeywords, UpstreamKeywords, total=False):
     timeout: float | None
 
 
-class ServerKeywords(TypedDict, total=False):
+class ServerKeywords(_CommonKeywords, total=False):
     """Options of Server() and create_server()."""
 
     allow_half_open: bool
-    block_list: BlockList | None
-    high_water_mark: int | None
-    keep_alive: bool
-    keep_alive_initial_delay: float
-    max_buffered: int | None
-    no_delay: bool
-    on_max_buffered: Literal["destroy", "raise"]
     pause_on_connect: bool
     shutdown_timeout: float | None
 

@@ -1,7 +1,6 @@
-"""Errors in the shape of DESIGN's table: Python's exception types carrying Node's `code`.
+"""Errors of arguments and of state: Python's exception types carrying Node's `code`.
 
-System errors (OSError subclasses) are made in uvnet._core.errors; these are the errors of arguments and of
-state.  Node: "Class: Error", rules 0.2.7 and 0.2.8.
+System errors (OSError subclasses) are made in uvnet.errors.system.  Node: "Class: Error", rules 0.2.7 and 0.2.8.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ cdef class EventEmitter:
     cdef int _take_out(self, object event, tuple present, Py_ssize_t index) except -1
     cdef int _forget_observer(self, object event, Observer observer) except -1
     cdef bint _remove(self, object event, object listener) except -1
+    cdef list _observers_that_call(self, object function, object event)
     cdef int _withdraw(self, str event, object function) except -1
     cdef object _find(self, object event)
     cdef bint _emit_without_listener(self, object event, tuple arguments) except -1

@@ -16,10 +16,11 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
-from uvnet._core.coroutine cimport is_coroutine, start_coroutine
-from uvnet._core.slow cimport call_watched, watching
+from uvnet._loop.coroutine cimport is_coroutine, start_coroutine
+from uvnet._loop.slow cimport call_watched, watching
+from uvnet._uv.public_name cimport public_name
 
-from uvnet.errors import cannot_pickle, invalid_callback, invalid_type, out_of_range, unhandled_error
+from uvnet.errors.codes import cannot_pickle, invalid_callback, invalid_type, out_of_range, unhandled_error
 
 cdef extern from *:
     """
@@ -262,12 +263,9 @@ cdef class EventEmitter:
 
     def _stop_observing(self, event, function):
         """Undo _observe(); nothing happens where that is over already."""
-        found = self._find(event)
-        if found is not None:
-            for candidate in <tuple>found if PyTuple_CheckExact(found) else (found,):
-                if type(candidate) is Observer and (<Observer>candidate).function == function:
-                    self._forget_observer(event, candidate)
-                    return
+        for observer in self._observers_that_call(function, event):
+            self._forget_observer(event, observer)
+            return
 
     def _why_never(self, event):
         """None where `event` may still come, else the exception for who waits for it."""
@@ -277,12 +275,19 @@ cdef class EventEmitter:
 
     cdef int _withdraw(self, str event, object function) except -1:
         """Undo every _observe() of `function`, also for an emit() that is under way."""
-        found = self._events.get(event) if self._events is not None else None
-        for candidate in <tuple>found if PyTuple_CheckExact(found) else (found,):
-            if type(candidate) is Observer and (<Observer>candidate).function == function:
-                (<Observer>candidate).told = True
-                self._forget_observer(event, candidate)
+        for observer in self._observers_that_call(function, event):
+            (<Observer>observer).told = True
+            self._forget_observer(event, observer)
         return 0
+
+    cdef list _observers_that_call(self, object function, object event):
+        """Those of an event, in their order."""
+        found = self._find(event)
+        return [
+            candidate
+            for candidate in (<tuple>found if PyTuple_CheckExact(found) else (found,))
+            if type(candidate) is Observer and (<Observer>candidate).function == function
+        ]
 
     cdef int _listener_coming(self, object event) except -1:
         return 0
@@ -530,3 +535,6 @@ cdef class _Decorator:
     def __call__(self, listener):
         self.emitter._add(self.event, listener, self.once, False)
         return listener
+
+
+public_name(EventEmitter, "uvnet.EventEmitter")

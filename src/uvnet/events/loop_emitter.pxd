@@ -1,5 +1,5 @@
-from uvnet._core.record cimport LoopRecord
-from uvnet.emitter cimport EventEmitter
+from uvnet._loop.record cimport LoopRecord
+from uvnet.events.emitter cimport EventEmitter
 
 cdef enum:
     EARLIER_LIFE = 0xFFFFFFFF            # not the number of any: of one that is over, whichever it was

@@ -3,7 +3,7 @@ from typing import Any
 
 from typing_extensions import disjoint_base
 
-from uvnet.emitter import EventEmitter
+from uvnet.events.emitter import EventEmitter
 
 @disjoint_base
 class LoopEmitter(EventEmitter):

@@ -3,11 +3,11 @@
 All of that belongs to a life, too, and does not reach into the next one.
 """
 
-from uvnet._core.context cimport enter_context, exit_context
-from uvnet._core.coroutine cimport start_coroutine
-from uvnet._core.record cimport no_record
-from uvnet._core.tick cimport later, report
-from uvnet.emitter cimport EventEmitter
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.coroutine cimport start_coroutine
+from uvnet._loop.record cimport no_record
+from uvnet._loop.tick cimport later, report
+from uvnet.events.emitter cimport EventEmitter
 
 cdef enum:
     STEP_BITS = 8            # of the number that a tick carries; the others are the life's

@@ -12,10 +12,10 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import Any, cast
 
-from uvnet._core.loop import running_record
-from uvnet._core.tick import next_tick_on
-from uvnet.emitter import EventEmitter
-from uvnet.errors import unhandled_error
+from uvnet._loop.loop import running_record
+from uvnet._loop.tick import next_tick_on
+from uvnet.errors.codes import unhandled_error
+from uvnet.events.emitter import EventEmitter
 
 __all__ = ["EventIterator", "on", "once"]
 

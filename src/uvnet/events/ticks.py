@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from uvnet._core.loop import running_record
-from uvnet._core.tick import next_tick_on
+from uvnet._loop.loop import running_record
+from uvnet._loop.tick import next_tick_on
 
 __all__ = ["next_tick"]
 

@@ -1,4 +1,4 @@
-from uvnet._core.record cimport LoopRecord
+from uvnet._loop.record cimport LoopRecord
 
 # How much goes on at once before everybody else has a turn: awaits that were ready, and coroutines woken on ticks.
 cdef enum:

@@ -13,10 +13,10 @@ from asyncio import CancelledError, InvalidStateError
 
 from cpython.object cimport PyObject
 
-from uvnet._core.context cimport enter_context, exit_context
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.slow cimport call_watched, watching
-from uvnet._core.tick cimport later
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.slow cimport call_watched, watching
+from uvnet._loop.tick cimport later
 
 cdef extern from *:
     """

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-from uvnet.ip import is_ip, is_ipv4
+from uvnet.addresses.ip import is_ip, is_ipv4
 
 __all__ = ["ProxyHeader", "ProxyProtocolError", "build_header", "parse_header"]
 

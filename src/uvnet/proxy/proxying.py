@@ -12,31 +12,28 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from uvnet.address import Address
-from uvnet.connect import connect, create_server
-from uvnet.connecting import defaults
-from uvnet.drops import describe_drop
-from uvnet.errors import invalid_type, invalid_value, out_of_range, timed_out
-from uvnet.host_port import is_number, parse_host_port
-from uvnet.ip import is_ip
-from uvnet.keywords import UpstreamKeywords
-from uvnet.options import SOCKET_OPTIONS, check_seconds, parse_connect_options, reject_unknown
-from uvnet.proxy_protocol import (
-    ProxyHeader,
-    ProxyProtocolError,
-    build_header,
-    parse_header,
-)
-from uvnet.server import Server
-from uvnet.socket import Socket
+from uvnet.addresses.address import Address
+from uvnet.addresses.host_port import is_number, parse_host_port
+from uvnet.addresses.ip import is_ip
+from uvnet.arguments.checks import check_seconds, reject_unknown
+from uvnet.arguments.keywords import UpstreamKeywords
+from uvnet.errors.codes import invalid_type, invalid_value, out_of_range, timed_out
+from uvnet.proxy.proxy_protocol import ProxyHeader, ProxyProtocolError, build_header, parse_header
+from uvnet.server.creating import create_server
+from uvnet.server.drops import describe_drop
+from uvnet.server.server import Server
+from uvnet.socket.connecting import defaults
+from uvnet.socket.opening import connect
+from uvnet.socket.options import SOCKET_OPTIONS, parse_connect_options
+from uvnet.socket.socket import Socket
 
 if TYPE_CHECKING:
     import os
 
     from typing_extensions import Unpack
 
-    from uvnet.address import Host
-    from uvnet.keywords import ServerKeywords
+    from uvnet.addresses.address import Host
+    from uvnet.arguments.keywords import ServerKeywords
 
 __all__ = ["create_proxy"]
 

@@ -1,10 +1,10 @@
-from uvnet._core.listener cimport AcceptFilter, DropReason, Listener
-from uvnet._core.sockaddr cimport sockaddr_storage
-from uvnet.arrivals cimport Arrivals
-from uvnet.blocklist cimport BlockList
-from uvnet.readable cimport flag
-from uvnet.socket cimport Socket
-from uvnet.socket_parent cimport SocketParent
+from uvnet._accept.listener cimport AcceptFilter, DropReason, Listener
+from uvnet.addresses.blocklist cimport BlockList
+from uvnet.addresses.sockaddr cimport sockaddr_storage
+from uvnet.server.arrivals cimport Arrivals
+from uvnet.socket.socket cimport Socket
+from uvnet.socket.socket_parent cimport SocketParent
+from uvnet.streams.readable cimport flag
 
 cdef class Acceptor(SocketParent):
     cdef Listener _listener              # None while not listening

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from typing_extensions import Self, disjoint_base
 
-from uvnet.socket_parent import SocketParent
+from uvnet.socket.socket_parent import SocketParent
 
 @disjoint_base
 class Acceptor(SocketParent):

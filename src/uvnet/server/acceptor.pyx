@@ -6,14 +6,7 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 from libc.errno cimport ENOMEM
 from libc.string cimport memset
 
-from uvnet._core.adopt cimport take
-from uvnet._core.adopted cimport add_adopted, reserve_adopted
-from uvnet._core.context cimport PyContext_Enter, PyContext_Exit
-from uvnet._core.coroutine cimport running_coroutines
-from uvnet._core.descriptors cimport close_descriptor
-from uvnet._core.errors cimport descriptor_lost, system_error
-from uvnet._core.handle cimport Handle, open_handles
-from uvnet._core.listener cimport (
+from uvnet._accept.listener cimport (
     BLOCK_LIST,
     CONNECTION_LIMIT,
     FILE_DESCRIPTORS,
@@ -23,25 +16,32 @@ from uvnet._core.listener cimport (
     ListenerEvents,
     open_listener,
 )
-from uvnet._core.pipe cimport open_pipe
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.server_socket cimport name_of
-from uvnet._core.sockaddr cimport format_sockaddr, sockaddr_storage
-from uvnet._core.stream cimport Stream
-from uvnet._core.tcp cimport open_tcp
-from uvnet._core.tick cimport report, report_unheard
+from uvnet._accept.server_socket cimport name_of
+from uvnet._loop.adopted cimport add_adopted, reserve_adopted
+from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit
+from uvnet._loop.coroutine cimport running_coroutines
+from uvnet._loop.descriptors cimport close_descriptor
+from uvnet._loop.handle cimport Handle, open_handles
+from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tick cimport report, report_unheard
+from uvnet._stream.adopt cimport take
+from uvnet._stream.pipe cimport open_pipe
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.tcp cimport open_tcp
 from uvnet._uv.table cimport sockaddr
-from uvnet.blocklist cimport BlockList
-from uvnet.connection cimport Connection
-from uvnet.readable cimport NOT_FLOWING
-from uvnet.socket cimport Socket, new_accepted_socket
-from uvnet.socket_parent cimport SocketParent
+from uvnet.addresses.blocklist cimport BlockList
+from uvnet.addresses.sockaddr cimport format_sockaddr, sockaddr_storage
+from uvnet.errors.system cimport descriptor_lost, system_error
+from uvnet.socket.connection cimport Connection
+from uvnet.socket.socket cimport Socket, new_accepted_socket
+from uvnet.socket.socket_parent cimport SocketParent
+from uvnet.streams.readable cimport NOT_FLOWING
 
-from uvnet._core.alive import forget_unheard, keep_unheard
-from uvnet._core.tick import next_tick_on
-from uvnet.drops import OncePerSecond, OutOfDescriptors, describe_drop
-from uvnet.errors import invalid_callback, invalid_type, not_running, out_of_range, will_not_come
-from uvnet.scopes import LISTEN_FAILED
+from uvnet._loop.alive import forget_unheard, keep_unheard
+from uvnet._loop.tick import next_tick_on
+from uvnet.errors.codes import invalid_callback, invalid_type, not_running, out_of_range, will_not_come
+from uvnet.server.drops import OncePerSecond, OutOfDescriptors, describe_drop
+from uvnet.server.scope import LISTEN_FAILED
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:

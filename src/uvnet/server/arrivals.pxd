@@ -1,6 +1,6 @@
-from uvnet.awaiting cimport Awaitable
-from uvnet.socket cimport Socket
-from uvnet.socket_parent cimport SocketParent
+from uvnet.events.waiter cimport Awaitable
+from uvnet.socket.socket cimport Socket
+from uvnet.socket.socket_parent cimport SocketParent
 
 cdef class Arrivals:
     cdef SocketParent server

@@ -3,9 +3,9 @@ from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
-from uvnet.awaiting import Awaitable
-from uvnet.socket import Socket
-from uvnet.socket_parent import SocketParent
+from uvnet.events.waiter import Awaitable
+from uvnet.socket.socket import Socket
+from uvnet.socket.socket_parent import SocketParent
 
 @disjoint_base
 class Arrivals:

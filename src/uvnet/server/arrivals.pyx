@@ -9,10 +9,10 @@ from collections import deque
 
 cimport cython
 
-from uvnet._core.tick cimport later
-from uvnet.awaiting cimport Awaitable
-from uvnet.socket cimport Socket
-from uvnet.socket_parent cimport SocketParent
+from uvnet._loop.tick cimport later
+from uvnet.events.waiter cimport Awaitable
+from uvnet.socket.socket cimport Socket
+from uvnet.socket.socket_parent cimport SocketParent
 
 cdef enum:
     ACCEPTED_AHEAD = 16      # connections

@@ -10,17 +10,10 @@ import socket as _socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from uvnet.errors import NetValueError, invalid_type, invalid_value, out_of_range
-from uvnet.keywords import ListenKeywords, ServerKeywords
-from uvnet.options import (
-    check_host,
-    check_path,
-    check_port,
-    is_pipe_name,
-    normalize,
-    reject_unknown,
-    to_number,
-)
+from uvnet.addresses.endpoint import check_host, is_pipe_name, normalize
+from uvnet.arguments.checks import check_path, check_port, reject_unknown, to_number
+from uvnet.arguments.keywords import ListenKeywords, ServerKeywords
+from uvnet.errors.codes import NetValueError, invalid_type, invalid_value, out_of_range
 
 __all__ = ["ListenOptions", "bound_inode", "open_up", "parse_listen_options", "unlink_if_same"]
 

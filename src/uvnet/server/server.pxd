@@ -1,4 +1,4 @@
-from uvnet.acceptor cimport Acceptor
+from uvnet.server.acceptor cimport Acceptor
 
 cdef class Server(Acceptor):
     cdef object _lookup                  # a token for the look-up of listen(host) under way

@@ -7,12 +7,12 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
-from uvnet.acceptor import Acceptor
-from uvnet.address import Address, Host
-from uvnet.arrivals import Arrivals
-from uvnet.deadline import Cut
-from uvnet.keywords import Drop, ListenKeywords, ServerKeywords
-from uvnet.socket import Socket
+from uvnet.addresses.address import Address, Host
+from uvnet.arguments.keywords import Drop, ListenKeywords, ServerKeywords
+from uvnet.server.acceptor import Acceptor
+from uvnet.server.arrivals import Arrivals
+from uvnet.server.shutdown import Cut
+from uvnet.socket.socket import Socket
 
 # See socket.pyi about listeners.
 _Listener = Callable[..., object]

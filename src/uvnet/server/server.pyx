@@ -8,25 +8,23 @@ import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EINVAL
 
-from uvnet._core.context cimport PyContext_Enter, PyContext_Exit, copy_context
-from uvnet._core.descriptors cimport close_descriptor
-from uvnet._core.errors cimport system_error
-from uvnet._core.listener cimport Listener
-from uvnet._core.loop cimport current_record
-from uvnet._core.pipe cimport path_error
-from uvnet._core.record cimport no_record
-from uvnet._core.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
-from uvnet._core.tick cimport later
-from uvnet.acceptor cimport Acceptor
+from uvnet._accept.listener cimport Listener
+from uvnet._accept.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
+from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context
+from uvnet._loop.descriptors cimport close_descriptor
+from uvnet._loop.loop cimport current_record
+from uvnet._loop.record cimport no_record
+from uvnet._loop.tick cimport later
+from uvnet._uv.public_name cimport public_name
+from uvnet.addresses.unix_path cimport path_error
+from uvnet.errors.system cimport system_error
+from uvnet.server.acceptor cimport Acceptor
 
-from uvnet._core.lookup import look_up
-from uvnet.address import Address, bracketed
-from uvnet.blocklist import check_block_list
-from uvnet.deadline import shut_down
-from uvnet.errors import already_listening, initialised_before, invalid_callback, not_running
-from uvnet.ip import is_ip
-from uvnet.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
-from uvnet.options import (
+from uvnet.addresses.address import Address, bracketed
+from uvnet.addresses.blocklist import check_block_list
+from uvnet.addresses.ip import is_ip
+from uvnet.addresses.lookup import look_up
+from uvnet.arguments.checks import (
     check_delay,
     check_high_water_mark,
     check_max_buffered,
@@ -35,7 +33,10 @@ from uvnet.options import (
     merge_options,
     reject_unknown,
 )
-from uvnet.scopes import closed, enter_server, leave_server
+from uvnet.errors.codes import already_listening, initialised_before, invalid_callback, not_running
+from uvnet.server.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
+from uvnet.server.scope import closed, enter_server, leave_server
+from uvnet.server.shutdown import shut_down
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -432,3 +433,6 @@ cdef class Server(Acceptor):
         Acceptor._abandon(self)
         self._forget_path()
         return 0
+
+
+public_name(Server, "uvnet.Server")

@@ -1,22 +1,21 @@
-"""Ends that always come: close() of a socket and shutdown() of a server, with a deadline.
+"""shutdown() of a server: an end that always comes, with a deadline.
 
-Both begin at once and return a future; whoever gives up waiting does not stop them.
-Node: "socket.destroySoon()", "server.close()".
+It begins at once and returns a future; whoever gives up waiting does not stop it.
+Node: "server.close()".
 """
 
 from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from uvnet.options import check_seconds
+from uvnet.arguments.checks import check_seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Cut", "close_socket", "shut_down"]
+__all__ = ["Cut", "shut_down"]
 
 AFTERWARDS = 1  # seconds for what a cancelled listener, and one of a last 'close', still does
 
@@ -36,59 +35,6 @@ class Cut(int):
         self.connections = connections
         self.listeners = listeners
         return self
-
-
-class _Deadline:
-    """A future for the end of `emitter`, and the timer that forces it."""
-
-    def __init__(self, emitter: Any, timeout: float | None, expired: Callable[[], None]) -> None:
-        self.emitter = emitter
-        self.expired = expired
-        self.loop = emitter._record.loop
-        self.future: asyncio.Future[Any] = self.loop.create_future()
-        self.timer: asyncio.TimerHandle | None = None
-        self.milliseconds = None if timeout is None else check_seconds(timeout, "timeout")
-
-    def start(self, end: Callable[[], Any], result: Callable[[], Any]) -> None:
-        """Call end(), and complete the future with result() at 'close'."""
-
-        def closed(*_arguments: Any) -> None:
-            if self.timer is not None:
-                self.timer.cancel()
-            self.complete(result())
-
-        self.emitter._observe("close", closed, once=True, first=True)
-        end()
-        if self.milliseconds == 0:
-            self.expired()
-        elif self.milliseconds is not None:
-            self.timer = self.loop.call_later(self.milliseconds / 1000, self.expired)
-
-    def complete(self, result: Any) -> None:
-        if not self.future.done():
-            self.future.set_result(result)
-
-
-def close_socket(socket: Any, timeout: float | None) -> asyncio.Future[bool]:
-    """The body of socket.close()."""
-    all_sent = False
-
-    def expired() -> None:
-        nonlocal all_sent
-        # The system sends on what it has taken, and then FIN.
-        all_sent = socket.writable_length == 0 and socket.errored is None and not socket.destroyed
-        socket.destroy()
-
-    def end() -> None:
-        if socket.writable or socket.writable_ended:
-            socket.destroy_soon()
-
-    deadline = _Deadline(socket, timeout, expired)
-    if socket.closed:
-        deadline.complete(socket.writable_finished)
-    else:
-        deadline.start(end, lambda: all_sent or socket.writable_finished)
-    return deadline.future
 
 
 def shut_down(server: Any, timeout: float | None) -> asyncio.Future[Cut]:

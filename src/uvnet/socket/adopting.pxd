@@ -1,5 +1,5 @@
-from uvnet._core.stream cimport Stream
-from uvnet.tunable cimport Tunable
+from uvnet._stream.stream cimport Stream
+from uvnet.socket.tunable cimport Tunable
 
 cdef class Adopting(Tunable):
     cdef Stream _give_away(self)

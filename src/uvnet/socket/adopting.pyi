@@ -1,3 +1,3 @@
-from uvnet.tunable import Tunable
+from uvnet.socket.tunable import Tunable
 
 class Adopting(Tunable): ...

@@ -9,17 +9,17 @@ import os
 import socket as _socket_module
 from collections import deque
 
-from uvnet._core.adopt cimport may_be_taken, open_for, take
-from uvnet._core.adopted cimport add_adopted, reserve_adopted
-from uvnet._core.errors cimport system_error
-from uvnet._core.descriptors cimport close_descriptor
-from uvnet._core.idle cimport idle_timers_of
-from uvnet._core.stream cimport Stream
-from uvnet.connection_events cimport attach
-from uvnet.readable cimport RELAY_FROM, RELAY_TO
-from uvnet.tunable cimport Tunable
+from uvnet._loop.adopted cimport add_adopted, reserve_adopted
+from uvnet._loop.descriptors cimport close_descriptor
+from uvnet._loop.idle cimport idle_timers_of
+from uvnet._stream.adopt cimport may_be_taken, open_for, take
+from uvnet._stream.stream cimport Stream
+from uvnet.errors.system cimport system_error
+from uvnet.socket.connection_events cimport attach
+from uvnet.socket.tunable cimport Tunable
+from uvnet.streams.readable cimport RELAY_FROM, RELAY_TO
 
-from uvnet.errors import invalid_fd_type, invalid_type, out_of_range, socket_closed, still_sending
+from uvnet.errors.codes import invalid_fd_type, invalid_type, out_of_range, socket_closed, still_sending
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 

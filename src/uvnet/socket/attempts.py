@@ -13,9 +13,9 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from uvnet._core.errors import system_error
-from uvnet.errors import ip_blocked
-from uvnet.options import ConnectOptions
+from uvnet.errors.codes import ip_blocked
+from uvnet.errors.system import system_error
+from uvnet.socket.options import ConnectOptions
 
 __all__ = ["Attempts"]
 

@@ -11,11 +11,12 @@ import socket as _socket
 from collections.abc import Mapping
 from typing import Any
 
-from uvnet._core.lookup import look_up
-from uvnet.attempts import Attempts
-from uvnet.errors import invalid_family, invalid_ip
-from uvnet.ip import is_ip, text_of
-from uvnet.options import ConnectOptions, is_async_callable
+from uvnet.addresses.ip import is_ip, text_of
+from uvnet.addresses.lookup import look_up
+from uvnet.arguments.checks import is_async_callable
+from uvnet.errors.codes import invalid_family, invalid_ip
+from uvnet.socket.attempts import Attempts
+from uvnet.socket.options import ConnectOptions
 
 __all__ = ["Connector", "defaults"]
 

@@ -1,10 +1,10 @@
-from uvnet._core.idle cimport IdleEntry
-from uvnet._core.sockaddr cimport ip_name
-from uvnet._core.stream cimport Stream
-from uvnet.duplex cimport Duplex
-from uvnet.onread cimport BufferReader
-from uvnet.readable cimport flag
-from uvnet.socket_parent cimport SocketParent
+from uvnet._loop.idle cimport IdleEntry
+from uvnet._stream.stream cimport Stream
+from uvnet.addresses.sockaddr cimport ip_name
+from uvnet.socket.onread cimport BufferReader
+from uvnet.socket.socket_parent cimport SocketParent
+from uvnet.streams.duplex cimport Duplex
+from uvnet.streams.readable cimport flag
 
 cdef class Connection(Duplex):
     cdef Stream _handle                  # None while there is no connection, nor one to come

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from uvnet.address import Address, PeerCredentials
-from uvnet.duplex import Duplex
-from uvnet.iteration import ChunkIterator
-from uvnet.server import Server
+from uvnet.addresses.address import Address, PeerCredentials
+from uvnet.server.server import Server
+from uvnet.streams.duplex import Duplex
+from uvnet.streams.iteration import ChunkIterator
 
 @disjoint_base
 class Connection(Duplex):

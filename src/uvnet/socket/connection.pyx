@@ -7,29 +7,29 @@ Node: "Class: net.Socket"; rules 2.5 and 2.11.
 
 from libc.errno cimport ENOTCONN, ENOTSOCK
 
-from uvnet._core.errors cimport system_error
-from uvnet._core.idle cimport idle_timers_of
-from uvnet._core.pipe cimport Pipe
-from uvnet._core.record cimport FIRST_READ_SIZE
-from uvnet._core.relay cimport relay_level
-from uvnet._core.slow cimport call_watched, watching
-from uvnet._core.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
-from uvnet._core.stream cimport Stream
-from uvnet._core.tcp cimport TCP
-from uvnet._core.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
-from uvnet._uv.table cimport UVNET_UV_EOF, uv
-from uvnet.duplex cimport Duplex
-from uvnet.iteration cimport ChunkIterator
-from uvnet.loop_emitter cimport EARLIER_LIFE, LoopEmitter
-from uvnet.onread cimport BufferReader
-from uvnet.steps cimport STEP_CLOSE, STEP_CLOSE_WITH_ERROR
+from uvnet._loop.idle cimport idle_timers_of
+from uvnet._loop.record cimport FIRST_READ_SIZE
+from uvnet._loop.slow cimport call_watched, watching
+from uvnet._stream.pipe cimport Pipe
+from uvnet._stream.relay cimport relay_level
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.tcp cimport TCP
+from uvnet._stream.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
+from uvnet._uv.table cimport UVNET_UV_EOF
+from uvnet.addresses.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
+from uvnet.errors.system cimport system_error
+from uvnet.events.loop_emitter cimport EARLIER_LIFE, LoopEmitter
+from uvnet.socket.onread cimport BufferReader
+from uvnet.streams.duplex cimport Duplex
+from uvnet.streams.iteration cimport ChunkIterator
+from uvnet.streams.steps cimport STEP_CLOSE, STEP_CLOSE_WITH_ERROR
 
-from uvnet.address import Address, PeerCredentials
-from uvnet.deadline import close_socket
-from uvnet.draining import drain
-from uvnet.errors import ended_by_other_party, invalid_handle_type, socket_closed, will_not_come
-from uvnet.reading import read_exactly, read_until
-from uvnet.scopes import enter_socket, leave_socket
+from uvnet.addresses.address import Address, PeerCredentials
+from uvnet.errors.codes import ended_by_other_party, invalid_handle_type, socket_closed, will_not_come
+from uvnet.socket.closing import close_socket
+from uvnet.socket.scope import enter_socket, leave_socket
+from uvnet.streams.draining import drain
+from uvnet.streams.reading import read_exactly, read_until
 
 
 cdef class Connection(Duplex):
@@ -446,7 +446,7 @@ cdef class Connection(Duplex):
         return format_sockaddr(&self._remote_name.any if remote else &self._local_name.any)
 
     cdef void _store_activity(self) noexcept:
-        self._idle.last = uv.now(self.record.uv_loop)
+        self._idle.last = self.record.now()
 
     cdef int _received_in_buffer(self, ssize_t nread) except -1:
         cdef BufferReader reader = self._reader

@@ -1,5 +1,5 @@
-from uvnet._core.stream cimport Stream
-from uvnet.connection cimport Connection
+from uvnet._stream.stream cimport Stream
+from uvnet.socket.connection cimport Connection
 
 cdef int attach(Connection self, Stream handle) except -1
 cdef int tell_closed(Connection self, unsigned int life) except -1

@@ -3,13 +3,13 @@
 The handle may be of an earlier life of the Connection.
 """
 
-from uvnet._core.errors cimport descriptor_lost
-from uvnet._core.handle cimport HANDLE_CLOSING, Handle, open_handles
-from uvnet._core.stream cimport Stream
-from uvnet._core.stream_events cimport StreamEvents
-from uvnet._core.write_request cimport WriteRequest
-from uvnet.connection cimport Connection
-from uvnet.readable cimport RELAY_FROM, RELAY_TO
+from uvnet._loop.handle cimport HANDLE_CLOSING, Handle, open_handles
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.stream_events cimport StreamEvents
+from uvnet._stream.write_request cimport WriteRequest
+from uvnet.errors.system cimport descriptor_lost
+from uvnet.socket.connection cimport Connection
+from uvnet.streams.readable cimport RELAY_FROM, RELAY_TO
 
 
 cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:

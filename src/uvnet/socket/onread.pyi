@@ -1,6 +1,6 @@
 from typing_extensions import Self, disjoint_base
 
-from uvnet.keywords import OnRead
+from uvnet.arguments.keywords import OnRead
 
 @disjoint_base
 class BufferReader:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
-from uvnet._core.counters cimport counters
+from uvnet._loop.counters cimport counters
 
-from uvnet.errors import invalid_callback, invalid_type
+from uvnet.errors.codes import invalid_callback, invalid_type
 
 
 # Collected in a cycle, Cython would clear `view` before it could be released.

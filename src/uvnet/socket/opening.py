@@ -1,4 +1,4 @@
-"""The functions that make servers and sockets.  Node: "net.createServer()", "net.connect()"."""
+"""The functions that make sockets.  Node: "net.connect()"."""
 
 from __future__ import annotations
 
@@ -6,51 +6,29 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
-from uvnet.connecting import defaults
-from uvnet.errors import invalid_type, invalid_value, out_of_range
-from uvnet.options import SOCKET_OPTIONS, check_attempt_timeout, check_seconds, normalize
-from uvnet.scopes import enter_socket
-from uvnet.server import Server
-from uvnet.socket import Socket
+from uvnet.addresses.endpoint import normalize
+from uvnet.arguments.checks import check_attempt_timeout, check_seconds
+from uvnet.errors.codes import invalid_type, invalid_value, out_of_range
+from uvnet.socket.connecting import defaults
+from uvnet.socket.options import SOCKET_OPTIONS
+from uvnet.socket.scope import enter_socket
+from uvnet.socket.socket import Socket
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from uvnet.address import Address, Host
-    from uvnet.keywords import ConnectKeywords, ServerKeywords
+    from uvnet.addresses.address import Address, Host
+    from uvnet.arguments.keywords import ConnectKeywords
 
 __all__ = [
     "connect",
     "create_connection",
-    "create_server",
     "get_default_auto_select_family",
     "get_default_auto_select_family_attempt_timeout",
     "open_connection",
     "set_default_auto_select_family",
     "set_default_auto_select_family_attempt_timeout",
 ]
-
-
-@overload
-def create_server(
-    options: ServerKeywords | None = None,
-    connection_listener: Callable[[Socket], object] | None = None,
-    **keywords: Unpack[ServerKeywords],
-) -> Server: ...
-@overload
-def create_server(
-    options: Callable[[Socket], object], **keywords: Unpack[ServerKeywords]
-) -> Server: ...
-def create_server(
-    options: Any = None, connection_listener: Callable[..., Any] | None = None, **keywords: Any
-) -> Server:
-    """A new Server; `connection_listener` is called with each accepted Socket.
-
-    Its options, as one mapping or as keywords, are those of Server; the listener may stand in their place.
-    Raises TypeError or ValueError for bad arguments.
-    Node: "net.createServer([options][, connectionListener])".
-    """
-    return Server(options, connection_listener, **keywords)
 
 
 @overload

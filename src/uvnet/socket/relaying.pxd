@@ -1,4 +1,4 @@
-from uvnet.connection cimport Connection
+from uvnet.socket.connection cimport Connection
 
 cdef class Relaying(Connection):
     cdef Relaying _relay_sink            # where a relay from here goes

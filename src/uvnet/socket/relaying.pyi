@@ -1,6 +1,6 @@
 from typing_extensions import disjoint_base
 
-from uvnet.connection import Connection
+from uvnet.socket.connection import Connection
 
 def _enable(enabled: bool) -> bool: ...
 

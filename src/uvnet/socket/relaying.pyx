@@ -1,6 +1,6 @@
 """When pipe() becomes a relay, and how it goes on in Python afterwards.
 
-A relay (see _core/relay.pyx) takes over the work of a Piping while nobody can tell the difference:
+A relay (see _stream/relay.pyx) takes over the work of a Piping while nobody can tell the difference:
   - both ends are connected sockets of one loop, TCP or Unix; source and destination may be the same socket;
   - the source flows, has nothing buffered, no encoding, no onread, no iterator, one pipe() and no other 'data'
     listener, and nobody listens for 'readable', 'pause' or 'resume';
@@ -16,12 +16,12 @@ UVNET_RELAY=0 in the environment switches relays off.
 
 import os
 
-from uvnet._core.relay cimport drop_relay, relay_is_waiting, start_relay, stop_relay
-from uvnet._core.write_request cimport WriteRequest
-from uvnet.connection cimport Connection
-from uvnet.emitter cimport EventEmitter
-from uvnet.readable cimport FLOWING, RELAY_FROM, RELAY_TO
-from uvnet.writable cimport Writable
+from uvnet._stream.relay cimport drop_relay, relay_is_waiting, start_relay, stop_relay
+from uvnet._stream.write_request cimport WriteRequest
+from uvnet.events.emitter cimport EventEmitter
+from uvnet.socket.connection cimport Connection
+from uvnet.streams.readable cimport FLOWING, RELAY_FROM, RELAY_TO
+from uvnet.streams.writable cimport Writable
 
 cdef extern from "Python.h":
     int PyObject_GenericSetAttr(object owner, object name, object value) except -1

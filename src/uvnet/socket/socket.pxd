@@ -1,8 +1,8 @@
-from uvnet._core.record cimport LoopRecord
-from uvnet._core.sockaddr cimport sockaddr_storage
-from uvnet._core.stream cimport Stream
-from uvnet.adopting cimport Adopting
-from uvnet.socket_parent cimport SocketParent
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.stream cimport Stream
+from uvnet.addresses.sockaddr cimport sockaddr_storage
+from uvnet.socket.adopting cimport Adopting
+from uvnet.socket.socket_parent cimport SocketParent
 
 cdef class Socket(Adopting):
     cdef object _block_list              # a BlockList, or None

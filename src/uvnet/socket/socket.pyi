@@ -4,10 +4,10 @@ from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
-from uvnet.address import Address, Host
-from uvnet.adopting import Adopting
-from uvnet.duplex import Duplex
-from uvnet.keywords import ConnectKeywords, SocketKeywords
+from uvnet.addresses.address import Address, Host
+from uvnet.arguments.keywords import ConnectKeywords, SocketKeywords
+from uvnet.socket.adopting import Adopting
+from uvnet.streams.duplex import Duplex
 
 # Known events say what their listeners are called with.  The overload for events of the user's own would take
 # any listener of theirs all the same; the one before it, marked as deprecated, tells of a listener that does

@@ -10,36 +10,36 @@ import os
 
 from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 
-from uvnet._core.context cimport copy_context, copy_of_context
-from uvnet._core.errors cimport system_error
-from uvnet._core.loop cimport current_record
-from uvnet._core.pipe cimport Pipe, open_pipe, path_error
-from uvnet._core.record cimport LoopRecord, no_record
-from uvnet._core.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
-from uvnet._core.stream cimport Stream
-from uvnet._core.tcp cimport TCP, open_tcp
-from uvnet.adopting cimport Adopting
-from uvnet.connection_events cimport attach, tell_closed
-from uvnet.onread cimport BufferReader
+from uvnet._loop.context cimport copy_context, copy_of_context
+from uvnet._loop.loop cimport current_record
+from uvnet._loop.record cimport LoopRecord, no_record
+from uvnet._stream.pipe cimport Pipe, open_pipe
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.tcp cimport TCP, open_tcp
+from uvnet._uv.public_name cimport public_name
+from uvnet.addresses.sockaddr cimport copy_name, format_sockaddr, ip_name, sockaddr_storage
+from uvnet.addresses.unix_path cimport path_error
+from uvnet.errors.system cimport system_error
+from uvnet.socket.adopting cimport Adopting
+from uvnet.socket.connection_events cimport attach, tell_closed
+from uvnet.socket.onread cimport BufferReader
 
-from uvnet.address import bracketed
-from uvnet.blocklist import blocked_address, check_block_list
-from uvnet.connecting import Connector, defaults
-from uvnet.errors import initialised_before
-from uvnet.ip import is_ip
-from uvnet.options import (
-    CONNECT_OPTIONS,
-    SOCKET_OPTIONS,
+from uvnet.addresses.address import bracketed
+from uvnet.addresses.blocklist import blocked_address, check_block_list
+from uvnet.addresses.endpoint import normalize
+from uvnet.addresses.ip import is_ip
+from uvnet.arguments.checks import (
     check_delay,
     check_high_water_mark,
     check_max_buffered,
     check_on_max_buffered,
     check_seconds,
     merge_options,
-    normalize,
-    parse_connect_options,
     reject_unknown,
 )
+from uvnet.errors.codes import initialised_before
+from uvnet.socket.connecting import Connector, defaults
+from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS, parse_connect_options
 
 
 cdef class Socket(Adopting):
@@ -398,3 +398,6 @@ cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent s
     attach(self, handle)
     copy_name(remote, &self._remote_name)
     return self
+
+
+public_name(Socket, "uvnet.Socket")

@@ -1,5 +1,5 @@
-from uvnet._core.record cimport LoopRecord
-from uvnet.loop_emitter cimport LoopEmitter
+from uvnet._loop.record cimport LoopRecord
+from uvnet.events.loop_emitter cimport LoopEmitter
 
 cdef class SocketParent(LoopEmitter):
     # What a socket tells the server that accepted it: it is destroyed.

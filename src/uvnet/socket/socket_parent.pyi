@@ -1,3 +1,3 @@
-from uvnet.loop_emitter import LoopEmitter
+from uvnet.events.loop_emitter import LoopEmitter
 
 class SocketParent(LoopEmitter): ...

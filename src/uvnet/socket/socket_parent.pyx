@@ -1,7 +1,7 @@
 """SocketParent: what a socket knows of the server that accepted it."""
 
-from uvnet._core.record cimport LoopRecord
-from uvnet.loop_emitter cimport LoopEmitter
+from uvnet._loop.record cimport LoopRecord
+from uvnet.events.loop_emitter cimport LoopEmitter
 
 
 cdef class SocketParent(LoopEmitter):

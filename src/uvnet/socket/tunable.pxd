@@ -1,5 +1,5 @@
-from uvnet.readable cimport flag
-from uvnet.relaying cimport Relaying
+from uvnet.socket.relaying cimport Relaying
+from uvnet.streams.readable cimport flag
 
 cdef class Tunable(Relaying):
     cdef readonly object timeout         # seconds as given to set_timeout(), or None

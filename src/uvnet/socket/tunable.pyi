@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from typing_extensions import Self, disjoint_base
 
-from uvnet.relaying import Relaying
+from uvnet.socket.relaying import Relaying
 
 @disjoint_base
 class Tunable(Relaying):

@@ -9,15 +9,14 @@ Node: "Class: net.Socket"; rules 2.12 and 2.13.
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
-from uvnet._core.context cimport enter_context, exit_context
-from uvnet._core.errors cimport system_error
-from uvnet._core.idle cimport IdleEntry, idle_timers_of
-from uvnet._core.tcp cimport TCP
-from uvnet._uv.table cimport uvnet_uv_write_queue_size
-from uvnet.relaying cimport Relaying
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.idle cimport IdleEntry, idle_timers_of
+from uvnet._stream.tcp cimport TCP
+from uvnet.errors.system cimport system_error
+from uvnet.socket.relaying cimport Relaying
 
-from uvnet.errors import invalid_callback, invalid_type, out_of_range
-from uvnet.options import check_delay, check_seconds
+from uvnet.arguments.checks import check_delay, check_seconds
+from uvnet.errors.codes import invalid_callback, invalid_type, out_of_range
 
 
 cdef class Tunable(Relaying):
@@ -185,7 +184,7 @@ cdef int _on_idle(object owner) except -1:
     if self._handle is not None and self._handle.block.queued_bytes:
         # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
         # libuv calls back when all of it is out, so how far it is must be asked for.
-        sent = self._handle.block.bytes_written - uvnet_uv_write_queue_size(self._handle.uv_stream())
+        sent = self._handle.block.bytes_written - self._handle.unsent()
         if sent != self._idle.sent:
             self._idle.sent = sent
             self._touch()

@@ -1,7 +1,7 @@
 from typing import final
 
-from uvnet.awaiting import Awaitable
-from uvnet.duplex import Duplex
+from uvnet.events.waiter import Awaitable
+from uvnet.streams.duplex import Duplex
 
 @final
 class Drainer(Awaitable): ...

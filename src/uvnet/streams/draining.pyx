@@ -2,10 +2,10 @@
 
 cimport cython
 
-from uvnet.awaiting cimport Awaitable
-from uvnet.duplex cimport Duplex
+from uvnet.events.waiter cimport Awaitable
+from uvnet.streams.duplex cimport Duplex
 
-from uvnet.errors import stream_destroyed
+from uvnet.errors.codes import stream_destroyed
 
 
 @cython.final

@@ -1,6 +1,6 @@
-from uvnet._core.write_request cimport WriteRequest
-from uvnet.readable cimport flag
-from uvnet.writable cimport Writable
+from uvnet._stream.write_request cimport WriteRequest
+from uvnet.streams.readable cimport flag
+from uvnet.streams.writable cimport Writable
 
 cdef class Duplex(Writable):
     cdef list _finish_callbacks          # of end(); None until first used

@@ -3,7 +3,7 @@ from typing import Any, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from uvnet.writable import Writable
+from uvnet.streams.writable import Writable
 
 _Done = Callable[[Any], object]
 

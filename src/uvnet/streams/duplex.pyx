@@ -5,11 +5,11 @@ half is shut down, and the whole closed, is the business of subclasses.
 Node: "Class: stream.Duplex"; rules 2.9 to 2.11 and 3.2.
 """
 
-from uvnet._core.tick cimport report_unheard
-from uvnet._core.write_request cimport WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
-from uvnet.awaiting cimport Awaitable
-from uvnet.readable cimport RELAY_FROM, RELAY_TO
-from uvnet.steps cimport (
+from uvnet._loop.tick cimport report_unheard
+from uvnet._stream.write_request cimport WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
+from uvnet.events.waiter cimport Awaitable
+from uvnet.streams.readable cimport RELAY_FROM, RELAY_TO
+from uvnet.streams.steps cimport (
     STEP_END_AFTER_PEER,
     STEP_ERROR,
     STEP_ERROR_AWAITED,
@@ -17,9 +17,9 @@ from uvnet.steps cimport (
     STEP_FINISH,
     STEP_FINISH_IF_POSSIBLE,
 )
-from uvnet.writable cimport Writable
+from uvnet.streams.writable cimport Writable
 
-from uvnet.errors import (
+from uvnet.errors.codes import (
     already_finished,
     closed_before_connection,
     invalid_callback,

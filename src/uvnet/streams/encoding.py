@@ -10,7 +10,7 @@ import codecs
 import re
 from typing import Protocol
 
-from uvnet.errors import unknown_encoding
+from uvnet.errors.codes import unknown_encoding
 
 __all__ = ["Decoder", "canonical_encoding", "encode", "new_decoder"]
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
-from uvnet.errors import invalid_callback, invalid_type, premature_close, write_after_end
+from uvnet.errors.codes import invalid_callback, invalid_type, premature_close, write_after_end
 
 __all__ = ["finished", "pipeline"]
 

@@ -1,4 +1,4 @@
-from uvnet.readable cimport Readable, flag
+from uvnet.streams.readable cimport Readable, flag
 
 cdef class Flowing(Readable):
     cdef public list _pipings            # Piping objects from here, see piping.py; None until first used

@@ -3,7 +3,7 @@ from typing import Any, Protocol, TypeVar
 
 from typing_extensions import Self, disjoint_base
 
-from uvnet.readable import Readable
+from uvnet.streams.readable import Readable
 
 class _Destination(Protocol):
     def write(self, chunk: Any, /) -> Any: ...

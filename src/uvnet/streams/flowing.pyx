@@ -6,10 +6,10 @@ Node: "Two reading modes", "Three states"; rules 2.15, 3.1 and 3.3.
 
 from collections.abc import Mapping
 
-from uvnet.readable cimport FLOWING, NOBODY_ASKED, NOT_FLOWING, Readable
-from uvnet.steps cimport STEP_READ_MORE, STEP_READABLE, STEP_RESUME, STEP_UPDATE_LISTENING
+from uvnet.streams.readable cimport FLOWING, NOBODY_ASKED, NOT_FLOWING, Readable
+from uvnet.streams.steps cimport STEP_READABLE, STEP_READ_MORE, STEP_RESUME, STEP_UPDATE_LISTENING
 
-from uvnet.piping import start_piping, stop_piping
+from uvnet.streams.piping import start_piping, stop_piping
 
 
 cdef class Flowing(Readable):

@@ -1,5 +1,5 @@
-from uvnet.readable cimport Readable
-from uvnet.reading cimport StreamReader
+from uvnet.streams.readable cimport Readable
+from uvnet.streams.reading cimport StreamReader
 
 cdef class ChunkIterator:
     cdef Readable stream

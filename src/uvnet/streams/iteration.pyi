@@ -3,8 +3,8 @@ from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
-from uvnet.readable import Readable
-from uvnet.reading import StreamReader
+from uvnet.streams.readable import Readable
+from uvnet.streams.reading import StreamReader
 
 @disjoint_base
 class ChunkIterator:

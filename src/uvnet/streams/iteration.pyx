@@ -2,9 +2,9 @@
 
 cimport cython
 
-from uvnet._core.record cimport PyThread_get_thread_ident
-from uvnet.readable cimport NOT_FLOWING, Readable
-from uvnet.reading cimport StreamReader
+from uvnet._loop.record cimport PyThread_get_thread_ident
+from uvnet.streams.readable cimport NOT_FLOWING, Readable
+from uvnet.streams.reading cimport StreamReader
 
 
 cdef class ChunkIterator:

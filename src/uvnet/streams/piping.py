@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvnet.emitter import EventEmitter
-from uvnet.errors import invalid_type
+from uvnet.errors.codes import invalid_type
+from uvnet.events.emitter import EventEmitter
 
 __all__ = ["Piping", "start_piping", "stop_piping"]
 

@@ -1,5 +1,5 @@
-from uvnet.awaiting cimport Reader
-from uvnet.loop_emitter cimport LoopEmitter
+from uvnet.events.loop_emitter cimport LoopEmitter
+from uvnet.events.waiter cimport Reader
 
 ctypedef unsigned char flag
 

@@ -3,7 +3,7 @@ from typing import Any, Literal
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from uvnet.loop_emitter import LoopEmitter
+from uvnet.events.loop_emitter import LoopEmitter
 
 @disjoint_base
 class Readable(LoopEmitter):

@@ -6,14 +6,14 @@ Node: "Class: stream.Readable"; rules 2.15 and 3.1.
 
 from collections import deque
 
-from uvnet._core.slow cimport watching
-from uvnet._core.write_request cimport as_chunk
-from uvnet.awaiting cimport Reader
-from uvnet.loop_emitter cimport LoopEmitter
-from uvnet.steps cimport STEP_CALL, STEP_END, STEP_FILL
+from uvnet._loop.slow cimport watching
+from uvnet._stream.write_request cimport as_chunk
+from uvnet.events.loop_emitter cimport LoopEmitter
+from uvnet.events.waiter cimport Reader
+from uvnet.streams.steps cimport STEP_CALL, STEP_END, STEP_FILL
 
-from uvnet.encoding import canonical_encoding, encode, new_decoder
-from uvnet.errors import being_read, invalid_type, out_of_range, unshift_after_end
+from uvnet.errors.codes import being_read, invalid_type, out_of_range, unshift_after_end
+from uvnet.streams.encoding import canonical_encoding, encode, new_decoder
 
 cdef extern from "Python.h":
     object PyObject_CallOneArg(object callable, object argument)

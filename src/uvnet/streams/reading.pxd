@@ -1,5 +1,5 @@
-from uvnet.awaiting cimport Reader
-from uvnet.readable cimport Readable
+from uvnet.events.waiter cimport Reader
+from uvnet.streams.readable cimport Readable
 
 cdef class StreamReader(Reader):
     cdef Readable stream

@@ -2,8 +2,8 @@ from typing import final
 
 from typing_extensions import Buffer, disjoint_base
 
-from uvnet.awaiting import Reader
-from uvnet.readable import Readable
+from uvnet.events.waiter import Reader
+from uvnet.streams.readable import Readable
 
 @disjoint_base
 class StreamReader(Reader): ...

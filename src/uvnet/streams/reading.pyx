@@ -10,12 +10,12 @@ from asyncio import IncompleteReadError, LimitOverrunError
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 
-from uvnet._core.write_request cimport as_chunk
-from uvnet.awaiting cimport Reader
-from uvnet.readable cimport NOT_FLOWING, Readable
+from uvnet._stream.write_request cimport as_chunk
+from uvnet.events.waiter cimport Reader
+from uvnet.streams.readable cimport NOT_FLOWING, Readable
 
-from uvnet.encoding import encode, new_decoder
-from uvnet.errors import being_read, invalid_type, invalid_value, out_of_range
+from uvnet.errors.codes import being_read, invalid_type, invalid_value, out_of_range
+from uvnet.streams.encoding import encode, new_decoder
 
 cdef extern from "string.h" nogil:
     void *memmem(const void *where, size_t size, const void *what, size_t length)

@@ -1,7 +1,7 @@
-from uvnet._core.stream cimport Stream
-from uvnet._core.write_request cimport WriteRequest
-from uvnet.flowing cimport Flowing
-from uvnet.readable cimport flag
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.write_request cimport WriteRequest
+from uvnet.streams.flowing cimport Flowing
+from uvnet.streams.readable cimport flag
 
 cdef class Writable(Flowing):
     cdef list _buffered                  # (chunk, callback) of writes that wait here; None until first used

@@ -3,7 +3,7 @@ from typing import Any, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from uvnet.flowing import Flowing
+from uvnet.streams.flowing import Flowing
 
 _Done = Callable[[Any], object]
 

@@ -7,10 +7,9 @@ Node: "Class: stream.Writable"; rules 2.6 to 2.8 and 3.2.
 
 from cpython.bytes cimport PyBytes_CheckExact
 
-from uvnet._core.errors cimport system_error
-from uvnet._core.slow cimport call_watched, watching
-from uvnet._core.stream cimport Stream
-from uvnet._core.write_request cimport (
+from uvnet._loop.slow cimport call_watched, watching
+from uvnet._stream.stream cimport Stream
+from uvnet._stream.write_request cimport (
     WRITE_DONE,
     WRITE_FAILED,
     WRITE_GATHERING,
@@ -20,14 +19,15 @@ from uvnet._core.write_request cimport (
     chunk_length,
     length_of_writes,
 )
-from uvnet.awaiting cimport Awaitable
-from uvnet.flowing cimport Flowing
-from uvnet.loop_emitter cimport EARLIER_LIFE
-from uvnet.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_TO
-from uvnet.steps cimport STEP_AFTER_WRITE, STEP_CALL_BACK, STEP_WRITE_FAILED, STEP_WRITTEN
+from uvnet.errors.system cimport system_error
+from uvnet.events.loop_emitter cimport EARLIER_LIFE
+from uvnet.events.waiter cimport Awaitable
+from uvnet.streams.flowing cimport Flowing
+from uvnet.streams.readable cimport DEFAULT_HIGH_WATER_MARK, RELAY_TO
+from uvnet.streams.steps cimport STEP_AFTER_WRITE, STEP_CALL_BACK, STEP_WRITE_FAILED, STEP_WRITTEN
 
-from uvnet.encoding import canonical_encoding, encode
-from uvnet.errors import (
+from uvnet.arguments.checks import check_max_buffered
+from uvnet.errors.codes import (
     buffer_full,
     invalid_callback,
     invalid_type,
@@ -35,7 +35,7 @@ from uvnet.errors import (
     stream_destroyed,
     write_after_end,
 )
-from uvnet.options import check_max_buffered
+from uvnet.streams.encoding import canonical_encoding, encode
 
 
 cdef class Writable(Flowing):
