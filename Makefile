@@ -74,6 +74,7 @@ $(VENV)/.documenting: $(VENV)/.created pyproject.toml
 	touch $@
 
 docs: build $(VENV)/.documenting
+	$(RUN) docs/rooms.py
 	$(RUN) -m sphinx -q -W --keep-going --fresh-env docs build/docs
 	@echo "the documentation is in build/docs/index.html"
 

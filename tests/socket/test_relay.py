@@ -1,6 +1,6 @@
 """Every condition of a relay: when it ends, nothing is lost, repeated or reordered, and the relay comes back.
 
-The conditions stand in the first lines of src/uvnet/relaying.pyx.  Each is ended while the relay is idle, while
+The conditions stand in the first lines of src/uvnet/socket/relaying.pyx.  Each is ended while the relay is idle, while
 it waits for libuv to write something, and while a kernel pipe holds data.
 """
 
