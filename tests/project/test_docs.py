@@ -22,7 +22,8 @@ import uvnet
 from uvnet.server.listening import _LISTEN_OPTIONS, SERVER_OPTIONS
 from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS
 
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "bench" / "README.md"]
 RUNNER = SUPPORT / "document_block.py"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
@@ -86,23 +87,68 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", LINKED, ids=_name)
-def test_relative_links_lead_somewhere(page: Path) -> None:
+def _without_code(page: Path) -> str:
     text = re.sub(r"^```(?!\{)[\s\S]*?^```$|`[^`\n]*`", "", page.read_text(), flags=re.MULTILINE)
-    text = re.sub(r"<!--[\s\S]*?-->", "", text)
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    return re.sub(r"<!--[\s\S]*?-->", "", text)
+
+
+def _links(page: Path) -> list[str]:
+    """Where links and pictures lead, those with a label too."""
+    text = _without_code(page)
+    return re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
+
+
+def _file_behind(address: str) -> Path | None:
+    """The file of the project that an absolute link shows; None for what is not the project's."""
+    (source,) = re.findall(r'^Source = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    raw = source.replace("//github.com/", "//raw.githubusercontent.com/")
+    for shown in (f"{source}/blob/main/", f"{source}/tree/main/", f"{raw}/main/"):
+        if address.startswith(shown):
+            found = ROOT / address.removeprefix(shown)
+            assert found.is_dir() == ("/tree/" in shown), f"{address} is of another kind"
+            return found
+    assert not address.startswith(raw) and not re.match(rf"{source}/(?!issues$)", address), f"{address} shows no file"
+    return None
+
+
+@pytest.mark.parametrize("page", LINKED, ids=_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Within the project, that is, whether they are relative or lead to where it is published."""
+    for target in _links(page):
+        place, _, anchor = target.partition("#")
         if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        found = page.parent / path if path else page
+            found = _file_behind(place)
+            if found is None:
+                continue
+        else:
+            found = page.parent / place if place else page
         assert found.exists(), target
         if anchor:
             assert anchor in _anchors(found), target
 
 
+@pytest.mark.parametrize("page", LINKED, ids=_name)
+def test_labels_of_links_are_those_there_are(page: Path) -> None:
+    text = _without_code(page)
+    used = re.findall(r"\]\[([^\]]+)\]", text)
+    assert set(used) == set(re.findall(r"^\[([^\]]+)\]: ", text, re.MULTILINE))
+
+
+def test_readme_can_be_read_elsewhere() -> None:
+    """A package index shows it without the files beside it."""
+    assert [target for target in _links(README) if not target.startswith("https://")] == []
+
+
+def test_addresses_of_the_project_lead_somewhere() -> None:
+    metadata = (ROOT / "pyproject.toml").read_text()
+    shown = [_file_behind(address) for address in re.findall(r'= "(https:[^"]*/blob/[^"]*)"$', metadata, re.MULTILINE)]
+    assert shown
+    assert all(found is not None and found.is_file() for found in shown)
+
+
 def test_readme_shows_the_chart_where_there_is_one() -> None:
-    shown = re.sub(r"<!--[\s\S]*?-->", "", (ROOT / "README.md").read_text())
-    assert ("(docs/benchmarks.svg)" in shown) == (DOCS / "benchmarks.svg").exists()
+    shown = [_file_behind(target) for target in _links(README)]
+    assert (DOCS / "benchmarks.svg" in shown) == (DOCS / "benchmarks.svg").exists()
 
 
 def test_the_command_that_drew_the_chart(tmp_path: Path) -> None:
@@ -110,7 +156,7 @@ def test_the_command_that_drew_the_chart(tmp_path: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
-    (command,) = re.findall(r"`(python -m bench\.chart .*)`", (ROOT / "README.md").read_text())
+    (command,) = re.findall(r"`(python -m bench\.chart .*)`", README.read_text())
     assert command.endswith(" -o docs/benchmarks.svg")
     chart = tmp_path / "chart.svg"
     command = command.replace("python", shlex.quote(sys.executable), 1)
@@ -120,7 +166,7 @@ def test_the_command_that_drew_the_chart(tmp_path: Path) -> None:
 
 
 def test_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+    assert len(README.read_text().splitlines()) < 150
 
 
 @pytest.mark.parametrize("option", sorted(OPTIONS))
@@ -155,6 +201,16 @@ def _documented(text: str) -> set[str]:
         kind = getattr(uvnet, name)
         names |= {f"uvnet.{name}.{member}" for member in dir(kind)}
     return names
+
+
+def test_the_cython_example_is_true(tmp_path: Path) -> None:
+    """With what is installed; tests/addresses/test_blocklist_sockaddr.py compiles and runs such a module."""
+    pytest.importorskip("Cython", reason="Cython is not installed")
+    (example,) = re.findall(r"^```cython\n([\s\S]*?)^```$", (DOCS / "reference.md").read_text(), re.MULTILINE)
+    assert [line for line in example.splitlines() if len(line) > 78] == []
+    (tmp_path / "example.pyx").write_text(example)
+    command = [sys.executable, "-m", "cython", "-3", f"-I{PACKAGE_PARENT}", "example.pyx"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=LIMIT)
 
 
 def test_every_public_name_is_in_the_reference() -> None:
@@ -233,8 +289,10 @@ def _shown_commands() -> list[str]:
 def test_shown_subcommands_have_the_shown_options() -> None:
     shown: dict[str, set[str]] = {}
     for command in _shown_commands():
-        if found := re.match(r"python -m uvnet (\w+)(.*)", command):
+        if found := re.match(r"(?:python -m )?uvnet (bench|cat|echo|info|proxy)\b(.*)", command):
             shown.setdefault(found[1], set()).update(re.findall(r"(?<=\s)--?[a-z-]+", found[2]))
+        else:
+            assert not command.startswith("python -m uvnet "), command
     assert set(shown) == {"bench", "cat", "echo", "info", "proxy"}
     for subcommand, options in shown.items():
         help_text = subprocess.run(
