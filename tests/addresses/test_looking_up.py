@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket as plain
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import pytest
+from attempts_scene import addresses
 from harness import Player, close
 from waiting import turns, until, upcoming
 
@@ -90,6 +92,275 @@ def test_a_look_up_shows_whose_it_is(play: Player) -> None:
         socket.destroy()
         await until(lambda: not uvnet.active_handles())
         await turns()
+
+    play(scenario)
+
+
+ASKED: list[tuple[dict[str, Any], int, int, bool]] = [
+    ({}, 0, plain.AI_ADDRCONFIG, True),
+    ({"hints": plain.AI_ALL}, 0, plain.AI_ALL, True),
+    ({"family": None}, 0, plain.AI_ADDRCONFIG, True),
+    ({"family": 0}, 0, plain.AI_ADDRCONFIG, True),
+    ({"family": 4}, 4, 0, False),
+    ({"family": 6}, 6, 0, False),
+    ({"family": "IPv4"}, 4, 0, False),
+    ({"family": "IPv6"}, 6, 0, False),
+    ({"family": 4, "hints": plain.AI_ALL}, 4, plain.AI_ALL, False),
+    ({"local_address": "127.0.0.1"}, 0, plain.AI_ADDRCONFIG, False),
+    ({"auto_select_family": False}, 0, plain.AI_ADDRCONFIG, False),
+]
+
+
+@pytest.mark.parametrize(("options", "family", "hints", "many"), ASKED, ids=lambda value: str(value))
+def test_what_a_look_up_of_the_users_is_asked(
+    play: Player, options: dict[str, Any], family: int, hints: int, many: bool
+) -> None:
+    """Rules 2.3.2 and 8.1.1: for all addresses only where any of them will do."""
+
+    async def scenario() -> None:
+        asked: list[Any] = []
+
+        def lookup(host: str, query: dict[str, Any], callback: Any) -> None:
+            asked.append((host, query))
+            callback(OSError("enough"))
+
+        socket = uvnet.connect(port=1, host="x.invalid", lookup=lookup, **options)
+        await upcoming(socket, "error")
+        assert asked == [("x.invalid", {"family": family, "hints": hints, "all": many})]
+        await until(lambda: socket.closed)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_answer_that_comes_too_late(play: Player, again: bool) -> None:
+    """It is nothing to a socket that was destroyed, nor to its next life."""
+
+    async def scenario() -> None:
+        events: list[str] = []
+        answers: list[Any] = []
+        socket = uvnet.Socket()
+        for name in ("lookup", "connectionAttempt", "error"):
+            socket.on(name, lambda *_, name=name: events.append(name))
+        socket.connect(1, "x.invalid", lookup=lambda _host, _query, callback: answers.append(callback))
+        closed = upcoming(socket, "close")
+        socket.destroy()
+        if again:
+            socket.connect(1, "x.invalid", lookup=lambda *_: None)
+        answers[0](None, "127.0.0.1", 4)
+        await closed
+        answers[0](OSError("none"))
+        await turns()
+        assert events == []
+        assert socket.connecting is again
+        socket.destroy()
+        await until(lambda: socket.closed)
+
+    play(scenario)
+
+
+def test_a_coroutine_of_the_life_before(play: Player) -> None:
+    """It is cancelled, and that is nothing to the next life."""
+
+    async def scenario() -> None:
+        log: list[str] = []
+
+        async def lookup(host: str, _query: Any) -> Any:
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                log.append(host)
+
+        socket = uvnet.Socket().connect(1, "first.invalid", lookup=lookup)
+        await turns()
+        closed = upcoming(socket, "close")
+        socket.destroy()
+        socket.connect(1, "second.invalid", lookup=lookup)
+        await closed
+        await turns()
+        assert log == ["first.invalid"]
+        assert socket.connecting
+        socket.destroy()
+        await until(lambda: len(log) == 2)
+
+    play(scenario)
+
+
+def test_destroyed_by_whoever_hears_of_the_first_address(play: Player) -> None:
+    async def scenario() -> None:
+        events: list[tuple[Any, ...]] = []
+
+        def lookup(_host: str, _query: Any, callback: Any) -> None:
+            callback(None, ["127.0.0.1", "127.0.0.2"])
+
+        socket = uvnet.Socket()
+        for name in ("lookup", "connectionAttempt", "error", "close"):
+            socket.on(name, lambda *arguments, name=name: events.append((name, *arguments)))
+        socket.on("lookup", lambda *_: socket.destroy())
+        socket.connect(1, "x.invalid", lookup=lookup)
+        await until(lambda: socket.closed)
+        assert events == [("lookup", None, "127.0.0.1", 4, "x.invalid"), ("close", False)]
+
+    play(scenario)
+
+
+def test_a_coroutine_that_fails(play: Player) -> None:
+    """Rule 2.3.3: as one that calls back with an error."""
+
+    async def scenario() -> None:
+        problem = LookupError("in the look-up")
+        heard: list[Any] = []
+
+        async def lookup(_host: str, _query: Any) -> Any:
+            raise problem
+
+        socket = uvnet.Socket().on("lookup", lambda *arguments: heard.append(arguments))
+        socket.on("error", heard.append)
+        socket.connect(1, "x.invalid", lookup=lookup)
+        await until(lambda: socket.closed)
+        assert heard == [(problem, None, None, "x.invalid"), problem]
+
+    play(scenario)
+
+
+def test_an_object_that_is_called_as_a_coroutine(play: Player) -> None:
+    class Resolver:
+        async def __call__(self, host: str, _query: Any) -> Any:
+            raise LookupError(host)
+
+    async def scenario() -> None:
+        with pytest.raises(LookupError, match=r"x\.invalid"):
+            await uvnet.open_connection(1, "x.invalid", lookup=Resolver())
+
+    play(scenario)
+
+
+def test_a_coroutine_that_is_cancelled(play: Player) -> None:
+    """By somebody else: no answer comes any more, so nothing is waited for."""
+
+    async def scenario() -> None:
+        async def lookup(_host: str, _query: Any) -> Any:
+            raise asyncio.CancelledError
+
+        socket = uvnet.connect(1, "x.invalid", lookup=lookup)
+        assert await upcoming(socket, "close") == (False,)
+        with pytest.raises(RuntimeError) as caught:
+            await uvnet.open_connection(1, "x.invalid", lookup=lookup)
+        assert caught.value.code == "ERR_SOCKET_CLOSED_BEFORE_CONNECTION"  # type: ignore[attr-defined]
+
+    play(scenario)
+
+
+def test_the_answer_is_activity(play: Player) -> None:
+    """Rule 2.12: the idle time begins anew, so that a socket that got none is idle first."""
+
+    async def scenario() -> None:
+        idle: list[str] = []
+        answers: list[Any] = []
+        sockets: list[uvnet.Socket] = []
+        with addresses("is silent") as where:
+            for name in ("answered", "not answered"):
+                socket = uvnet.Socket().set_timeout(0.5, lambda name=name: idle.append(name))
+                socket.connect(where[0].port, name, lookup=lambda _host, _query, callback: answers.append(callback))
+                sockets.append(socket)
+            await asyncio.sleep(0.05)
+            answers[0](None, where[0].host, 4)
+            await until(lambda: len(idle) == 2)
+            assert idle == ["not answered", "answered"]
+            for socket in sockets:
+                socket.destroy()
+            await until(lambda: all(socket.closed for socket in sockets))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("family", [0, 5, None, "IPv4", True])
+def test_a_family_that_there_is_not(play: Player, family: Any) -> None:
+    """Rule 2.3.3: such an address is passed over, and an error where there is no other."""
+
+    async def scenario() -> None:
+        answer: list[Any] = [("127.0.0.1", family)]
+
+        async def lookup(_host: str, _query: Any) -> Any:
+            return answer
+
+        with pytest.raises(ValueError) as caught:
+            await uvnet.open_connection(1, "x.invalid", lookup=lookup)
+        assert caught.value.code == "ERR_INVALID_ADDRESS_FAMILY"  # type: ignore[attr-defined]
+        server = uvnet.create_server(lambda peer: peer.end()).listen(0, "127.0.0.2")
+        await uvnet.once(server, "listening")
+        answer.append("127.0.0.2")
+        async with await uvnet.open_connection(server.address().port, "x.invalid", lookup=lookup) as socket:
+            assert socket.remote_address == "127.0.0.2"
+        await close(server)
+
+    play(scenario)
+
+
+ANSWERS: dict[str, tuple[tuple[Any, ...], list[tuple[Any, Any]]]] = {
+    "an address": (("127.0.0.1",), [("127.0.0.1", 4)]),
+    "an address and its family": (("::1", 6), [("::1", 6)]),
+    "a mapping": (({"address": "127.0.0.1", "family": 4},), [("127.0.0.1", 4)]),
+    "a mapping and another family": (({"address": "127.0.0.1", "family": 4}, 6), [("127.0.0.1", 4)]),
+    "a list": ((["127.0.0.1", ("::1", 6)],), [("127.0.0.1", 4), ("::1", 6)]),
+    "a list and a family": ((["::1"], 4), [("::1", 6)]),
+    "no address": (("nowhere",), [("nowhere", None)]),
+    "no address and a family": (("nowhere", 4), [("nowhere", 4)]),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_forms_of_answers(play: Player, answer: str) -> None:
+    """Rule 2.3.2: what 'lookup' tells of, and what is no address is not tried."""
+    given, told = ANSWERS[answer]
+
+    async def scenario() -> None:
+        heard: list[Any] = []
+        tried: list[Any] = []
+        blocked = uvnet.BlockList()
+        blocked.add_address("127.0.0.1")
+        blocked.add_address("::1", "ipv6")
+        socket = uvnet.Socket(block_list=blocked)
+        socket.on("lookup", lambda *arguments: heard.append(arguments))
+        socket.on("connectionAttempt", lambda address, port, family: tried.append((address, family)))
+        socket.connect(1, "x.invalid", lookup=lambda _host, _query, callback: callback(None, *given))
+        (error,) = await upcoming(socket, "error")
+        assert heard == [(None, *each, "x.invalid") for each in told]
+        is_address = "nowhere" not in told[0]
+        assert tried == (told if is_address else [])
+        assert is_address or error.code == "ERR_INVALID_IP_ADDRESS"
+        await until(lambda: socket.closed)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("given", "tried"),
+    [
+        ("4466", "4646"),
+        ("6644", "6464"),
+        ("6444", "6444"),
+        ("4446", "4644"),
+        ("444", "444"),
+    ],
+)
+def test_families_take_turns(play: Player, given: str, tried: str) -> None:
+    """Rule 8.1.2: beginning with the first address's, each in the order of the answer."""
+
+    async def scenario() -> None:
+        blocked = uvnet.BlockList()
+        blocked.add_subnet("127.0.0.0", 8)
+        blocked.add_subnet("fd00::", 8, "ipv6")
+        found = [f"127.0.0.{number}" if family == "4" else f"fd00::{number}" for number, family in enumerate(given, 1)]
+        socket = uvnet.Socket(block_list=blocked)
+        attempts: list[str] = []
+        socket.on("connectionAttempt", lambda address, *_: attempts.append(address))
+        socket.connect(1, "x.invalid", lookup=lambda _host, _query, callback: callback(None, found))
+        await upcoming(socket, "error")
+        assert "".join("6" if ":" in address else "4" for address in attempts) == tried
+        for kind in (":", "."):
+            assert [address for address in attempts if kind in address] == [address for address in found if kind in address]
+        await until(lambda: socket.closed)
 
     play(scenario)
 

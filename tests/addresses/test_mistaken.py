@@ -20,7 +20,7 @@ HOSTS = ["127.0.0.1", "0.0.0.0", "localhost", "LOCALHOST", "::", "::1", "fe80::1
 NAMES = ["example.com", "my-host", "*", "_srv.example", "127.1", "bücher.example"]
 PORTS = ["0", "80", "8080", "65536", "80a", "http", ""]
 MISTAKEN = [*HOSTS, *(f"{host}:{port}" for host in (*HOSTS, *NAMES, "") for port in PORTS)]
-MEANT = ["app.sock", "app", "example.com", "a:b:c", "a b:c d", "[app]", "[::1", "~", "a[0]:1", "1.2.3.4.5", "127.0.0.01"]
+MEANT = ["app.sock", "app", "example.com", "a:b:c", "a b:c d", "[app]", "[::1", "~", "a[0]:1", "x::1]", "1.2.3.4.5", "127.0.0.01"]
 
 CALLS: dict[str, Callable[..., Any]] = {
     "listen": lambda *arguments: uvnet.create_server().listen(*arguments),
@@ -71,6 +71,7 @@ def test_every_form_is_refused(play: Player, directory: Path, call: str) -> None
         (("localhost:80a",), "taken for a host and a port, which '80a' cannot be"),
         (("localhost:80a",), "as in connect(port, 'localhost')"),
         (("localhost:80²",), "which '80²' cannot be"),
+        (("localhost:8\u0660",), "which '8\u0660' cannot be"),
         ((":8080",), "as in connect(8080);"),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from harness import Player, close, event
 from waiting import upcoming
 
 import uvnet
+from uvnet.addresses.endpoint import normalize
 
 
 def refused(call: Any, kind: type[Exception], code: str | None) -> None:
@@ -51,6 +52,7 @@ BAD_LISTEN: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | N
     ((0,), {"backlog": "0x" + "f" * 400}, ValueError, "ERR_OUT_OF_RANGE"),
     ((0,), {"backlog": 10**5000}, ValueError, "ERR_OUT_OF_RANGE"),
     ((0,), {"host": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
+    ((0, True), {}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((0,), {"host": "a\0b"}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((0,), {"backlog": "many"}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((0,), {"backlog": -5}, ValueError, "ERR_OUT_OF_RANGE"),
@@ -84,6 +86,7 @@ BAD_CONNECT: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | 
     ((65536,), {}, ValueError, "ERR_SOCKET_BAD_PORT"),
     ((True,), {}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((), {"port": None}, TypeError, "ERR_INVALID_ARG_TYPE"),
+    ((), {"path": "", "port": None}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((), {"path": 7}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((), {"path": "\ud800"}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((80,), {"host": 5}, TypeError, "ERR_INVALID_ARG_TYPE"),
@@ -93,6 +96,7 @@ BAD_CONNECT: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | 
     ((80,), {"lookup": "dns"}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((80,), {"family": 5}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((80,), {"family": []}, TypeError, "ERR_INVALID_ARG_TYPE"),
+    ((80,), {"hints": "x"}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((80,), {"hints": -1}, ValueError, "ERR_INVALID_ARG_VALUE"),
     ((80,), {"timeout": -1}, ValueError, "ERR_OUT_OF_RANGE"),
     ((80,), {"timeout": "x"}, TypeError, "ERR_INVALID_ARG_TYPE"),
@@ -100,6 +104,7 @@ BAD_CONNECT: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str | 
     ((80,), {"auto_select_family_attempt_timeout": -1}, ValueError, "ERR_OUT_OF_RANGE"),
     ((80,), {"keep_alive_initial_delay": "x"}, TypeError, "ERR_INVALID_ARG_TYPE"),
     ((80, "127.0.0.1", "no function"), {}, TypeError, None),
+    (("app", True), {}, TypeError, None),
     ((80,), {"hots": "x"}, TypeError, None),
 ]
 
@@ -120,6 +125,40 @@ def test_connect_refuses(
         assert socket.event_names() == []
 
     play(scenario)
+
+
+class CallableOptions(dict[str, Any]):
+    """A mapping that can be called, too."""
+
+    def __call__(self) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "found"),
+    [
+        ((), {}, {}),
+        ((None,), {}, {"port": None}),
+        ((None, None, None), {}, {"port": None}),
+        ((80, None), {}, {"port": 80}),
+        ((80, None, None), {}, {"port": 80}),
+        ((80, "host", None), {}, {"port": 80, "host": "host"}),
+        ((80, "host"), {"port": 81}, {"port": 81, "host": "host"}),
+        (("path", None), {}, {"path": "path"}),
+        (({"port": 80}, None), {"host": "host"}, {"port": 80, "host": "host"}),
+        ((CallableOptions(port=80),), {}, {"port": 80}),
+        ((80, None), {"host": "host", "callback": None}, {"port": 80, "host": "host"}),
+    ],
+)
+def test_forms_of_arguments(arguments: tuple[Any, ...], keywords: dict[str, Any], found: dict[str, Any]) -> None:
+    """Rule 1.2.1: None at the end is nothing, and a callback comes last or as a keyword."""
+    assert normalize("connect", arguments, keywords, ("host",)) == (found, None)
+    if arguments and arguments[-1] is not None:
+        assert normalize("connect", (*arguments, print), keywords, ("host",)) == (found, print)
+    assert normalize("connect", arguments, {**keywords, "callback": print}, ("host",)) == (found, print)
+    with pytest.raises(TypeError) as caught:
+        normalize("connect", arguments, {**keywords, "callback": 5}, ("host",))
+    assert caught.value.code == "ERR_INVALID_ARG_TYPE"  # type: ignore[attr-defined]
 
 
 def test_any_finite_time_is_a_time(play: Player) -> None:

@@ -14,6 +14,7 @@ import uvnet
 from uvnet.addresses import endpoint
 from uvnet.arguments import checks
 from uvnet.server import listening
+from uvnet.socket import options
 
 # What is given, and what becomes of it: a value, or the class of the error.
 GIVEN: dict[Callable[..., Any], dict[Any, Any]] = {
@@ -96,6 +97,37 @@ def test_given(check: Callable[..., Any], value: Any, expected: Any) -> None:
         made = check(value)
         assert made == expected
         assert type(made) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [(None, 0), (0, 0), (1, 1), (65_535, 65_535), (65_536, ValueError), (-1, ValueError), ("1", TypeError), (True, TypeError)],
+)
+def test_local_ports(given: Any, found: Any) -> None:
+    """Rule 2.2.2: they are numbers alone."""
+    asked = {"port": 80, "local_port": given}
+    if isinstance(found, type):
+        with pytest.raises(found):
+            options.parse_connect_options(asked, True, 0.25)
+    else:
+        assert options.parse_connect_options(asked, True, 0.25).local_port == found
+
+
+@pytest.mark.parametrize("port", [None, 80])
+@pytest.mark.parametrize("descriptor", [0, 3, -1, True, False, "3"])
+def test_what_is_no_descriptor_leaves_the_port(descriptor: Any, port: int | None) -> None:
+    """Rule 1.2: listen() looks for a port then, and refuses where there is none."""
+    given = {"fd": descriptor, "port": port}
+    if type(descriptor) is int and descriptor >= 0:
+        found, _ = listening.parse_listen_options((), given)
+        assert found.handle == descriptor
+    elif port is None:
+        with pytest.raises(ValueError) as caught:
+            listening.parse_listen_options((), given)
+        assert caught.value.code == "ERR_INVALID_ARG_VALUE"  # type: ignore[attr-defined]
+    else:
+        found, _ = listening.parse_listen_options((), given)
+        assert (found.handle, found.port) == (None, port)
 
 
 @pytest.mark.parametrize("value", [True, False])

@@ -19,12 +19,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from harness import Transport
 from peers import BLOCK, Where, connect_plain, need, write_payload
 from programs import COMMAND, Program, run, started
+
+from uvnet._cli.cat import _Progress
 
 MEBIBYTE = 2**20
 ENOUGH = 16 * MEBIBYTE  # far more than the kernel holds for a pipe and a Unix socket
@@ -260,19 +263,25 @@ def test_a_server_that_stops_reading(tmp_path: Path) -> None:
 # === Failures ===
 
 
-def test_what_came_before_a_reset_is_written(tmp_path: Path) -> None:
-    """Nobody reads stdout until the connection has failed, so that some of it is still inside."""
-    size = 200_000
+@pytest.mark.parametrize("sizes", [(200_000,), (70_000, 20_000, 10_000)], ids=str)
+def test_what_came_before_a_reset_is_written(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    """Nobody reads stdout until the connection has failed, so that some of it is still inside.
+
+    Of little that comes in parts the last is in the socket's buffer by then.
+    """
 
     def talk(connection: plain.socket) -> None:
-        connection.sendall(bytes(size))
-        left = b"...."
-        for _ in range(3000):
-            # How much the other end's system has not acknowledged.
-            left = fcntl.ioctl(connection, termios.TIOCOUTQ, b"....")
-            if struct.unpack("i", left) == (0,):
-                break
-            time.sleep(0.01)
+        for size in sizes:
+            connection.sendall(bytes(size))
+            left = b"...."
+            for _ in range(3000):
+                # How much the other end's system has not acknowledged.
+                left = fcntl.ioctl(connection, termios.TIOCOUTQ, b"....")
+                if struct.unpack("i", left) == (0,):
+                    break
+                time.sleep(0.01)
+            # And for the program to read it.
+            time.sleep(0.1)
         connection.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
 
     with (
@@ -282,7 +291,7 @@ def test_what_came_before_a_reset_is_written(tmp_path: Path) -> None:
         reset.result(30)
         output = program.stdout.read()
         assert program.result() == (1, b"", "uvnet: read ECONNRESET\n")
-    assert len(output) == size
+    assert len(output) == sum(sizes)
 
 
 def test_nobody_reads_stdout(transport: Transport) -> None:
@@ -315,6 +324,17 @@ def test_the_connection_breaks_but_not_stdout(tmp_path: Path) -> None:
 # === What went through ===
 
 SUMS = re.compile(r"uvnet: (.+) sent, (.+) received, (\d+\.\d) s")
+
+
+def test_what_waits_is_not_sent() -> None:
+    socket: Any = SimpleNamespace(bytes_written=100, writable_length=30, bytes_read=5)
+    assert _Progress(socket).sums() == (70, 5)
+
+
+def test_a_connection_that_does_not_come_about(tmp_path: Path) -> None:
+    """Nothing is said of one, nor of what went through."""
+    missing = tmp_path / "nobody"
+    assert run(*COMMAND, "cat", "-v", str(missing)) == (1, b"", f"uvnet: connect ENOENT {missing}\n")
 
 
 def test_sums_at_the_end(transport: Transport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import filecmp
@@ -17,6 +18,7 @@ from harness import Transport
 from peers import CLIENTS, Where, connect_plain, write_payload
 from programs import COMMAND, Program, listening, run, started, where_of
 
+from uvnet._cli.proxy import add_proxy
 from uvnet._cli.traffic import amount
 
 LIMIT = 30  # seconds
@@ -225,6 +227,62 @@ def test_a_reset_is_reported(tmp_path: Path) -> None:
         assert program.error_line().startswith(f"uvnet: {peer}: closed after ")
         program.interrupt()
         assert program.result().code == 130
+
+
+def test_a_reset_of_the_target_is_reported() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = f"127.0.0.1:{server.getsockname()[1]}"
+        with started(*COMMAND, "proxy", "-v", "127.0.0.1:0", target) as program:
+            with connect_plain(where_of(program.line().strip())) as client:
+                peer = f"127.0.0.1:{client.getsockname()[1]}"
+                connection, _ = server.accept()
+                assert program.error_line() == f"uvnet: {peer}: passed on to {target}\n"
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+                assert program.error_line() == f"uvnet: {peer}: {target}: read ECONNRESET\n"
+                assert program.error_line().startswith(f"uvnet: {peer}: closed after ")
+            program.interrupt()
+            assert program.result().code == 130
+
+
+def test_a_client_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with started(*COMMAND, "proxy", "-v", "--max-connections", "0", path, "1") as program:
+        assert program.line() == f"listening on {path}\n"
+        with connect_plain(path):
+            assert program.error_line() == "uvnet: a Unix socket: refused, connection limit\n"
+        program.interrupt()
+        assert program.result().code == 130
+
+
+def parsed(*options: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_proxy(parser.add_subparsers())
+    return parser.parse_args(["proxy", *options, "1", "2"])
+
+
+def test_defaults() -> None:
+    found = parsed()
+    assert (found.connect_timeout, found.idle_timeout, found.max_connections) == (10, None, None)
+    assert (found.proxy_protocol_in, found.proxy_protocol_out, found.verbose) == (False, None, False)
+
+
+@pytest.mark.parametrize(
+    ("option", "within", "beyond"),
+    [
+        ("--connect-timeout", ("0.001", "86400"), ("0.0009", "86400.1")),
+        ("--idle-timeout", ("0.001", "2000000"), ("0.0009", "2000000.1")),
+        ("--max-connections", ("0", "2147483647"), ("-1", "2147483648")),
+        ("--proxy-protocol-out", ("1", "2"), ("0", "3")),
+    ],
+)
+def test_limits(option: str, within: tuple[str, ...], beyond: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    for text in within:
+        assert getattr(parsed(f"{option}={text}"), option[2:].replace("-", "_")) == float(text)
+    for text in beyond:
+        with pytest.raises(SystemExit):
+            parsed(f"{option}={text}")
+        assert option in capsys.readouterr().err
 
 
 def test_idle_timeout(tmp_path: Path) -> None:

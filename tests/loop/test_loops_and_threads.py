@@ -126,7 +126,7 @@ def test_run_inside_a_running_loop(play: Player) -> None:
 
 @pytest.mark.parametrize("main", [1, print, asyncio.sleep], ids=lambda value: type(value).__name__)
 def test_run_needs_a_coroutine(main: Any) -> None:
-    with pytest.raises(TypeError, match="coroutine"):
+    with pytest.raises(TypeError, match=r"uvnet\.run\(\) needs a coroutine"):
         uvnet.run(main)
 
 

@@ -1,4 +1,4 @@
-"""Mutants of the plain-Python modules, and which of them the tests catch: `python tests/mutation aio deadline`.
+"""Mutants of the plain-Python modules, and which of them the tests catch: `python tests/mutation streams.finishing socket.scope`.
 
 Each mutant is the module with one comparison, `not`, `and`, constant, call, assignment or `return` changed.  What is
 printed are those that every test passes on; see CONTRIBUTING.md.

@@ -172,19 +172,26 @@ class Hunt:
         if self.programs or not mutant.function:
             overlay(self.module, mutant, Path(directory) / "package")
             os.environ["PYTHONPATH"] = f"{directory}/package"
-            # Tests tell programs where the package is.
+            # Tests tell programs where the package is; some have looked when they were imported.
             uvnet.__file__ = f"{directory}/package/uvnet/__init__.py"
+            for each in list(sys.modules.values()):
+                if "PACKAGE_PARENT" in vars(each):
+                    each.PACKAGE_PARENT = Path(directory) / "package"  # type: ignore[attr-defined]
             os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         if not mutant.function:
             os._exit(subprocess.call([sys.executable, "-m", "pytest", "-x", "-q", *self.arguments]))
         try:
             self._put_in(compile(mutant.tree, self.file, "exec", dont_inherit=True))
+        except BaseException:
+            os._exit(BROKEN)
+        try:
             for item in items:
                 item.add_marker(pytest.mark.timeout(5 + 8 * self.seconds[item.nodeid]))
                 self._run(item)
             os._exit(0)
         finally:
-            os._exit(BROKEN)
+            # Something that ends pytest itself, such as Ctrl-C.
+            os._exit(1)
 
     def _put_in(self, code: CodeType) -> None:
         """Give every function of the module the code it has in the mutant."""

@@ -95,6 +95,30 @@ def test_a_mode_that_cannot_be_changed(play: Player, monkeypatch: pytest.MonkeyP
     play(scenario)
 
 
+def test_a_file_that_cannot_be_looked_at(play: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call raises, and the file that it has made is gone all the same."""
+    look = os.stat
+    failures = [PermissionError(errno.EACCES, "not allowed")]
+
+    def refuse_once(path: Any, **options: Any) -> os.stat_result:
+        if path == "socket" and failures:
+            raise failures.pop()
+        return look(path, **options)
+
+    async def scenario() -> None:
+        server = uvnet.create_server()
+        with monkeypatch.context() as patched:
+            patched.setattr(listening.os, "stat", refuse_once)
+            with pytest.raises(PermissionError):
+                server.listen("socket")
+        assert not server.listening
+        assert not os.path.lexists("socket")
+        server.listen("socket")
+        await close(server)
+
+    play(scenario)
+
+
 def test_a_failed_bind_is_not_opened_up(play: Player) -> None:
     """Rule 1.6.3: only the 'error' comes."""
 
@@ -163,6 +187,18 @@ def test_a_file_of_somebody_else_stays(play: Player) -> None:
             other.bind("socket")
         await close(server)
         assert sorted(os.listdir()) == ["elsewhere", "socket"]
+
+    play(scenario)
+
+
+def test_a_file_that_somebody_has_removed(play: Player) -> None:
+    """Decision 10: closing is none of its business."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server().listen("socket")
+        os.unlink("socket")
+        await close(server)
+        assert os.listdir() == []
 
     play(scenario)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from attempts_scene import ANSWERS, Address, addresses, expected
-from descriptors import option_of
+from descriptors import open_sockets, option_of
 from harness import Player
 from waiting import turns, until, upcoming
 
 import uvnet
+from uvnet._loop.counters import snapshot
 
 EVENTS = (
     "connectionAttempt", "connectionAttemptFailed", "connectionAttemptTimeout", "connect", "ready", "error", "close",
@@ -26,7 +27,7 @@ class Attempts:
 
     def __init__(self, where: list[Address], delay: float, **options: Any) -> None:
         self.where = where
-        self.socket = uvnet.Socket(options.pop("of_socket", None))
+        self.socket = options.pop("kind", uvnet.Socket)(options.pop("of_socket", None))
         self.events: list[tuple[Any, ...]] = []
         self.errors: dict[int, Any] = {}
         self.goes_on = False
@@ -126,6 +127,8 @@ def _error_of_all(attempts: Attempts, tried: list[int]) -> None:
     assert error.errors == [attempts.errors[number] for number in tried]
     assert (error.address, error.port) == (attempts.where[0].host, attempts.where[0].port)
     assert [each.address for each in error.errors] == [each.host for each in attempts.where]
+    told = "; ".join(each.strerror for each in error.errors)
+    assert error.strerror == f"every connection attempt failed: {told}"
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.6])
@@ -211,6 +214,113 @@ def test_destroyed_in_the_middle(play: Player, event: str, number: int, way: str
             assert uvnet.active_handles() == []
 
     play(scenario)
+
+
+def test_a_new_life_hears_nothing_of_the_attempts_before(play: Player) -> None:
+    """Rule 2.14.2: the system cancels them while those of the new life are under way."""
+
+    async def scenario() -> None:
+        with addresses(*SILENT) as where, addresses("is silent") as other:
+            attempts = Attempts(where, 0.02)
+            socket = attempts.connect()
+            await until(lambda: ("connectionAttempt", 1) in attempts.events)
+            attempts.events.clear()
+            socket.destroy()
+            attempts.where = other
+            socket.connect(other[0].port, other[0].host)
+            await until(lambda: ("close", False) in attempts.events)
+            await turns()
+            assert sorted(attempts.events) == [("close", False), ("connectionAttempt", 0)]
+            assert socket.connecting
+            socket.destroy()
+            await until(lambda: socket.closed)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_destroyed_when_an_attempt_fails_at_once(play: Player, number: int) -> None:
+    """By whoever hears that an address is blocked: the next one is not tried."""
+
+    async def scenario() -> None:
+        with addresses("refuses", "refuses", "refuses") as where:
+            block_list = uvnet.BlockList()
+            for each in where:
+                block_list.add_address(each.host)
+
+            async def lookup(_host: str, _query: Any) -> list[str]:
+                return [each.host for each in where]
+
+            attempts = Attempts(where, 0.02, block_list=block_list, lookup=lookup)
+
+            def failed(address: str, *_: Any) -> None:
+                if attempts.number_of(address) == number:
+                    attempts.socket.destroy()
+
+            attempts.socket.on("connectionAttemptFailed", failed)
+            attempts.connect()
+            tried = [(name, each) for each in range(number + 1) for name in ("connectionAttempt", "connectionAttemptFailed")]
+            await attempts.happened([*tried, ("close", False)])
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("answers", [("is silent", "refuses"), ("refuses", "is silent")])
+def test_what_has_failed_holds_no_descriptor(play: Player, answers: tuple[str, ...]) -> None:
+    """While another attempt goes on."""
+
+    async def scenario() -> None:
+        with addresses(*answers) as where:
+            before = len(open_sockets())
+            attempts = Attempts(where, 0.02)
+            attempts.connect()
+            number = answers.index("refuses")
+            await until(lambda: {("connectionAttemptFailed", number), ("connectionAttempt", 1)} <= {*attempts.events})
+            await turns()
+            assert len(open_sockets()) == before + 1
+            attempts.socket.destroy()
+            await until(lambda: attempts.socket.closed)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "answers", [("accepts",), ("refuses",), ("refuses", "accepts"), ("refuses", "refuses"), ("is silent", "accepts")]
+)
+def test_no_handle_is_left(play: Player, answers: tuple[str, ...]) -> None:
+    """While the loop goes on, whatever has become of the attempts."""
+
+    async def handles_afterwards() -> int:
+        with addresses(*answers) as where:
+            attempts = Attempts(where, 0.02)
+            attempts.connect()
+            await until(lambda: {("ready",), ("error",)} & {*attempts.events})
+            attempts.socket.destroy()
+            await until(lambda: attempts.socket.closed)
+            await turns()
+            return snapshot()["handles"]
+
+    async def scenario() -> None:
+        # The first time the loop gets handles of its own.
+        assert await handles_afterwards() == await handles_afterwards()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("when", ["connected", "destroyed"])
+def test_run_does_not_wait_for_the_delay(when: str) -> None:
+    """Rule 2.13.6: once it is decided what becomes of the attempts, the next one's time keeps nothing going."""
+    with addresses("accepts", "is silent") as where:
+
+        async def lookup(_host: str, _query: Any) -> list[str]:
+            return [each.host for each in where]
+
+        socket = uvnet.connect(
+            where[0].port, "somewhere.invalid", lookup=lookup, auto_select_family_attempt_timeout=10_000
+        )
+        socket.on("connect" if when == "connected" else "connectionAttempt", lambda *_: socket.destroy())
+        uvnet.run()
+        assert socket.destroyed
 
 
 @pytest.mark.parametrize("when", ["before", "first", "second", "third"])
@@ -380,6 +490,31 @@ def test_memory_runs_out_in_the_middle(play: Player, step: str, answer: str) -> 
             await until(lambda: socket.closed)
 
     play(scenario)
+
+
+def test_memory_runs_out_when_one_has_won(play: Player) -> None:
+    """The others cannot be closed: that is reported, and the connection given up with them."""
+
+    class Short(uvnet.Socket):
+        failed = False
+
+        def _close_handle(self, handle: Any) -> None:
+            if not self.failed:
+                self.failed = True
+                raise MemoryError
+            super()._close_handle(handle)
+
+    async def scenario() -> None:
+        with addresses("is silent", "accepts") as where:
+            attempts = Attempts(where, 0.02, kind=Short)
+            attempts.connect()
+            await attempts.happened(
+                [("connectionAttempt", 0), ("connectionAttemptTimeout", 0), ("connectionAttempt", 1), ("close", False)]
+            )
+            assert uvnet.active_handles() == []
+
+    play(scenario)
+    play.expect_report(MemoryError)
 
 
 def test_attempts_from_one_local_port(play: Player) -> None:

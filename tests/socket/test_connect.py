@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as plain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,65 @@ def test_a_refused_port(play: Player) -> None:
             "address": "127.0.0.1",
             "port": port,
         }
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("host", "any_address"), [("127.0.0.1", "0.0.0.0"), ("::1", "::")])
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_local_port_alone(play: Player, host: str, any_address: str, listens: bool) -> None:
+    """Rules 2.3.4 and 2.3.7: of the family that the address has, and an error tells of it."""
+    family = plain.AF_INET6 if ":" in host else plain.AF_INET
+
+    async def scenario() -> None:
+        with plain.socket(family) as taken, plain.socket(family) as free:
+            try:
+                taken.bind((host, 0))
+                free.bind((host, 0))
+            except OSError:
+                pytest.skip(f"{host} is no address here")
+            if listens:
+                taken.listen()
+            port, local_port = taken.getsockname()[1], free.getsockname()[1]
+            free.close()
+            watched = Watched()
+            watched.socket.connect(port, host, local_port=local_port)
+            if listens:
+                await event(watched.socket, "connect")
+                assert (watched.socket.local_address, watched.socket.local_port) == (host, local_port)
+                watched.socket.destroy()
+                await until(lambda: watched.socket.closed)
+                return
+            error: Any = await watched.one_error()
+        assert error.strerror == f"connect ECONNREFUSED {host}:{port} - Local ({any_address}:{local_port})"
+        assert (error.local_address, error.local_port) == (any_address, local_port)
+
+    play(scenario)
+
+
+def test_a_local_address_alone(play: Player) -> None:
+    async def scenario() -> None:
+        server = uvnet.create_server(lambda peer: peer.end()).listen(0, "127.0.0.1")
+        await event(server, "listening")
+        async with await uvnet.open_connection(
+            server.address().port, "127.0.0.1", local_address="127.0.0.5"
+        ) as socket:
+            assert socket.local_address == "127.0.0.5"
+        await close(server)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("local_address", "code"), [("192.0.2.1", "EADDRNOTAVAIL"), ("::1", "EINVAL")])
+def test_a_local_address_that_cannot_be(play: Player, local_address: str, code: str) -> None:
+    """Of nobody here, or of another family than the address to connect to."""
+
+    async def scenario() -> None:
+        watched = Watched()
+        watched.socket.connect(1, "127.0.0.1", local_address=local_address)
+        error = await watched.one_error()
+        told = details(error)
+        assert (told["code"], told["syscall"], told["address"]) == (code, "bind", local_address)
 
     play(scenario)
 
@@ -180,6 +240,20 @@ def test_an_empty_path_is_none(play: Player) -> None:
     play(scenario)
 
 
+def test_an_empty_path_leaves_the_port(play: Player) -> None:
+    """Rule 2.2.4."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server(lambda peer: peer.end()).listen(0, "127.0.0.1")
+        await event(server, "listening")
+        port = server.address().port
+        async with await uvnet.open_connection(path="", port=port, host="127.0.0.1") as socket:
+            assert socket.remote_port == port
+        await close(server)
+
+    play(scenario)
+
+
 def test_a_path_wins_over_a_port(play: Player, tmp_path: Path) -> None:
     """Rule 2.2.4: the opposite of listen()."""
 
@@ -211,6 +285,59 @@ def test_the_host_is_localhost(play: Player, host: str | None) -> None:
         await close(server)
 
     play(scenario)
+
+
+@pytest.fixture
+def defaults() -> Iterator[None]:
+    """What a test sets is taken back."""
+    family = uvnet.get_default_auto_select_family()
+    timeout = uvnet.get_default_auto_select_family_attempt_timeout()
+    yield
+    uvnet.set_default_auto_select_family(family)
+    uvnet.set_default_auto_select_family_attempt_timeout(timeout)
+
+
+@pytest.mark.parametrize("default", [True, False])
+def test_all_addresses_or_one_by_default(play: Player, defaults: None, default: bool) -> None:
+    """Rule 8.1.1: what connect() is told itself comes first."""
+
+    async def scenario() -> None:
+        uvnet.set_default_auto_select_family(default)
+        assert uvnet.get_default_auto_select_family() is default
+        asked: list[bool] = []
+
+        def lookup(_host: str, query: dict[str, Any], callback: Any) -> None:
+            asked.append(query["all"])
+            callback(OSError("none"))
+
+        for option in ({}, {"auto_select_family": None}, {"auto_select_family": True}, {"auto_select_family": False}):
+            watched = Watched()
+            watched.socket.connect(1, "somewhere.invalid", lookup=lookup, **option)
+            await watched.one_error()
+        assert asked == [default, default, True, False]
+
+    play(scenario)
+
+
+def test_defaults_of_several_addresses(defaults: None) -> None:
+    """Rule 8.1.1: those of Node, and what cannot be one is refused."""
+    assert uvnet.get_default_auto_select_family() is True
+    assert uvnet.get_default_auto_select_family_attempt_timeout() == 0.25
+    wrong_family: Any
+    for wrong_family in (None, 1, "x"):
+        with pytest.raises(TypeError) as caught:
+            uvnet.set_default_auto_select_family(wrong_family)
+        assert caught.value.code == "ERR_INVALID_ARG_TYPE"  # type: ignore[attr-defined]
+    wrong_time: Any
+    for wrong_time, kind in ((None, TypeError), ("x", TypeError), (True, TypeError), (0, ValueError), (-1, ValueError)):
+        with pytest.raises(kind):
+            uvnet.set_default_auto_select_family_attempt_timeout(wrong_time)
+    assert uvnet.get_default_auto_select_family() is True
+    assert uvnet.get_default_auto_select_family_attempt_timeout() == 0.25
+    uvnet.set_default_auto_select_family_attempt_timeout(2)
+    assert uvnet.get_default_auto_select_family_attempt_timeout() == 2
+    uvnet.set_default_auto_select_family_attempt_timeout(0.001)
+    assert uvnet.get_default_auto_select_family_attempt_timeout() == 0.01
 
 
 def test_connect_goes_through_the_method(play: Player, transport: Transport) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 import socket as plain
+import weakref
 from typing import Any
 
 import pytest
 from harness import Player, Transport, event
 from pairs import read_now, take_over
-from waiting import until
+from waiting import turns, until
 
 import uvnet
 
@@ -223,6 +225,8 @@ def test_undone_while_it_is_made(play: Player, heard_on: str, count: int) -> Non
         destination, other = take_over("unix")
         emitter = source if heard_on == "source" else destination
         heard: list[str] = []
+        pipes: list[Any] = []
+        destination.on("pipe", pipes.append)
 
         @emitter.on("newListener")
         def added(name: str, listener: object) -> None:
@@ -232,7 +236,10 @@ def test_undone_while_it_is_made(play: Player, heard_on: str, count: int) -> Non
 
         source.pipe(destination)
         emitter.remove_all_listeners("newListener")
+        destination.remove_all_listeners("pipe")
         undone = len(heard) >= count
+        assert pipes == [] or not undone
+        assert not source.readable_flowing or not undone
         assert (source.event_names(), destination.event_names()) == ([], []) or not undone
         peer.send(b"x")
         await asyncio.sleep(0.01)
@@ -267,5 +274,267 @@ def test_undone_while_it_begins_to_wait(play: Player) -> None:
         await event(destination, "close")
         peer.close()
         other.close()
+
+    play(scenario)
+
+
+# === Ends of a pipe, on either side ===
+
+
+class Own:
+    """As Slow, but an emitter of somebody else's: it only has the methods."""
+
+    def __init__(self) -> None:
+        self.slow = Slow()
+        self.chunks = self.slow.chunks
+        for name in ("on", "once", "off", "emit", "prepend_listener", "listener_count", "event_names", "write", "end"):
+            setattr(self, name, getattr(self.slow, name))
+
+
+@pytest.mark.parametrize("kind", [Slow, Own])
+@pytest.mark.parametrize("name", ["error", "finish", "close"])
+def test_a_destination_that_is_over(play: Player, kind: type, name: str) -> None:
+    """Rules 3.3.4 and 3.3.6: nothing is written to it any more, and an error is told to whoever listens."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = kind()
+        heard: list[Any] = []
+        sink.on(name, lambda *arguments: heard.append(arguments))
+        sink.on("unpipe", lambda source: heard.append(source))
+        socket.pipe(sink)
+        arguments = (LookupError("by the test"),) if name == "error" else ()
+        sink.emit(name, *arguments)
+        # The pipe hears of an error first.
+        assert heard == ([socket, arguments] if name == "error" else [arguments, socket])
+        assert (socket.event_names(), sorted(sink.event_names())) == ([], sorted([name, "unpipe"]))
+        assert not socket.readable_flowing
+        await over(socket, peer)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", [Slow, Own])
+def test_an_error_that_nobody_listens_for_is_raised(play: Player, kind: type) -> None:
+    """Rule 3.3.4: a pipe listens, and yet it does not hide it."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = kind()
+        socket.pipe(sink)
+        with pytest.raises(LookupError):
+            sink.emit("error", LookupError("by the test"))
+        assert (socket.event_names(), sink.event_names()) == ([], [])
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_who_awaits_an_error_has_heard_it(play: Player) -> None:
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = Slow()
+        socket.pipe(sink)
+        problem = LookupError("by the test")
+        waiting = asyncio.ensure_future(uvnet.once(sink, "error"))
+        await turns()
+        sink.emit("error", problem)
+        assert await waiting == (problem,)
+        await over(socket, peer)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("end", [True, False])
+def test_the_end_of_the_source(play: Player, end: bool) -> None:
+    """Rule 3.3.3: it ends the destination, or the pipe alone."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = Slow()
+        pipes: list[Any] = []
+        sink.on("unpipe", pipes.append)
+        socket.pipe(sink, end)
+        peer.close()
+        await event(socket, "end")
+        assert sink.ended == end
+        assert pipes == [socket] * (not end)
+        assert end or sink.event_names() == ["unpipe"]
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_a_source_that_has_ended(play: Player) -> None:
+    """Rule 3.3.1: whoever is piped to hears of the end all the same, later."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        peer.shutdown(plain.SHUT_WR)
+        socket.resume()
+        await event(socket, "end")
+        sink = Plain()
+        socket.pipe(sink)
+        assert sink.ended == 0
+        await until(lambda: sink.ended == 1)
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_a_destination_that_is_given_up_holds_nothing_up(play: Player) -> None:
+    """Rule 3.3.4: neither the others, while it is full, nor its source in memory."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        first, second = Slow(), Slow()
+        socket.pipe(first)
+        socket.pipe(second)
+        peer.send(b"a")
+        await until(lambda: first.chunks and second.chunks)
+        second.emit("drain")
+        assert socket.is_paused()
+        socket.unpipe(first)
+        assert not socket.is_paused()
+        peer.send(b"b")
+        await until(lambda: len(second.chunks) == 2)
+        await over(socket, peer)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("when", ["write", "newListener"])
+def test_a_destination_that_gives_itself_up(play: Player, when: str) -> None:
+    """While it is told to wait: the other destination goes on."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        given_up, other = Slow(), Plain()
+
+        told: list[str] = []
+
+        def give_up(name: str, *_: Any) -> None:
+            if name == "drain":
+                socket.unpipe(given_up)
+
+        given_up.on("newListener", lambda name, _listener: told.append(name))
+        if when == "newListener":
+            given_up.on("newListener", give_up)
+        else:
+            write = given_up.write
+            given_up.write = lambda chunk: (give_up("drain"), write(chunk))[1]  # type: ignore[method-assign]
+        socket.pipe(given_up)
+        socket.pipe(other)
+        peer.send(b"a")
+        await until(lambda: other.chunks)
+        given_up.remove_all_listeners("newListener")
+        assert given_up.event_names() == []
+        assert told.count("drain") == (when == "newListener")
+        assert not socket.is_paused()
+        peer.send(b"b")
+        await until(lambda: len(other.chunks) == 2)
+        assert given_up.chunks == [b"a"]
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_who_unpipes_at_drain_has_the_last_word(play: Player) -> None:
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        received: list[bytes] = []
+        socket.on("data", received.append)
+        sink = Slow()
+        sink.on("drain", lambda: (socket.unpipe(sink), socket.pause()))
+        socket.pipe(sink)
+        peer.send(b"a")
+        await until(lambda: sink.chunks)
+        sink.emit("drain")
+        assert socket.is_paused()
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_without_a_drain_to_come_nothing_waits(play: Player) -> None:
+    """Rule 3.3.6: a write() that returns False means something only of who can tell when to go on."""
+
+    class Refusing(Plain):
+        def write(self, chunk: bytes) -> bool:
+            super().write(chunk)
+            return False
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = Refusing()
+        socket.pipe(sink)
+        for number in range(1, 4):
+            peer.send(b"x")
+            await until(lambda number=number: len(sink.chunks) == number)
+        assert not socket.is_paused()
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_a_destination_forgets_its_sources(play: Player) -> None:
+    async def scenario() -> None:
+        destination, other = take_over("unix")
+        source, peer = take_over("unix")
+        source.pipe(destination)
+        source.unpipe(destination)
+        forgotten = weakref.ref(source)
+        await over(source, peer)
+        del source
+        gc.collect()
+        assert forgotten() is None
+        await over(destination, other)
+
+    play(scenario)
+
+
+def test_a_source_that_was_paused(play: Player) -> None:
+    """Rule 3.3.2: pipe() makes it flow."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = Plain()
+        socket.pause()
+        socket.pipe(sink)
+        peer.send(b"x")
+        await until(lambda: sink.chunks == [b"x"])
+        await over(socket, peer)
+
+    play(scenario)
+
+
+def test_two_sources_of_one_destination(play: Player) -> None:
+    """Rule 3.3.4: its end concerns both."""
+
+    async def scenario() -> None:
+        destination, other = take_over("unix")
+        pairs = [take_over("unix") for _ in range(2)]
+        for source, _ in pairs:
+            source.pipe(destination, False)
+        await over(destination, other)
+        for source, peer in pairs:
+            assert source.event_names() == []
+            await over(source, peer)
+
+    play(scenario)
+
+
+def test_without_a_pipe_there_is_nothing_to_undo(play: Player) -> None:
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        sink = Plain()
+        for unpipe in (lambda: socket.unpipe(), lambda: socket.unpipe(sink)):
+            socket.resume()
+            unpipe()
+            assert not socket.is_paused()
+        socket.pipe(sink)
+        socket.unpipe(Plain())
+        assert not socket.is_paused()
+        await over(socket, peer)
 
     play(scenario)

@@ -38,12 +38,14 @@ class Program:
 
     def __init__(self, *arguments: str, **options: Any) -> None:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        # What is printed waits in a buffer, as for users; whoever runs the tests may not like that.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         # In the background of a shell SIGINT is ignored, and a child inherits that.
         previous = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             self.process = subprocess.Popen(
                 [sys.executable, *STRICT, *arguments],
-                env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)},
+                env={**environment, "PYTHONPATH": str(PACKAGE_PARENT)},
                 **{**pipes, **options},
             )
         finally:

@@ -49,7 +49,7 @@ def _versions() -> Iterator[tuple[str, str]]:
     yield "uvnet", f"{uvnet.__version__} in {Path(uvnet.__file__).parent}"
     yield "uvloop", uvloop.__version__  # type: ignore[attr-defined]
     yield "libuv", f"{libuv_version()}, inside uvloop"
-    yield "event loop", uvnet.run(_name_of_loop()) or "none"
+    yield "event loop", uvnet.run(_name_of_loop())
     yield "Python", f"{platform.python_implementation()} {platform.python_version()}"
     yield "system", f"{platform.system()} {platform.release()} {platform.machine()}"
 

@@ -15,7 +15,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import uvnet
 from uvnet._cli.endpoint import GRAMMAR, Endpoint, describe
@@ -86,7 +86,7 @@ def explain(error: BaseException) -> str:
 
 def run(main: Coroutine[Any, Any, None]) -> int:
     """Run a coroutine with uvnet.run() until it is done or a signal comes; returns the exit code."""
-    return uvnet.run(_until_signal(main)) or 0
+    return uvnet.run(_until_signal(main))
 
 
 async def _until_signal(main: Coroutine[Any, Any, None]) -> int:
@@ -122,16 +122,17 @@ def guarded(start: Callable[[], int]) -> int:
         return INTERRUPTED
     except SystemExit:
         # Of argparse, after --help for example.
-        _flush_if_possible()
+        _flush_if_possible(sys.stdout, 1)
         raise
     except (OSError, uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
         not_read = _is_of_stdout(error)
         if not not_read:
             say(explain(error))
-        _flush_if_possible()
+        _flush_if_possible(sys.stdout, 1)
         return NOT_READ if not_read else 1
     finally:
         signal.signal(signal.SIGTERM, previous)
+        _flush_if_possible(sys.stderr, 2)
     return code
 
 
@@ -157,14 +158,14 @@ def _is_of_stdout(error: BaseException) -> bool:
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
-def _flush_if_possible() -> None:
+def _flush_if_possible(stream: TextIO | None, descriptor: int) -> None:
     """What is still to be printed, or nothing: the interpreter must not fail once more at its end."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if stream is not None:
+            stream.flush()
     except OSError:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
+        os.dup2(null, descriptor)
         os.close(null)
 
 

@@ -84,13 +84,6 @@ def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T
             if interrupted():
                 raise KeyboardInterrupt from None
             raise
-        except (KeyboardInterrupt, SystemExit):
-            # As asyncio.run() does: the coroutine hears of it as a cancellation.
-            if not task.done():
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    loop.run_until_complete(task)
-            raise
 
 
 async def _left_as_entered(
@@ -140,7 +133,7 @@ def _cancelled_by_sigint(
     try:
         yield lambda: count > 0
     finally:
-        if ours and signal.getsignal(signal.SIGINT) is interrupt:
+        if signal.getsignal(signal.SIGINT) is interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -33,14 +33,14 @@ def parse_host_port(text: str) -> HostPort | None:
     if found is not None:
         bracketed = found["bracketed"]
         return HostPort(bracketed or found["plain"], found["port"], bracketed is not None)
-    host, colon, port = text.rpartition(":")
+    host, _, port = text.rpartition(":")
     # A port behind an IPv6 address without brackets.
-    return HostPort(host, port) if colon and is_ip(host) else None
+    return HostPort(host, port) if is_ip(host) else None
 
 
-def is_number(port: str | None) -> bool:
+def is_number(port: str) -> bool:
     """Whether it is the text of a port, as far as digits tell."""
-    return port is not None and port.isascii() and port.isdecimal()
+    return port.isascii() and port.isdecimal()
 
 
 def port_comes_first(call: str, text: str, second: Any, may_follow: bool) -> NetValueError | None:

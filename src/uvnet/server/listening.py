@@ -5,6 +5,7 @@ Node: "server.listen()"; rules 1.1 to 1.3 and 1.6.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket as _socket
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ def parse_listen_options(
     """The options and the callback of listen(); raises TypeError or ValueError (rules 1.2 and 1.3)."""
     arguments, keywords = _name_a_handle(arguments, keywords)
     names: tuple[str, ...] = ("host", "backlog")
-    if len(arguments) > 1 and isinstance(arguments[1], int) and not isinstance(arguments[1], bool):
+    if len(arguments) > 1 and isinstance(arguments[1], int):
         # listen(port, backlog)
         names = ("backlog",)
     options, callback = normalize("listen", arguments, keywords, names)
@@ -159,11 +160,9 @@ def unlink_if_same(path: str, inode: tuple[int, int, int] | None, new: bool = Fa
 
     A `new` one, which was bound just now, may have no inode yet.
     """
-    try:
+    # Where somebody else removed it, or took the right to, the server is closed all the same.
+    with contextlib.suppress(OSError):
         if new and inode is None:
             inode = bound_inode(path)
         if inode is not None and bound_inode(path) == inode:
             os.unlink(path)
-    except OSError:
-        # Somebody else removed it, or took the right to; the server is closed all the same.
-        return

@@ -62,7 +62,8 @@ class Attempts:
 
     def _done(self, handle: Any, status: int) -> None:
         attempt = next((attempt for attempt in self.begun if attempt.handle is handle), None)
-        if self.over or attempt is None:
+        if attempt is None:
+            # Of a life before.
             return
         error: Exception | None
         if status < 0:
@@ -86,7 +87,7 @@ class Attempts:
             attempt = _Attempt(*self.waiting.pop(0))
             self.begun.append(attempt)
             error = self._begin(attempt)
-            if self.over or error is None:
+            if error is None:
                 return
             self._fail(attempt, error)
             if self.over:
@@ -97,7 +98,6 @@ class Attempts:
             self._close_failed()
             return
         errors = [attempt.error for attempt in self.begun if attempt.error is not None]
-        self.cancel()
         self.socket._connection_failed(_all_failed(errors) if self.several else errors[0])
 
     def _begin(self, attempt: _Attempt) -> Exception | None:
@@ -135,8 +135,6 @@ class Attempts:
     def _delay_over(self) -> None:
         """The newest attempt goes on, and the next one begins beside it."""
         self.timer = None
-        if self.over:
-            return
         newest = self.begun[-1]
         self.socket._emit_safely(
             "connectionAttemptTimeout", newest.address, self.options.port, newest.family
@@ -151,7 +149,6 @@ class Attempts:
         except Exception as error:
             if self.over:
                 raise
-            self.cancel()
             self.socket._connection_failed(error)
 
     def _be_on(self, attempt: _Attempt) -> None:

@@ -98,7 +98,11 @@ class Connector:
 
     def _lookup_task_done(self, task: asyncio.Task[Any]) -> None:
         self.task = None
-        if self.cancelled or task.cancelled():
+        if self.cancelled:
+            return
+        if task.cancelled():
+            # Somebody else has: there will be no answer, and where the loop ends no error is wanted.
+            self.socket.destroy()
             return
         error = task.exception()
         if error is not None:
@@ -163,7 +167,6 @@ class Connector:
 
     def _give_up(self, error: BaseException) -> None:
         if not self.cancelled:
-            self.cancelled = True
             self.socket._connection_failed(error)
 
 

@@ -54,7 +54,7 @@ def parse_connect_options(
     port = options.get("port")
     if path == "":
         path = None
-        port = 0 if port is None and "port" not in options else port
+        port = options.get("port", 0)
     if path is None and port is None:
         if options.get("port", 0) is None:
             raise invalid_type("options.port", "one of type int or str", None)

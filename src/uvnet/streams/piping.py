@@ -52,8 +52,6 @@ class Piping:
 
     def stop(self) -> None:
         """Take the listeners away; the caller has removed this pipe from the source's list."""
-        if not self.open:
-            return
         self.open = False
         if self.ours:
             self.destination._piped_here.remove(self)
@@ -150,7 +148,7 @@ def stop_piping(source: Any, destination: Any) -> None:
         stopped = [piping for piping in pipings if piping.destination is destination][:1]
     for piping in stopped:
         pipings.remove(piping)
-    if stopped and not pipings:
+    if not pipings:
         source.pause()
     for piping in stopped:
         piping.stop()
