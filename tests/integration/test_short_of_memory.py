@@ -44,8 +44,18 @@ def allocators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+# Its own crash, in PyFunction_NewWithQualName(): of a closure, of a generator expression.
+CRASHES = sys.version_info[:2] == (3, 13)
+ALLOCATORS = [
+    pytest.param(
+        "python", marks=pytest.mark.skipif(CRASHES, reason="CPython 3.13 crashes where a function object gets no memory")
+    ),
+    "c",
+]
+
+
 @pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
-@pytest.mark.parametrize("allocator", ["python", "c"])
+@pytest.mark.parametrize("allocator", ALLOCATORS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_allocation_fails_once(allocators: Path, tmp_path: Path, operation: str, allocator: str) -> None:
     environment = {
