@@ -62,7 +62,7 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
         return _run_coroutine(loop, main)
     finally:
         try:
-            _cancel_tasks(loop)
+            _cancel_tasks(loop, asyncio.all_tasks(loop))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
@@ -83,6 +83,10 @@ def _run_coroutine(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T
         except asyncio.CancelledError:
             if interrupted():
                 raise KeyboardInterrupt from None
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            # In a child of a fork all_tasks() does not know it any more, since CPython 3.14.
+            _cancel_tasks(loop, {task})
             raise
 
 
@@ -137,8 +141,8 @@ def _cancelled_by_sigint(
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
+def _cancel_tasks(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
+    tasks = {task for task in tasks if not task.done()}
     if not tasks:
         return
     for task in tasks:
