@@ -1,5 +1,7 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
+import sys
+
 from uvnet._loop.running import active_handles, run
 from uvnet.addresses import (
     Address,
@@ -25,6 +27,7 @@ from uvnet.socket import (
     set_default_auto_select_family_attempt_timeout,
 )
 from uvnet.streams import finished, pipeline
+from uvnet.transports import loop_factory, new_event_loop, patch_loop
 
 __version__ = "0.1.0"
 
@@ -53,15 +56,23 @@ __all__ = [
     "is_ipv4",
     "is_ipv6",
     "listen_fds",
+    "loop_factory",
+    "new_event_loop",
     "next_tick",
     "on",
     "once",
     "open_connection",
+    "patch_loop",
     "pipeline",
     "run",
     "set_default_auto_select_family",
     "set_default_auto_select_family_attempt_timeout",
 ]
+
+if sys.version_info < (3, 16):
+    from uvnet.transports import EventLoopPolicy
+
+    __all__ += ["EventLoopPolicy"]
 
 # Tracebacks, pickles and documentation name what is public by the name that users import.
 for _public in map(globals().__getitem__, __all__):

@@ -21,6 +21,7 @@ ROOMS = """
     uvnet.addresses
     uvnet._accept
     uvnet._stream
+    uvnet.transports
     uvnet.events
     uvnet.streams
     uvnet.socket
@@ -131,9 +132,25 @@ def late():
 
 # === Who may know what ===
 
+
+def test_transports_and_emitters_do_not_know_each_other() -> None:
+    """Both are owners of streams; that transports do not import what is above them is said by the order."""
+    emitters = {f"uvnet.{room}" for room in ("events", "streams", "socket", "server", "proxy")}
+    users = {
+        room_of(module_of(path))
+        for path in CODE
+        for imported in imports_of(path.read_text())
+        if room_of(imported) == "uvnet.transports"
+    }
+    assert users == {"uvnet.transports", "uvnet"}
+    assert emitters <= set(ROOMS)
+
+
 EVENT = re.compile(r'\b(?:emit\w*|has_listeners|_observe|on|once|off)\(\s*"(\w+)"')
 # The same words for something else.
 NO_EVENTS = {("_loop/tick.pyx", "connection"), ("_loop/descriptors.pxd", "close"), ("addresses/block_rule.pyx", "end")}
+# Methods of a socket.
+NO_EVENTS |= {("transports/names.py", "close"), ("transports/names.py", "connect")}
 
 
 def test_nothing_below_events_knows_the_name_of_one() -> None:

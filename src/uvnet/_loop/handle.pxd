@@ -32,6 +32,7 @@ cdef struct HandleBlock:
     unsigned char gathering  # in the loop's list of streams to flush
     unsigned char no_socket  # recv(2) and send(2) do not know it: a FIFO taken over by `fd`
     unsigned char own_buffer  # reads go into the owner's memory: on_read gets no chunk
+    unsigned char asks       # where each read goes the owner is asked before it: on_wanted
     unsigned int adopted     # its number where the descriptor was taken over, see adopted.pyx; 0: it was not
 
 cdef class Handle

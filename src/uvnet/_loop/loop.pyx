@@ -25,6 +25,7 @@ from uvnet._uv.table cimport uv
 
 from uvnet._loop.slow import watch
 
+_make_loop = uvloop.new_event_loop
 _pending = threading.local()
 _records = weakref.WeakSet()
 cdef object _running_loop = _get_running_loop
@@ -148,8 +149,14 @@ def pending_loop():
     """The loop that the next uvnet.run() of this thread will run; made when it is first asked for."""
     loop = getattr(_pending, "loop", None)
     if loop is None or loop.is_closed():
-        loop = _pending.loop = uvloop.new_event_loop()
+        loop = _pending.loop = _make_loop()
     return loop
+
+
+def make_loops_by(function):
+    """Have function() make the loops of run(): what there is above knows of better ones than uvloop's."""
+    global _make_loop
+    _make_loop = function
 
 
 def take_pending_loop():

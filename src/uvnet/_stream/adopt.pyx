@@ -1,5 +1,8 @@
 """Taking over a descriptor that somebody else opened, as a TCP or a Unix-socket handle."""
 
+from libc.errno cimport ENOMEM
+
+from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport Handle
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.pipe cimport Pipe, open_pipe
@@ -54,3 +57,26 @@ cdef int take(Stream handle, int descriptor) noexcept:
         return (<TCP>handle).open(descriptor)
     handle.block.no_socket = getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0
     return (<Pipe>handle).open(descriptor)
+
+
+cdef Stream stream_of(LoopRecord record, bint is_unix, int descriptor, int *status, bint closing=True):
+    """A handle that has the descriptor; None, where `status` says why.
+
+    Where there is none, or an exception, a descriptor that nobody else has is closed (`closing`).
+    """
+    cdef Stream handle = None
+    try:
+        handle = open_pipe(record) if is_unix else open_tcp(record)
+        status[0] = take(handle, descriptor)
+        if status[0] == 0:
+            return handle
+    except BaseException:
+        status[0] = -ENOMEM
+        raise
+    finally:
+        if status[0] < 0:
+            if handle is not None:
+                handle.close()
+            if closing:
+                close_descriptor(descriptor)
+    return None

@@ -9,6 +9,7 @@ cdef class Stream(Writer):
 
     cdef void renew(self) noexcept
     cdef void read_into(self, char *base, size_t size) noexcept
+    cdef void ask_where(self, bint ask) noexcept
     cdef int read_start(self) noexcept
     cdef void read_stop(self) noexcept
     cdef void read_more(self) noexcept

@@ -60,7 +60,7 @@ cdef class Stream(Writer):
         self.on_closed = NULL
         self.on_abandoned = NULL
         self.had_error = False
-        block.own_buffer = False
+        block.own_buffer = block.asks = False
         block.read_buffer = self.record.read_buffer
         block.read_size = FIRST_READ_SIZE
         block.activity = NULL
@@ -72,6 +72,11 @@ cdef class Stream(Writer):
             self.block.own_buffer = True
             self.block.read_buffer = base
             self.block.read_size = size
+
+    cdef void ask_where(self, bint ask) noexcept:
+        """Whether on_wanted is asked before each read, from now on."""
+        if self.block is not NULL:
+            self.block.asks = ask
 
     cdef int read_start(self) noexcept:
         """Start reading; 0 or a libuv error."""
@@ -141,6 +146,10 @@ cdef void _on_alloc(uv_handle_t *uv_handle, size_t suggested, uv_buf_t *buffer) 
 cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer) noexcept nogil:
     cdef HandleBlock *block = block_of(uv_stream)
     cdef int reads = 0
+    if block.asks and not block.no_socket:
+        hold_gil(block.hold)
+        (<read_function>_read_asked)(uv_stream)
+        return
     if block.read_size > FIRST_READ_SIZE and not block.own_buffer and not block.no_socket:
         hold_gil(block.hold)
         (<read_function>_read_large)(uv_stream)
@@ -162,7 +171,7 @@ cdef void _on_read(uv_stream_t *uv_stream, ssize_t nread, const uv_buf_t *buffer
         reads += 1
         # libuv: the memory of a handle that was closed stays until its close callback, so for this turn.
         if (nread < <ssize_t>block.read_size or not block.reading or reads == READS_AT_ONCE
-                or block.no_socket or block.relay_from is not NULL):
+                or block.no_socket or block.asks or block.relay_from is not NULL):
             return
         nread = receive_now(block, block.read_buffer, block.read_size)
 
@@ -207,6 +216,39 @@ cdef void _read_large(uv_stream_t *uv_stream) noexcept:
         changed(block)
         _tell_read(self, None, nread)
     Py_XDECREF(chunk)
+
+
+cdef void _read_asked(uv_stream_t *uv_stream) noexcept:
+    """Read into what the owner names before each read."""
+    cdef HandleBlock *block = block_of(uv_stream)
+    cdef Stream self = <Stream>block.owner
+    tell_owner(self, _ask_and_read, NULL, 0)
+
+
+cdef int _ask_and_read(Writer writer, object owner, void *what, ssize_t number) except -1:
+    cdef Stream self = <Stream>writer
+    # libuv: the memory of a handle that was closed stays until its close callback, so for this turn.
+    cdef HandleBlock *block = self.block
+    cdef char *base = NULL
+    cdef size_t size = 0
+    cdef ssize_t nread
+    cdef int _turn
+    for _turn in range(READS_AT_ONCE):
+        self.events.on_wanted(owner, &base, &size)
+        # It may have closed or paused the stream.
+        if not block.reading:
+            self.events.on_read(owner, None, 0)
+            return 0
+        nread = receive_now(block, base, size)
+        if nread == -EAGAIN:
+            self.events.on_read(owner, None, 0)
+            return 0
+        if nread < 0:
+            self.read_stop()
+        self.events.on_read(owner, None, nread)
+        if nread < <ssize_t>size or not block.reading or not block.asks:
+            return 0
+    return 0
 
 
 cdef void _read_failed(Stream self, object error) noexcept:

@@ -7,6 +7,8 @@ from uvnet._stream.write_request cimport WriteRequest
 cdef struct StreamEvents:
     # nread > 0: so many bytes, in `chunk` (None with own_buffer).  nread < 0: UV_EOF or an error.
     int (*on_read)(object owner, bytes chunk, ssize_t nread) except -1
+    # Of a stream that asks: where the next read goes.  on_read follows without a chunk; 0: there was nothing to read.
+    int (*on_wanted)(object owner, char **base, size_t *size) except -1
     # What was gathered has been handed over; request.state says how far it got.
     int (*on_sent)(object owner, WriteRequest request) except -1
     # A request that had to wait is done.

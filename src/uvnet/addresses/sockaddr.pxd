@@ -22,4 +22,5 @@ cdef extern from *:
 cdef bint copy_name(const sockaddr_storage *name, ip_name *result) noexcept nogil
 cdef int parse_sockaddr(str address, int port, sockaddr_storage *result) except -1
 cdef tuple format_sockaddr(const sockaddr *address)
+cdef tuple socket_name(const sockaddr *address)
 cdef int ip_of_sockaddr(const sockaddr *address, unsigned char *ip) noexcept nogil

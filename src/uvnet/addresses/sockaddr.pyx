@@ -23,11 +23,13 @@ cdef extern from "<netinet/in.h>" nogil:
     struct sockaddr_in6:
         unsigned short sin6_family
         unsigned short sin6_port
+        unsigned int sin6_flowinfo
         in6_addr sin6_addr
         unsigned int sin6_scope_id
 
 cdef extern from "<arpa/inet.h>" nogil:
     unsigned short htons(unsigned short value)
+    unsigned int ntohl(unsigned int value)
     unsigned short ntohs(unsigned short value)
 
 cdef extern from "<net/if.h>" nogil:
@@ -94,6 +96,17 @@ cdef tuple format_sockaddr(const sockaddr *address):
                 host = f"{host}%{interface.decode(errors='replace')}"
         return host, "IPv6", ntohs(v6.sin6_port)
     return None
+
+
+cdef tuple socket_name(const sockaddr *address):
+    """What Python's socket.getpeername() gives for an IPv4 or IPv6 name; None for any other."""
+    cdef const sockaddr_in6 *v6 = <const sockaddr_in6 *>address
+    cdef tuple name = format_sockaddr(address)
+    if name is None:
+        return None
+    if address.sa_family == AF_INET:
+        return name[0], name[2]
+    return name[0], name[2], ntohl(v6.sin6_flowinfo), v6.sin6_scope_id
 
 
 cdef int ip_of_sockaddr(const sockaddr *address, unsigned char *ip) noexcept nogil:

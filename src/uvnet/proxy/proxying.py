@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from uvnet._accept.drops import describe_drop
 from uvnet.addresses.address import Address
 from uvnet.addresses.host_port import is_number, parse_host_port
 from uvnet.addresses.ip import is_ip
@@ -20,7 +21,6 @@ from uvnet.arguments.keywords import UpstreamKeywords
 from uvnet.errors.codes import invalid_type, invalid_value, out_of_range, timed_out
 from uvnet.proxy.proxy_protocol import ProxyHeader, ProxyProtocolError, build_header, parse_header
 from uvnet.server.creating import create_server
-from uvnet.server.drops import describe_drop
 from uvnet.server.server import Server
 from uvnet.socket.connecting import defaults
 from uvnet.socket.opening import connect

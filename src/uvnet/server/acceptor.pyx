@@ -20,14 +20,11 @@ from uvnet._accept.server_socket cimport name_of
 from uvnet._loop.adopted cimport add_adopted, reserve_adopted
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._loop.coroutine cimport running_coroutines
-from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport Handle, open_handles
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport report, report_unheard
-from uvnet._stream.adopt cimport take
-from uvnet._stream.pipe cimport open_pipe
+from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.tcp cimport open_tcp
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
 from uvnet.addresses.sockaddr cimport format_sockaddr, sockaddr_storage
@@ -40,7 +37,7 @@ from uvnet.streams.readable cimport NOT_FLOWING
 from uvnet._loop.alive import forget_unheard, keep_unheard
 from uvnet._loop.tick import next_tick_on
 from uvnet.errors.codes import invalid_callback, invalid_type, not_running, out_of_range, will_not_come
-from uvnet.server.drops import OncePerSecond, OutOfDescriptors, describe_drop
+from uvnet._accept.drops import OncePerSecond, OutOfDescriptors, describe_drop
 from uvnet.server.scope import LISTEN_FAILED
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -240,22 +237,13 @@ cdef class Acceptor(SocketParent):
 
     cdef Socket _take_in(self, int descriptor, const sockaddr_storage *remote, int *status):
         """The socket of a connection; None, where `status` says why.  A connection without one is closed."""
-        cdef Stream client = None
+        cdef Stream client = stream_of(self.record, self._listener.family == AF_UNIX, descriptor, status)
+        if client is None:
+            return None
         try:
-            client = open_pipe(self.record) if self._listener.family == AF_UNIX else open_tcp(self.record)
-            status[0] = take(client, descriptor)
-            if status[0] < 0:
-                client.close()
-                close_descriptor(descriptor)
-                return None
-            # The descriptor is the handle's now.
-            descriptor = -1
             return new_accepted_socket(self.record, client, self, remote)
         except BaseException:
-            if client is not None:
-                client.close()
-            if descriptor >= 0:
-                close_descriptor(descriptor)
+            client.close()
             raise
 
     cdef Arrivals _arrivals_wanted(self):

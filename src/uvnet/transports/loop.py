@@ -1,0 +1,134 @@
+"""The event loop whose connections are uvnet's, and the ways to get one."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import uvloop
+import uvloop.loop
+
+from uvnet._loop.loop import make_loops_by, record_of
+from uvnet.addresses.blocklist import BlockList
+from uvnet.transports.connecting import (
+    connect_accepted_socket,
+    create_connection,
+    create_unix_connection,
+    start_tls,
+)
+from uvnet.transports.sendfile import sendfile, sendfile_native, sock_sendfile
+from uvnet.transports.serving import check_limits, create_server, create_unix_server
+from uvnet.transports.transport import transports_of
+
+__all__ = ["Loop", "loop_factory", "new_event_loop", "patch_loop"]
+
+
+def check_free(loop: Any, fd: Any) -> None:
+    """Raise RuntimeError for the descriptor of a transport: two may not wait on it."""
+    try:
+        number = fd if isinstance(fd, int) else fd.fileno()
+    except (AttributeError, TypeError, ValueError):
+        # uvloop says what is wrong with it.
+        return
+    transport = transports_of(loop).get(number)
+    if transport is not None:
+        raise RuntimeError(f"File descriptor {number!r} is used by transport {transport!r}")
+
+
+def _guarded(name: str) -> Callable[..., Any]:
+    """A method of uvloop's that no transport's descriptor is given to."""
+    method = getattr(uvloop.loop.Loop, name)
+
+    def guard(loop: Any, fd: Any, *arguments: Any) -> Any:
+        check_free(loop, fd)
+        return method(loop, fd, *arguments)
+
+    return guard
+
+
+_OURS: dict[str, Callable[..., Any]] = {
+    "connect_accepted_socket": connect_accepted_socket,
+    "create_connection": create_connection,
+    "create_server": create_server,
+    "create_unix_connection": create_unix_connection,
+    "create_unix_server": create_unix_server,
+    "sendfile": sendfile,
+    "_sendfile_native": sendfile_native,
+    "sock_sendfile": sock_sendfile,
+    "start_tls": start_tls,
+    **{name: _guarded(name) for name in ("add_reader", "add_writer", "remove_reader", "remove_writer")},
+}
+
+
+class Loop(uvloop.Loop):
+    """A uvloop loop whose stream servers and connections are uvnet's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # What asyncio's test utilities look at.
+        self._default_executor: Executor | None = None
+        # What servers have where nobody says otherwise.
+        self._server_options: dict[str, Any] = {}
+        record_of(self)
+
+    def set_default_executor(self, executor: Any) -> None:
+        super().set_default_executor(executor)
+        self._default_executor = executor
+
+
+for _name, _function in _OURS.items():
+    setattr(Loop, _name, _function)
+
+
+def new_event_loop() -> Loop:
+    """A new loop, for `uvicorn --loop uvnet:new_event_loop` or asyncio.Runner(loop_factory=uvnet.new_event_loop).
+
+    asyncio: "asyncio.new_event_loop()".
+    """
+    return Loop()
+
+
+make_loops_by(new_event_loop)
+
+
+def loop_factory(*, max_connections: int | None = None, block_list: BlockList | None = None) -> Callable[[], Loop]:
+    """A function that makes loops whose servers have these options, for programs that cannot pass any.
+
+    max_connections: int >= 0, beyond which a server closes connections at once, or None for no limit; block_list: a
+    BlockList of addresses whose connections are closed at once, or None.  create_server() and create_unix_server() of
+    the loop take the same as keywords, which win.
+    Raises TypeError or ValueError.  asyncio: "asyncio.new_event_loop()".
+    """
+    most = check_limits(max_connections, block_list)
+
+    def make() -> Loop:
+        made = Loop()
+        made._server_options = {"max_connections": most, "block_list": block_list}
+        return made
+
+    return make
+
+
+def patch_loop(loop: Any) -> None:
+    """Give a uvloop loop that somebody else has made the methods of those that new_event_loop() makes.
+
+    Raises RuntimeError for any other kind of loop, and says how to get one.  This is not in Node.
+    """
+    record_of(loop)
+    for name, function in _OURS.items():
+        setattr(loop, name, functools.partial(function, loop))
+
+
+if sys.version_info < (3, 16):
+
+    class EventLoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc]
+        """Makes Loops, for programs that only ask asyncio.  asyncio: "asyncio.set_event_loop_policy()"."""
+
+        def _loop_factory(self) -> asyncio.AbstractEventLoop:
+            return new_event_loop()
+
+    __all__ += ["EventLoopPolicy"]
