@@ -26,6 +26,8 @@ PEERS = (
     Peer("uvnet pipe", ("servers/echo_uvnet_pipe.py",), needs=("uvnet",)),
     Peer("uvnet async for", ("servers/echo_uvnet_async_for.py",), needs=("uvnet",)),
     Peer("uvnet async for, drain()", ("servers/echo_uvnet_drain.py",), needs=("uvnet",)),
+    Peer("uvnet Protocol", ("servers/echo_protocol.py", "uvnet"), needs=("uvnet",)),
+    Peer("uvnet streams", ("servers/echo_streams.py", "uvnet"), needs=("uvnet",)),
     Peer(RIVAL, ("servers/echo_protocol.py", "uvloop"), needs=("uvloop",)),
     Peer(STREAMS, ("servers/echo_streams.py", "uvloop"), needs=("uvloop",)),
     Peer(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Certificates
 from harness import Player, Transport
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,3 +73,9 @@ def relays_on() -> Iterator[None]:
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
     """Where to listen and connect, once with TCP and once with a Unix socket."""
     return Transport(request.param, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority and certificates for localhost; skips where they cannot be made."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -15,10 +15,17 @@ def _aiofastnet_on_uvloop() -> asyncio.AbstractEventLoop:
     return aiofastnet.loop_factory(uvloop.new_event_loop)()
 
 
+def _uvnet() -> asyncio.AbstractEventLoop:
+    import uvnet
+
+    return uvnet.new_event_loop()
+
+
 FACTORIES: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
     "aiofastnet": _aiofastnet_on_uvloop,
+    "uvnet": _uvnet,
 }
 
 

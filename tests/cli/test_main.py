@@ -385,7 +385,7 @@ def test_info() -> None:
     assert rows["uvloop"] == uvloop.__version__
     assert rows["Python"].endswith(platform.python_version())
     assert re.match(r"\d+\.\d+\.\d+", rows["libuv"])
-    assert rows["event loop"] == "uvloop.Loop"
+    assert rows["event loop"] == "uvnet.transports.loop.Loop"
     assert "RLIMIT_NOFILE" in rows["open files"]
     assert {"splice", "reuse_port", "abstract Unix sockets", "IPv6"} <= rows.keys()
     assert rows["GIL"] == ("on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off")

@@ -37,7 +37,7 @@ TESTS = {
     "errors/shapes",
     "_loop.running": "loop/run_coroutine loop/run_unheard loop/run_writes loop/loops_and_threads "
     "integration/isolated events/next_tick",
-    "server.drops": "server/drops server/drop",
+    "_accept.drops": "server/drops server/drop",
     "server.activation": "server/listen_fds",
     "socket.opening": "socket/connect socket/open_connection_timeout socket/awaiting_connection arguments/bad_input",
     "server.creating": "server/options arguments/bad_input",

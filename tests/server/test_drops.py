@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from uvnet.server import drops
+from uvnet._accept import drops
 
 
 def test_once_per_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -608,3 +608,14 @@ def addresses() -> None:
     assert_type(uvnet.is_ipv6(object()), bool)
     address, family, port = uvnet.Address("127.0.0.1", "IPv4", 80)
     print(address, family, port)
+
+
+# === Loops for asyncio programs ===
+
+
+def loops(block_list: uvnet.BlockList) -> None:
+    make: Callable[[], asyncio.AbstractEventLoop] = uvnet.new_event_loop
+    limited: Callable[[], asyncio.AbstractEventLoop] = uvnet.loop_factory(max_connections=10, block_list=block_list)
+    uvnet.patch_loop(make())
+    uvnet.patch_loop(limited())
+    uvnet.patch_loop(uvnet.EventLoopPolicy().new_event_loop())
