@@ -7,6 +7,7 @@ Node: "Class: stream.Writable"; rules 2.6 to 2.8 and 3.2.
 
 from cpython.bytes cimport PyBytes_CheckExact
 
+from uvnet._loop.record cimport stream_hooks
 from uvnet._loop.slow cimport call_watched, watching
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.write_request cimport (
@@ -238,7 +239,8 @@ cdef class Writable(Flowing):
         if step == STEP_WRITTEN:
             request = <WriteRequest>argument
             if request.state == WRITE_GATHERING:
-                self._flush()
+                # All of the loop's: what else was gathered would leave a moment later.
+                stream_hooks.flush(self.record)
             if request.state == WRITE_DONE:
                 self._drain_maybe()
                 if request.callbacks:

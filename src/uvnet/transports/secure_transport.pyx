@@ -89,10 +89,6 @@ cdef class SecureTransport(Transport):
         """Raises NotImplementedError.  asyncio: "WriteTransport.write_eof()"."""
         raise NotImplementedError
 
-    def pause_reading(self):
-        """Give the protocol no data until resume_reading().  asyncio: "ReadTransport.pause_reading()"."""
-        Transport.pause_reading(self)
-
     def resume_reading(self):
         """Undo pause_reading(); harmless twice.  asyncio: "ReadTransport.resume_reading()"."""
         cdef bint paused = not self._reading
@@ -113,10 +109,6 @@ cdef class SecureTransport(Transport):
         self._set_timer(self._handshake_timeout, self._handshake_too_long)
         self._update_reading()
         return self._shake_hands()
-
-    def _begin(self):
-        if self._handle is not None:
-            self.begin()
 
     cdef int start_reading(self) except -1:
         Transport.start_reading(self)

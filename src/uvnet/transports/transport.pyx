@@ -12,7 +12,7 @@ from cpython.bytes cimport PyBytes_CheckExact
 from libc.string cimport memset
 
 from uvnet._loop.context cimport PyContext_Enter, exit_context
-from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.record cimport LoopRecord, no_record
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP
 from uvnet._stream.write_request cimport WRITE_FAILED, WRITE_WAITING, WriteRequest, as_chunk, chunk_length
@@ -37,7 +37,8 @@ _log = logging.getLogger("asyncio")
 cdef class Transport:
     """What protocol.connection_made() is given; not made by users.  asyncio: "asyncio.Transport"."""
 
-    def __cinit__(self):
+    def __cinit__(self, *args, **kwargs):
+        self.record = no_record
         self._high = HIGH_WATER
         self._low = HIGH_WATER // 4
         self._reading = True

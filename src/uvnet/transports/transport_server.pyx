@@ -16,6 +16,7 @@ from uvnet._accept.listener cimport (
 )
 from uvnet._loop.adopted cimport add_adopted, reserve_adopted
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context, copy_of_context
+from uvnet._loop.record cimport no_record
 from uvnet._loop.tick cimport report
 from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
@@ -40,6 +41,7 @@ cdef class TransportServer:
     """The accepting half of a Server; not made by users."""
 
     def __cinit__(self, *args, **kwargs):
+        self.record = no_record
         memset(&self._filter, 0, sizeof(AcceptFilter))
         self._filter.most = -1
         self._listeners = []
