@@ -218,6 +218,41 @@ def test_a_condition_ends(play: Player, condition: Condition, mix: tuple[str, st
     play(scenario)
 
 
+FLOWS_ON = [
+    condition
+    for condition in CONDITIONS
+    if condition.restore is not nothing or not condition.comes_back
+    if not condition.name.startswith(("readable on", "pause()", "cork", "unpipe", "an iterator"))
+]
+
+
+@pytest.mark.parametrize("condition", FLOWS_ON, ids=lambda condition: condition.name)
+def test_while_a_condition_does_not_hold_python_pipes(play: Player, condition: Condition) -> None:
+    """Each chunk that goes through Python asks whether a relay may be again."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, sink = await piped(scene, ("unix", "unix"))
+        receiver = scene.peers["sink"]
+        condition.end(source, sink)
+
+        async def move(data: bytes) -> None:
+            scene.peers["source"].send(data)
+            await scene.until(lambda: receiver.received.endswith(data))
+            await scene.quiet()
+
+        for data in (b"one ", b"two "):
+            await move(data)
+            assert not source._relayed
+        condition.restore(source, sink)
+        await move(b"three ")
+        assert source._relayed is condition.comes_back
+        assert receiver.received == b"begin one two three "
+        await scene.close()
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("mix", MIXES, ids="-".join)
 def test_a_second_pipe(play: Player, mix: tuple[str, str], state: str) -> None:
@@ -276,6 +311,30 @@ def test_a_write_comes_behind_what_waits(play: Player, mix: tuple[str, str], sta
         assert called == [None]
         assert sink.writable_length == 0
         assert not sink.writable_need_drain
+        await scene.close()
+
+    play(scenario)
+
+
+def test_each_direction_ends_alone(play: Player) -> None:
+    """A socket in the middle of two relays: what ends the one to it leaves the one from it, and the other way round."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        first, _ = scene.connect("first")
+        middle, receiver = scene.connect("middle")
+        last, _ = scene.connect("last")
+        first.pipe(middle)
+        middle.pipe(last)
+        await scene.quiet()
+        assert first._relayed and middle._relayed
+        assert middle.writable_length == 0
+        assert not first._relayed and middle._relayed
+        scene.peers["first"].send(b"again")
+        await scene.until(lambda: receiver.received == b"again")
+        assert first._relayed and middle._relayed
+        assert middle.readable_flowing is True
+        assert first._relayed and not middle._relayed
         await scene.close()
 
     play(scenario)

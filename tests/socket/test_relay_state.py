@@ -255,6 +255,36 @@ def test_a_sink_that_cannot_be_written_to(play: Player, with_relays: bool) -> No
             play(scenario)
 
 
+@pytest.mark.parametrize("with_relays", [True, False])
+def test_a_sink_that_breaks_while_a_chunk_waits(play: Player, with_relays: bool) -> None:
+    """What libuv could not write is an error of the sink, though nobody writes or reads any more."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, sink = piped(scene)
+        errors: list[tuple[str, str]] = []
+        sink.on("error", lambda error: errors.append((error.code, error.syscall)))
+        scene.peers["sink"].reading = False
+        while waiting_writes() == 0:
+            scene.peers["source"].send(pattern(CHUNK))
+            await scene.quiet()
+        assert source._relayed is with_relays
+        scene.peers["sink"].connection.shutdown(0)
+        # There is room now.
+        scene.peers["sink"].reading = True
+        await scene.until(lambda: sink.closed)
+        assert errors == [("EPIPE", "write")]
+        assert not source.destroyed and not source._relayed
+        assert source.bytes_read == sink.bytes_written
+        await scene.close()
+
+    if with_relays:
+        play(scenario)
+    else:
+        with relays_off():
+            play(scenario)
+
+
 def test_handing_the_sink_over(play: Player) -> None:
     """The new socket goes on behind what has been sent; the old one says nothing more."""
 

@@ -113,8 +113,9 @@ def test_each_is_complete_in_its_turn(play: Player, kind: str, sizes: tuple[int,
     play(scenario)
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_waits_behind_is_kept_in_order_with_cork(play: Player, kind: str) -> None:
+def test_what_waits_behind_is_kept_in_order_with_cork(play: Player, kind: str, at_once: bool) -> None:
     async def scenario() -> None:
         ours, theirs = connected_pair(kind)
         socket = uvnet.Socket(handle=ours, writable_high_water_mark=100 * BIG)
@@ -124,9 +125,11 @@ def test_what_waits_behind_is_kept_in_order_with_cork(play: Player, kind: str) -
         socket.write(third)
         socket.cork()
         socket.write(fourth)
-        await asyncio.sleep(0)
-        assert socket.writable_length == len(second + third + fourth)
+        if not at_once:
+            await asyncio.sleep(0)
+            assert socket.writable_length == len(second + third + fourth)
         socket.uncork()
+        assert socket.writable_length == len(second + third + fourth)
         socket.end()
         assert await drained(socket, theirs, BIG + 60) == first + second + third + fourth
         theirs.close()
@@ -229,7 +232,7 @@ def test_the_system_takes_exactly_the_first(play: Player, corked: bool) -> None:
 @pytest.mark.parametrize("with_callbacks", [False, True])
 @pytest.mark.parametrize(
     ("sizes", "accepted"),
-    [((1000,), False), ((999,), True), ((1, 999), False), ((1, 1, 998), False), ((1, 1, 997), True)],
+    [((1,), True), ((1000,), False), ((999,), True), ((1, 999), False), ((1, 1, 998), False), ((1, 1, 997), True)],
     ids=str,
 )
 def test_the_mark_is_told_at_the_call(
@@ -258,5 +261,109 @@ def test_the_mark_is_told_at_the_call(
         socket.destroy()
         theirs.close()
         await event(socket, "close")
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("with_callbacks", [False, True])
+@pytest.mark.parametrize("which", range(4))
+def test_one_of_several_is_sent_before_the_others(play: Player, which: int, with_callbacks: bool) -> None:
+    """Whichever of them has gathered enough, it goes out at once, and the others at the end all the same."""
+
+    async def scenario() -> None:
+        pairs = [connected_pair("unix") for _ in range(4)]
+        sockets = [uvnet.Socket(handle=ours, writable_high_water_mark=100) for ours, _ in pairs]
+        called: list[Any] = []
+        callback = called.append if with_callbacks else None
+        for number, socket in enumerate(sockets):
+            socket.write(b"%d first" % number, callback)
+        sockets[which].write(b"x" * 100)
+        received = [read_now(theirs) for _, theirs in pairs]
+        assert received == [b"%d first" % which + b"x" * 100 if number == which else None for number in range(4)]
+        for number, socket in enumerate(sockets):
+            socket.write(b"%d second" % number, callback)
+        await asyncio.sleep(0)
+        received = [read_now(theirs) for _, theirs in pairs]
+        assert received == [
+            b"%d second" % number if number == which else b"%d first%d second" % (number, number) for number in range(4)
+        ]
+        assert called == [None] * (8 if with_callbacks else 0)
+        for socket, (_, theirs) in zip(sockets, pairs, strict=True):
+            socket.destroy()
+            theirs.close()
+            await event(socket, "close")
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("with_callback", [False, True])
+def test_a_write_of_nothing_asks_the_system_nothing(play: Player, with_callback: bool) -> None:
+    """It is complete, though the connection would take no byte any more."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair("unix")
+        socket = uvnet.Socket(handle=ours)
+        called: list[Any] = []
+        theirs.shutdown(plain.SHUT_RD)
+        socket.cork()
+        socket.write(b"", called.append if with_callback else None)
+        socket.uncork()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert called == [None] * with_callback
+        assert socket.writable and socket.writable_length == socket.bytes_written == 0
+        socket.destroy()
+        theirs.close()
+        await event(socket, "close")
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_corked_stays_while_the_one_before_goes_out(play: Player, kind: str) -> None:
+    """As often as cork() was called, uncork() has to be."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair(kind)
+        socket = uvnet.Socket(handle=ours)
+        first = patterned(BIG, 1)
+        socket.write(first)
+        socket.cork()
+        socket.cork()
+        socket.write(b"corked")
+        assert await drained(socket, theirs, BIG) == first
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert socket.writable_length == len(b"corked")
+        socket.uncork()
+        assert socket.writable_length == len(b"corked")
+        socket.uncork()
+        assert socket.writable_length == 0
+        assert await drained(socket, theirs, 6) == b"corked"
+        socket.destroy()
+        theirs.close()
+        await event(socket, "close")
+
+    play(scenario)
+
+
+def test_what_was_corked_is_not_tried_behind_a_write_that_failed(play: Player) -> None:
+    """uncork() sends what was gathered before it first, and that fails: there is one error for all."""
+
+    async def scenario() -> None:
+        ours, theirs = connected_pair("unix")
+        socket = uvnet.Socket(handle=ours, allow_half_open=True)
+        theirs.close()
+        called: list[Any] = []
+        reported: list[Any] = []
+        socket.on("error", reported.append)
+        socket.write(b"gathered", called.append)
+        socket.cork()
+        socket.write(b"corked", called.append)
+        socket.uncork()
+        await event(socket, "close")
+        assert len(called) == 2
+        assert len({id(error) for error in called + reported}) == 1
+        assert reported[0].errno == errno.EPIPE
 
     play(scenario)

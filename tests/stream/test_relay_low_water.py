@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket as plain
 import sys
 
@@ -220,3 +221,26 @@ def test_the_loop_is_closed_under_a_raised_mark() -> None:
     flows[0].probe.close()
     for peer in flows[0].scene.peers.values():
         peer.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_leaves_the_mark_to_its_parent(play: Player) -> None:
+    """It has the same socket, and gives its own half of the relay up."""
+
+    async def scenario() -> None:
+        flow = Flow()
+        await flow.raise_mark()
+        child = os.fork()
+        if child == 0:
+            try:
+                flow.source.is_paused()
+            finally:
+                os._exit(flow.source._relayed)
+        assert os.waitpid(child, 0) == (child, 0)
+        assert flow.mark == LOW_WATER
+        assert flow.source._relayed
+        await flow.arrive()
+        await flow.scene.until(lambda: flow.mark == 1)
+        await flow.close()
+
+    play(scenario)

@@ -236,7 +236,8 @@ def test_the_property(play: Player) -> None:
     play(scenario)
 
 
-def test_what_is_gathered_counts(play: Player) -> None:
+@pytest.mark.parametrize("length", [201, 1000])
+def test_what_is_gathered_counts(play: Player, length: int) -> None:
     """The system takes nothing, and nothing waits yet: the limit holds for the first writes too."""
 
     async def scenario() -> None:
@@ -245,7 +246,7 @@ def test_what_is_gathered_counts(play: Player) -> None:
         socket = uvnet.Socket(handle=ours, max_buffered=1000, on_max_buffered="raise")
         assert socket.write(b"a" * 800)
         with pytest.raises(RuntimeError) as caught:
-            socket.write(b"b" * 201)
+            socket.write(b"b" * length)
         assert caught.value.code == "ERR_SOCKET_BUFFER_FULL"
         assert socket.write(b"c" * 200)
         assert socket.writable_length == 1000

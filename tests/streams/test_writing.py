@@ -270,6 +270,27 @@ def test_a_buffer_is_its_owners_again(play: Player, transport: Transport, kind: 
     play(scenario)
 
 
+def test_a_view_with_gaps_is_refused(play: Player, transport: Transport) -> None:
+    """Its bytes do not lie together, so what goes out would be others; nothing of it is written."""
+
+    async def scenario() -> None:
+        watched = Watched(transport)
+        for data in (b"a-b-c-", bytearray(b"a-b-c-")):
+            for gaps in (memoryview(data)[::2], memoryview(data)[::-1]):
+                with pytest.raises(BufferError):
+                    watched.socket.write(gaps, watched.cb("never"))
+            watched.socket.write(memoryview(data)[2:4])
+        received = b""
+        while len(received) < 4:
+            received += read_now(watched.peer) or b""
+            await asyncio.sleep(0)
+        assert received == b"b-b-"
+        assert watched.log == []
+        await watched.over()
+
+    play(scenario)
+
+
 def test_corked_writes_go_out_together(play: Player, transport: Transport) -> None:
     """Rules 2.7.10 and 2.7.11: nothing leaves before the last uncork()."""
 

@@ -145,8 +145,8 @@ cdef void drop_relay(Stream source) noexcept:
 
 
 cdef bint relay_is_waiting(HandleBlock *sink) noexcept:
-    """Whether a relay has something in libuv's hands for this stream."""
-    return sink.relay_to is not NULL and (<Relay *>sink.relay_to).waiting is not NULL
+    """Whether the relay to this stream, which there is, has something in libuv's hands for it."""
+    return (<Relay *>sink.relay_to).waiting is not NULL
 
 
 cdef size_t relay_level(HandleBlock *sink) noexcept:

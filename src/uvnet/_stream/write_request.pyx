@@ -191,7 +191,7 @@ cdef class WriteRequest:
         for index in range(count):
             Py_DECREF(<object>self.owners[index])
         counters.pinned -= count
-        if self.buffers is not self.inline_buffers and self.buffers is not NULL:
+        if self.buffers is not self.inline_buffers:
             free(self.buffers)
             self.buffers = self.inline_buffers
             self.owners = self.inline_owners

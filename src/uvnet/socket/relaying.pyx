@@ -124,7 +124,7 @@ cdef class Relaying(Connection):
         self._relaying &= ~RELAY_FROM
         sink._relaying &= ~RELAY_TO
         self._relay_sink = self._relay_piping = sink._relay_source = None
-        if failure is None and waiting is not None:
+        if waiting is not None:
             # What write() would have left behind.
             sink._in_flight = waiting
             sink._writable_length += waiting.total

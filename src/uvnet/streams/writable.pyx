@@ -81,8 +81,7 @@ cdef class Writable(Flowing):
         self.record.check()
         if self._corked:
             self._corked -= 1
-            if not self._corked and self._in_flight is None:
-                self._send_buffered()
+            self._send_buffered()
 
     def set_default_encoding(self, encoding):
         """The encoding of str given to write() without one; returns the socket.
