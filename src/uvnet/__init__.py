@@ -1,6 +1,6 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
-import sys
+from typing import TYPE_CHECKING
 
 from uvnet._loop.running import active_handles, run
 from uvnet.addresses import (
@@ -69,10 +69,17 @@ __all__ = [
     "set_default_auto_select_family_attempt_timeout",
 ]
 
-if sys.version_info < (3, 16):
-    from uvnet.transports import EventLoopPolicy
+if TYPE_CHECKING:
+    from uvnet.transports.policy import EventLoopPolicy as EventLoopPolicy
+else:
 
-    __all__ += ["EventLoopPolicy"]
+    def __getattr__(name: str) -> object:
+        # Only where it is asked for: policies are deprecated since CPython 3.14, and gone in 3.16.
+        if name == "EventLoopPolicy":
+            from uvnet.transports.policy import EventLoopPolicy
+
+            return EventLoopPolicy
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 # Tracebacks, pickles and documentation name what is public by the name that users import.
 for _public in map(globals().__getitem__, __all__):

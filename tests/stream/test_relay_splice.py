@@ -89,7 +89,7 @@ def test_single_large_messages_take_none(play: Player) -> None:
                 data = pattern(length, number)
                 scene.peers["source"].send(data)
                 sent += data
-                await scene.until(lambda: len(scene.peers["sink"].received) == len(sent))
+                await scene.until(lambda sent=sent: len(scene.peers["sink"].received) == len(sent))
             assert not new_pipes(before)
         assert scene.peers["sink"].received == sent
         await scene.close()

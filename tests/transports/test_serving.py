@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket as plain
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -421,3 +422,14 @@ def test_cleanup_leaves_the_socket_of_another(tmp_path: Path) -> None:
         path.unlink()
 
     ours(scenario)
+
+
+def test_the_policy_makes_loops_of_uvnet() -> None:
+    """In a process of its own; from CPython 3.14 on importing it warns, and importing uvnet does not."""
+    program = (
+        "import warnings\nwarnings.simplefilter('error')\nimport uvnet\nwarnings.simplefilter('ignore')\n"
+        "import asyncio\nasyncio.set_event_loop_policy(uvnet.EventLoopPolicy())\n"
+        "loop = asyncio.new_event_loop()\nprint(type(loop).__module__)\nloop.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("uvnet.transports.loop\n", "")

@@ -3,13 +3,6 @@
 Knows nothing of emitters, as emitters know nothing of it.
 """
 
-import sys
-
 from uvnet.transports.loop import Loop, loop_factory, new_event_loop, patch_loop
 
 __all__ = ["Loop", "loop_factory", "new_event_loop", "patch_loop"]
-
-if sys.version_info < (3, 16):
-    from uvnet.transports.loop import EventLoopPolicy
-
-    __all__ += ["EventLoopPolicy"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -121,14 +119,3 @@ def patch_loop(loop: Any) -> None:
     record_of(loop)
     for name, function in _OURS.items():
         setattr(loop, name, functools.partial(function, loop))
-
-
-if sys.version_info < (3, 16):
-
-    class EventLoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc]
-        """Makes Loops, for programs that only ask asyncio.  asyncio: "asyncio.set_event_loop_policy()"."""
-
-        def _loop_factory(self) -> asyncio.AbstractEventLoop:
-            return new_event_loop()
-
-    __all__ += ["EventLoopPolicy"]
