@@ -9,6 +9,11 @@ cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
         pass
 
+cdef class BlockList
+
+# check_sockaddr() of a BlockList as a function, for whoever has a pointer to call.
+cdef bint blocks(object block_list, const sockaddr *address) noexcept nogil
+
 cdef class BlockList:
     cdef Rules entries
     cdef Coverage ipv4       # what IPv4 addresses are asked for

@@ -363,6 +363,10 @@ cdef class BlockList:
             coverage_change(&self.ipv4, first, last, amount)
 
 
+cdef bint blocks(object block_list, const sockaddr *address) noexcept nogil:
+    return (<BlockList>block_list).check_sockaddr(address)
+
+
 def check_block_list(value):
     """A value of the option block_list: a BlockList, or None; raises TypeError."""
     if value is not None and not isinstance(value, BlockList):

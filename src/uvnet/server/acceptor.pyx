@@ -26,7 +26,7 @@ from uvnet._loop.tick cimport report, report_unheard
 from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport sockaddr
-from uvnet.addresses.blocklist cimport BlockList
+from uvnet.addresses.blocklist cimport BlockList, blocks
 from uvnet.addresses.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
 from uvnet.socket.connection cimport Connection
@@ -119,7 +119,7 @@ cdef class Acceptor(SocketParent):
         """Close connections from these addresses at once; the list may change at any time."""
         self._block_list = block_list
         self._filter.block_list = <void *>block_list
-        self._filter.is_blocked = _is_blocked
+        self._filter.is_blocked = blocks
         return 0
 
     cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=False) except? 1:
@@ -406,10 +406,6 @@ cdef class Acceptor(SocketParent):
     cdef int _failed_for(self, object error, Socket connection) except -1:
         report(self.record, error, f"exception in a listener of {type(self).__name__}", self, connection)
         return 0
-
-
-cdef bint _is_blocked(object block_list, const sockaddr *address) noexcept:
-    return (<BlockList>block_list).check_sockaddr(address)
 
 
 # Events of the listener.  It has no owner once the server has let it go.

@@ -39,5 +39,4 @@ cdef class SecureTransport(Transport):
     cdef int _set_timer(self, double seconds, object callback) except -1
 
 cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context, bint is_unix,
-                                          object tls_context, bint server_side, object server_hostname,
-                                          double handshake_timeout, double shutdown_timeout)
+                                          tuple tls_options, bint server_side, object server_hostname)

@@ -435,14 +435,10 @@ cdef int _run_encrypt(object target, object argument, int step) except -1:
 
 
 cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context, bint is_unix,
-                                          object tls_context, bint server_side, object server_hostname,
-                                          double handshake_timeout, double shutdown_timeout):
-    """A transport that has no handle yet; attach() and begin() follow."""
+                                          tuple tls_options, bint server_side, object server_hostname):
+    """A transport that has no handle yet; attach() and begin() follow.  See tls_options_of()."""
     cdef SecureTransport self = SecureTransport.__new__(SecureTransport)
-    self.record = record
-    self._loop = record.loop
-    self._context = context
-    self._unix = is_unix
+    tls_context, self._handshake_timeout, self._shutdown_timeout = tls_options
     self._incoming = ssl.MemoryBIO()
     self._outgoing = ssl.MemoryBIO()
     self._tls = tls_context.wrap_bio(
@@ -451,7 +447,5 @@ cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, ob
     )
     self._plain = []
     self._tells_made = True
-    self._handshake_timeout = handshake_timeout
-    self._shutdown_timeout = shutdown_timeout
-    self._take_protocol(protocol)
+    self.set_up(record, protocol, context, is_unix)
     return self

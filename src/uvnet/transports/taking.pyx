@@ -29,8 +29,7 @@ def take(loop, connected, bint given, bint is_unix, protocol, tls_options, bint 
         transport = new_transport(record, protocol, copy_context(), is_unix)
     else:
         transport = new_secure_transport(
-            record, protocol, copy_context(), is_unix, tls_options[0], server_side, server_hostname, tls_options[1],
-            tls_options[2],
+            record, protocol, copy_context(), is_unix, tls_options, server_side, server_hostname
         )
     cdef int descriptor = connected.fileno()
     cdef int status = 0
@@ -68,8 +67,7 @@ def secure(Transport transport, protocol, tls_options, bint server_side, server_
     the other one.
     """
     cdef SecureTransport upgraded = new_secure_transport(
-        transport.record, protocol, transport._context, transport._unix, tls_options[0], server_side, server_hostname,
-        tls_options[1], tls_options[2],
+        transport.record, protocol, transport._context, transport._unix, tls_options, server_side, server_hostname
     )
     transport._hand_over()
     cdef Stream handle = transport._handle
@@ -80,7 +78,6 @@ def secure(Transport transport, protocol, tls_options, bint server_side, server_
     upgraded._remote_name = transport._remote_name
     upgraded._given, transport._given = transport._given, None
     upgraded._server, transport._server = transport._server, None
-    upgraded._socket = None
     upgraded._tells_made = False
     upgraded._made_was_told = True
     upgraded._waiter = waiter

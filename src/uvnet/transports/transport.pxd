@@ -16,8 +16,6 @@ cdef enum TransportState:
     TRANSPORT_CLOSING        # close() was called: what was written goes out first
     TRANSPORT_LOST           # the handle is gone; connection_lost() is due, or has been
 
-cdef class Transport
-
 cdef class Transport:
     cdef LoopRecord record
     cdef readonly object _loop
@@ -28,7 +26,6 @@ cdef class Transport:
     cdef object _server              # the TransportServer that accepted it, or None
     cdef object _given               # the socket.socket that the program gave, or None
     cdef object _socket              # what get_extra_info("socket") gives, made when first asked for
-    cdef object _extra               # further extra info: a dict, or None
     cdef object _data_received       # of the protocol, while it has it
     cdef object __weakref__
     cdef TransportState _state
@@ -52,6 +49,7 @@ cdef class Transport:
     cdef ip_name _remote_name
     cdef BufferView _view            # of what get_buffer() gave, while a read goes there
 
+    cdef int set_up(self, LoopRecord record, object protocol, object context, bint is_unix) except -1
     cdef int made(self) except -1
     cdef int start_reading(self) except -1
     cdef int remember_remote(self, const sockaddr_storage *name) noexcept

@@ -64,24 +64,21 @@ cdef class Transport:
     # === asyncio.BaseTransport ===
 
     def get_extra_info(self, name, default=None):
-        """'socket', 'sockname' or 'peername', or what was added; `default` for what is not there.
+        """'socket', 'sockname' or 'peername'; `default` for what is not there.
 
         asyncio: "BaseTransport.get_extra_info()".
         """
-        if self._extra is not None and name in self._extra:
-            return self._extra[name]
+        found = None
         if name == "peername":
-            return default if self._peername() is None else self._peername()
-        if name == "sockname":
-            return default if self._sockname() is None else self._sockname()
-        if name == "socket":
-            # uvloop: of an aborted transport there is none; asyncio's would be closed.
-            if self._handle is None:
-                return default
+            found = self._peername()
+        elif name == "sockname":
+            found = self._sockname()
+        # uvloop: of an aborted transport there is none; asyncio's would be closed.
+        elif name == "socket" and self._handle is not None:
             if self._socket is None:
                 self._socket = TransportSocket(self)
-            return self._socket
-        return default
+            found = self._socket
+        return default if found is None else found
 
     def is_closing(self):
         """Whether it closes, was aborted or was lost.  asyncio: "BaseTransport.is_closing()"."""
@@ -273,6 +270,14 @@ cdef class Transport:
 
     # === Life ===
 
+    cdef int set_up(self, LoopRecord record, object protocol, object context, bint is_unix) except -1:
+        """What __init__ would do; transports are not made by users."""
+        self.record = record
+        self._loop = record.loop
+        self._context = context
+        self._unix = is_unix
+        return self._take_protocol(protocol)
+
     cdef int made(self) except -1:
         """The connection is there: tell the protocol.  Needs its context."""
         self._state = TRANSPORT_MADE
@@ -379,10 +384,6 @@ cdef class Transport:
         elif self._loop.get_debug():
             _log.debug("%r: %s", self, message, exc_info=error)
         return self._lose(error)
-
-    def _leave(self, error):
-        # Out of the loop's run, as from any asyncio callback.
-        self._loop.call_soon(_raise, error)
 
     def _report(self, error, message):
         self._loop.call_exception_handler(
@@ -578,16 +579,8 @@ def transports_of(loop):
         return loop._uvnet_transports
 
 
-def _raise(error):
-    raise error
-
-
 cdef Transport new_transport(LoopRecord record, object protocol, object context, bint is_unix):
     """A transport that has no handle yet."""
     cdef Transport self = Transport.__new__(Transport)
-    self.record = record
-    self._loop = record.loop
-    self._context = context
-    self._unix = is_unix
-    self._take_protocol(protocol)
+    self.set_up(record, protocol, context, is_unix)
     return self

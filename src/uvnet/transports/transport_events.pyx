@@ -1,6 +1,7 @@
 """What a stream handle tells the Transport that owns it: the functions behind StreamEvents."""
 
 from uvnet._loop.handle cimport Handle
+from uvnet._loop.tick cimport report
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.stream_events cimport StreamEvents
 from uvnet._stream.write_request cimport WRITE_FAILED, WriteRequest
@@ -61,7 +62,8 @@ cdef int _on_lost(object owner, Handle stream) except -1:
 cdef int _on_failed(object owner, Handle stream, object error) except -1:
     cdef Transport self = <Transport>owner
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        self._leave(error)
+        # Out of the loop's run, as from any asyncio callback.
+        report(self.record, error, "exception in a protocol callback", None)
         return 0
     return self._fail(error, "Fatal error in a protocol callback")
 

@@ -14,7 +14,7 @@ cdef class TransportServer:
     cdef set _transports             # that it has accepted and that are not lost
     cdef object _out_of_descriptors  # counts drops for the log, or None
     cdef object _accept_failures
-    cdef object _tls_options         # (SSLContext, seconds for the handshake, seconds for the shutdown), or None
+    cdef tuple _tls_options         # (SSLContext, seconds for the handshake, seconds for the shutdown), or None
 
     cdef bint _unix
 

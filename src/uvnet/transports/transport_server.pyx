@@ -21,10 +21,9 @@ from uvnet._loop.tick cimport report
 from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP
-from uvnet._uv.table cimport sockaddr
-from uvnet.addresses.blocklist cimport BlockList
+from uvnet.addresses.blocklist cimport BlockList, blocks
 from uvnet.addresses.sockaddr cimport sockaddr_storage
-from uvnet.errors.system cimport system_error
+from uvnet.errors.system cimport descriptor_lost, system_error
 from uvnet.transports.secure_transport cimport SecureTransport, new_secure_transport
 from uvnet.transports.transport cimport Transport, new_transport
 from uvnet.transports.transport_events cimport attach
@@ -54,7 +53,7 @@ cdef class TransportServer:
         self._context = copy_context()
         self._block_list = block_list
         self._filter.block_list = <void *>block_list if block_list is not None else NULL
-        self._filter.is_blocked = _is_blocked
+        self._filter.is_blocked = blocks
         self._filter.most = -1 if most is None else most
 
     @property
@@ -144,7 +143,7 @@ cdef class TransportServer:
                 else:
                     (<SecureTransport>transport).begin()
             except (KeyboardInterrupt, SystemExit) as error:
-                transport._leave(error)
+                self._failed(error, "exception in protocol.connection_made()")
             except BaseException as error:
                 transport._fail(error, "Fatal error: protocol.connection_made() call failed.")
         finally:
@@ -155,10 +154,8 @@ cdef class TransportServer:
         cdef SecureTransport secure
         if self._tls_options is None:
             return new_transport(self.record, self._factory(), context, self._unix)
-        tls_context, handshake_timeout, shutdown_timeout = self._tls_options
         secure = new_secure_transport(
-            self.record, self._factory(), context, self._unix, tls_context, True, None, handshake_timeout,
-            shutdown_timeout,
+            self.record, self._factory(), context, self._unix, self._tls_options, True, None
         )
         secure._starts_reading = True
         return secure
@@ -173,10 +170,6 @@ cdef class TransportServer:
         if self._accept_failures.count():
             self._failed(system_error(status, "accept"), "accept() failed")
         return 0
-
-
-cdef bint _is_blocked(object block_list, const sockaddr *address) noexcept:
-    return (<BlockList>block_list).check_sockaddr(address)
 
 
 cdef int _on_accepted(object owner, int descriptor, const sockaddr_storage *remote) except -1:
@@ -198,7 +191,7 @@ cdef int _on_trouble(object owner, int status) except -1:
 
 cdef int _on_lost(object owner, Listener listener) except -1:
     cdef TransportServer self = <TransportServer>owner
-    self._failed(system_error(-9, "accept"), "somebody else has closed a listening socket")
+    self._failed(descriptor_lost("accept"), "somebody else has closed a listening socket")
     return 0
 
 
