@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket as plain
 import sys
 from pathlib import Path
@@ -163,7 +164,6 @@ def test_local_address() -> None:
     both(scenario, apart=True)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="asyncio, the oracle, says it otherwise since CPython 3.12")
 def test_local_addresses_that_will_not_do() -> None:
     async def scenario(scene: Scene) -> Any:
         with plain.create_server(("127.0.0.1", 0)) as taken:
@@ -171,7 +171,8 @@ def test_local_addresses_that_will_not_do() -> None:
             kind, number, text = await failure(
                 scene.loop.create_connection(scene.protocol, *where, local_addr=where)
             )
-            return kind, number, text.replace(str(where[1]), "PORT")
+            # asyncio writes the number twice since CPython 3.12.
+            return kind, number, re.sub(r": (\[errno \d+\] )?(?=address)", ": ", text.replace(str(where[1]), "PORT"))
 
     both(scenario)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket as plain
-import sys
 from typing import Any
 
 import pytest
@@ -97,7 +96,6 @@ def test_network_errors_are_not_reported() -> None:
     assert both(scenario) == [("", "made"), ("", "data", b"x"), ("", "lost", "ConnectionError")]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the second run_until_complete() does not end there; not understood")
 @pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("where", [*CALLBACKS, "buffer"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
@@ -131,9 +129,13 @@ def test_leaving_the_loop(kind: type[BaseException], where: str, side: str) -> N
     task = loop.create_task(asyncio.wait_for(main(), 20))
     with pytest.raises(kind, match="from a callback"):
         loop.run_until_complete(task)
-    task.cancel()
-    with pytest.raises((asyncio.CancelledError, kind)):
-        loop.run_until_complete(task)
+    if task.done():
+        # Raised in its own write().  asyncio: whoever waits for it once more waits for ever, the loop has been left.
+        assert isinstance(task.exception(), kind)
+    else:
+        task.cancel()
+        with pytest.raises((asyncio.CancelledError, kind)):
+            loop.run_until_complete(task)
     loop.run_until_complete(scene.tidy())
     loop.close()
     assert not scene.contexts
