@@ -19,12 +19,18 @@ class Suite:
     modules: tuple[str, ...] = ()
     expected: dict[str, str] = {}  # module.Class.test: why it fails, or hangs
 
-    def __init__(self, place: Path | None, loop: str) -> None:
+    def __init__(self, place: Path | None) -> None:
         import uvloop
 
         from uvnet.transports import new_event_loop
 
-        self.new_event_loop: Callable[[], Any] = new_event_loop if loop == "uvnet" else uvloop.new_event_loop
+        self.place = place
+        self.factories: dict[str, Callable[[], Any]] = {"uvnet": new_event_loop, "uvloop": uvloop.new_event_loop}
+        self.new_event_loop = self.factories["uvnet"]
+
+    def use(self, loop: str) -> None:
+        """Run on this loop from now on."""
+        self.new_event_loop = self.factories[loop]
 
     def load(self, module: str) -> unittest.TestSuite:
         loaded = importlib.import_module(module)
@@ -47,13 +53,16 @@ class Uvloop(Suite):
         "test_base.TestBaseAIO.test_call_later_rounding": "of asyncio's own loop; a busy machine is late",
     }
 
-    def __init__(self, place: Path | None, loop: str) -> None:
-        super().__init__(place, loop)
-        import uvloop
-
+    def __init__(self, place: Path | None) -> None:
+        super().__init__(place)
         if place is None:
             raise SystemExit("--at: the unpacked source distribution of uvloop")
         sys.path.insert(0, str(place))
+
+    def use(self, loop: str) -> None:
+        import uvloop
+
+        super().use(loop)
         uvloop.new_event_loop = self.new_event_loop  # type: ignore[assignment]
 
 
@@ -91,8 +100,8 @@ class CPython(Suite):
         "test_sock_lowlevel.EPollEventLoopTests.test_sock_client_racing": "uvloop: two that wait for one socket",
     }
 
-    def __init__(self, place: Path | None, loop: str) -> None:
-        super().__init__(place, loop)
+    def use(self, loop: str) -> None:
+        super().use(loop)
         asyncio.new_event_loop = self.new_event_loop
 
     def load(self, module: str) -> unittest.TestSuite:
