@@ -12,6 +12,7 @@ from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
 from bench.emitter import EMITTER
 from bench.fan_out import fan_out_workload
+from bench.http import http_workload
 from bench.idle import idle_workload
 from bench.interrupt import exit_on_signals
 from bench.ip import IP
@@ -19,6 +20,9 @@ from bench.proxy import STEADY_RATE, bulk_workload, proxy_workload
 from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
 from bench.timings import SECONDS, Timing, run_timing
+from bench.tls import STANDARD as TLS_SIZES
+from bench.tls import tls_workload
+from bench.transports import run_transports
 from bench.workload import Settings, Workload, add_common_arguments, run_workload
 from bench.writes import writes_workload
 
@@ -41,6 +45,11 @@ def _running(make: Callable[..., Workload], *arguments: int) -> Run:
     return lambda settings: run_workload(make(*arguments), settings)
 
 
+def _all_of(*runs: Run) -> Run:
+    """Each of them, whether or not one before it failed."""
+    return lambda settings: all([run(settings) for run in runs])
+
+
 BENCHMARKS: dict[str, Run] = {
     "echo": _running(echo_workload, *ECHO_SIZES[0]),
     "echo-large": _running(echo_workload, *ECHO_SIZES[1]),
@@ -54,6 +63,9 @@ BENCHMARKS: dict[str, Run] = {
     "proxy-bulk": _running(bulk_workload),
     "proxy-steady": _running(lambda: bulk_workload(rate=STEADY_RATE)),
     "proxy-thread": _running(thread_workload),
+    "http": _all_of(_running(http_workload), _running(lambda: http_workload(secure=True))),
+    "tls": _all_of(*(_running(tls_workload, *pair) for pair in TLS_SIZES)),
+    "transports": run_transports,
     "emitter": _timing(EMITTER),
     "blocklist": _timing(BLOCKLIST),
     "ip": _timing(IP),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -14,8 +15,11 @@ BUILD = BENCH / "build"
 
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
 
+LOAD = ("load.c", "load_opening.c", "load_traffic.c", "load_http.c")
+
 PROGRAMS = {
-    "load": ("load.c", "load_opening.c", "load_traffic.c"),
+    "load": (*LOAD, "load_plain.c"),
+    "load_tls": (*LOAD, "load_tls.c"),
     "echo_server": ("echo_server.c",),
     "sink_server": ("sink_server.c",),
     "fan_out_server": ("fan_out_server.c",),
@@ -24,7 +28,13 @@ PROGRAMS = {
     "echo_libuv": ("echo_libuv.c",),
     "proxy_libuv": ("proxy_libuv.c",),
 }
-LIBRARIES = {"echo_libuv": ("-luv",), "proxy_libuv": ("-luv",)}
+LIBRARIES = {
+    "echo_libuv": ("-luv",),
+    "proxy_libuv": ("-luv",),
+    "load_tls": ("-lssl", "-lcrypto"),
+}
+# Where headers that not every machine has come from.
+PACKAGES = {"uv.h": "libuv1-dev", "openssl/ssl.h": "libssl-dev"}
 
 
 class BuildError(Exception):
@@ -50,17 +60,20 @@ def _is_current(program: Path) -> bool:
     return all(source.stat().st_mtime < built for source in REFERENCE.iterdir())
 
 
-def has_libuv() -> bool:
-    """Whether the compiler finds a libuv to build against (Debian: libuv1-dev)."""
+@functools.cache
+def header_problem(header: str) -> str | None:
+    """Why nothing can be compiled against a header, or None."""
     try:
         answer = subprocess.run(
-            [*compiler(), "-E", "-include", "uv.h", "-x", "c", os.devnull],
+            [*compiler(), "-E", "-include", header, "-x", "c", os.devnull],
             capture_output=True,
             check=False,
         )
     except OSError:
-        return False
-    return answer.returncode == 0
+        return "no C compiler"
+    if answer.returncode == 0:
+        return None
+    return f"no {header} to compile against (Debian: {PACKAGES[header]})"
 
 
 def build(name: str) -> Path:

@@ -126,9 +126,9 @@ def _head(document: dict[str, Any]) -> list[tuple[str, int, str]]:
     better = "longer is better" if chart["more_is_better"] else "shorter is better"
     inner = f" (strong, and in brackets: {chart['inner_title']})" if chart["inner"] else ""
     title = [(line, TITLE_SIZE, 'font-weight="600"') for line in _wrapped(document["title"], TITLE_SIZE)]
-    return title + [
-        (line, SIZE, "") for line in _wrapped(f"{chart['title']}{inner}; {better}", SIZE)
-    ]
+    measure = [(line, SIZE, "") for line in _wrapped(f"{chart['title']}{inner}; {better}", SIZE)]
+    note = _wrapped(chart["note"], SMALL_SIZE) if chart.get("note") else []
+    return title + measure + [(line, SMALL_SIZE, "") for line in note]
 
 
 def _panel_height(document: dict[str, Any], bars: Sequence[Bar]) -> int:

@@ -23,12 +23,17 @@ class Ratio:
     sampled: bool = False
 
     def column(self, results: Sequence[PeerResult]) -> Column:
-        other = find(results, self.other)
-        if self.sampled:
-            return Column(
-                self.title, lambda result: number(result.ratio_of_means(other, self.measure), 2)
-            )
-        return Column(self.title, lambda result: number(result.ratio_to(other, self.measure), 2))
+        def cell(result: PeerResult) -> str:
+            other = self.reference(result, results)
+            if self.sampled:
+                return number(result.ratio_of_means(other, self.measure), 2)
+            return number(result.ratio_to(other, self.measure), 2)
+
+        return Column(self.title, cell)
+
+    def reference(self, result: PeerResult, results: Sequence[PeerResult]) -> PeerResult | None:
+        """What a result is divided by."""
+        return find(results, self.other)
 
 
 def user_ratio(title: str, other: str) -> Ratio:

@@ -21,7 +21,7 @@ NODE = "Node 'data'"
 
 PEERS = (
     Peer("C reference", ("reference/echo_server.c",)),
-    Peer("C on libuv", ("reference/echo_libuv.c",)),
+    Peer("C on libuv", ("reference/echo_libuv.c",), headers=("uv.h",)),
     Peer("uvnet 'data'", ("servers/echo_uvnet_data.py",), needs=("uvnet",)),
     Peer("uvnet pipe", ("servers/echo_uvnet_pipe.py",), needs=("uvnet",)),
     Peer("uvnet async for", ("servers/echo_uvnet_async_for.py",), needs=("uvnet",)),

@@ -19,6 +19,10 @@ from bench.workload import Settings, Workload, run_command_line
 
 # The streams of asyncio are told to buffer 256 KiB at most and keep none of it while idle.
 PEERS = tuple(peer for peer in ECHO_PEERS if peer.name not in ("C on libuv", "Node pipe"))
+RATIOS = (
+    Ratio("private\n/ uvloop", "private", RIVAL),
+    Ratio("private\n/ Node", "private", "Node 'data'"),
+)
 
 METHOD = (
     "The load generator opens {connections:,} connections to an echo server and has one byte echoed "
@@ -47,27 +51,31 @@ def _measure(connections: int, peer: Peer, cores: Cores, settings: Settings) -> 
     }
 
 
-def _columns(results: Sequence[PeerResult]) -> list[Column]:
+def _columns(ratios: Sequence[Ratio], results: Sequence[PeerResult]) -> list[Column]:
     return [
         median("private\nKiB/connection", "private", 2),
         extremes("\nlowest..highest", "private", 2),
         median("resident\nKiB/connection", "resident", 2),
-        Ratio("private\n/ uvloop", "private", RIVAL).column(results),
-        Ratio("private\n/ Node", "private", "Node 'data'").column(results),
+        *(ratio.column(results) for ratio in ratios),
     ]
 
 
-def idle_workload(connections: int = 5000) -> Workload:
+def idle_workload(
+    connections: int = 5000,
+    name: str = "idle",
+    peers: tuple[Peer, ...] = PEERS,
+    ratios: Sequence[Ratio] = RATIOS,
+) -> Workload:
     return Workload(
-        name=f"idle-{connections}",
+        name=f"{name}-{connections}",
         title=f"idle: user memory of {connections:,} connections",
         method=METHOD.format(connections=connections),
         connections=connections,
-        peers=PEERS,
+        peers=peers,
         programs=("load",),
         chart=Chart("private", "private memory, KiB/connection"),
         measure=lambda *arguments: _measure(connections, *arguments),
-        columns=_columns,
+        columns=lambda results: _columns(ratios, results),
     )
 
 

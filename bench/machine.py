@@ -64,7 +64,7 @@ def machine() -> dict[str, str | int]:
 def versions() -> dict[str, str]:
     implementation = platform.python_implementation()
     found = {"python": f"{implementation} {platform.python_version()}"}
-    for module in ("uvnet", "uvloop", "aiofastnet", "pyee"):
+    for module in ("uvnet", "uvloop", "aiofastnet", "pyee", "uvicorn", "httptools"):
         found[module] = module_version(module)[0] or "absent"
     found["libuv in uvloop"] = _uvloop_libuv_version()
     found["node"] = "absent"

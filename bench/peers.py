@@ -10,21 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.build import BENCH, build, has_libuv
+from bench.build import BENCH, build, header_problem
 
 
 @dataclass(frozen=True)
 class Peer:
     """`program` is a file below `bench/` and its arguments; its suffix says how it is run.
 
-    `needs` are modules of Python, or `module:name` for something a module must offer, and `tools` are
-    programs that must be installed.
+    `needs` are modules of Python, or `module:name` for something a module must offer, `tools` are
+    programs that must be installed, and `headers` what C programs are compiled against.
     """
 
     name: str
     program: tuple[str, ...]
     needs: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
 
     @property
     def is_python(self) -> bool:
@@ -43,8 +44,9 @@ class Peer:
         """Why this peer cannot run here, or None."""
         if Path(self.program[0]).suffix == ".js" and not node():
             return "Node is not installed"
-        if "libuv" in self.program[0] and not has_libuv():
-            return "no uv.h to compile against (Debian: libuv1-dev)"
+        for header in self.headers:
+            if (problem := header_problem(header)) is not None:
+                return problem
         for tool in self.tools:
             if shutil.which(tool) is None:
                 return f"{tool} is not installed"

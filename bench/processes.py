@@ -121,11 +121,15 @@ class Server:
 
 
 def run_load(
-    arguments: Sequence[str], server: Server, core: int | None, lifetime: float
+    arguments: Sequence[str],
+    server: Server,
+    core: int | None,
+    lifetime: float,
+    program: str = "load",
 ) -> dict[str, Any]:
     """Runs the load generator against the server and returns its report."""
     command = [
-        str(build("load")),
+        str(build(program)),
         *arguments,
         *("--port", str(server.port)),
         *("--server-pid", str(server.process_id)),

@@ -20,7 +20,7 @@ STEADY_RATE = 512
 
 PEERS = (
     Peer("C reference", ("reference/proxy.c",)),
-    Peer("C on libuv", ("reference/proxy_libuv.c",)),
+    Peer("C on libuv", ("reference/proxy_libuv.c",), headers=("uv.h",)),
     Peer("uvnet pipe", ("servers/proxy_uvnet.py",), needs=("uvnet",)),
     Peer(
         "uvnet create_proxy",

@@ -23,7 +23,7 @@ WIDTH = 100
 @dataclass(frozen=True)
 class Chart:
     """Which number of each peer `bench.chart` draws, and which part of it; less is better unless
-    `more_is_better`."""
+    `more_is_better`; and what must be known to read it."""
 
     measure: str
     title: str
@@ -31,6 +31,7 @@ class Chart:
     inner_title: str = ""
     digits: int = 2
     more_is_better: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)

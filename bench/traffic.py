@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.build import build
+from bench.certificate import certificate
 from bench.columns import STANDARD_RATIOS, Ratio, cost_columns, load_columns, rate_columns
 from bench.cores import Cores
 from bench.peers import Peer
@@ -65,22 +66,27 @@ def as_sample(report: dict[str, Any], unit: Unit) -> Sample:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the load generator does, and through a proxy to which program below `reference/`."""
+    """What the load generator does, over TLS if `secure`, and through a proxy to which program below `reference/`."""
 
     load_arguments: tuple[str, ...]
     connections: int
     unit: Unit
     upstream: str | None = None
+    secure: bool = False
 
     @property
     def programs(self) -> tuple[str, ...]:
-        return ("load",) if self.upstream is None else ("load", self.upstream)
+        return (self._program,) if self.upstream is None else (self._program, self.upstream)
+
+    @property
+    def _program(self) -> str:
+        return "load_tls" if self.secure else "load"
 
     @contextmanager
     def serving(self, peer: Peer, cores: Cores, lifetime: float) -> Iterator[Server]:
         """The peer's process, and before it the upstream of a proxy, on the core of the load."""
         with ExitStack() as stack:
-            more = []
+            more = [str(certificate())] if self.secure else []
             if self.upstream is not None:
                 command = [str(build(self.upstream))]
                 upstream = stack.enter_context(Server(command, cores.load, lifetime))
@@ -88,14 +94,28 @@ class Traffic:
             yield stack.enter_context(Server(peer.command(more), cores.server, lifetime))
 
     def measure(self, peer: Peer, cores: Cores, settings: Settings) -> Sample:
+        warm_up, seconds = settings.warm_up, settings.seconds
+        lifetime = warm_up + seconds + MARGIN_SECONDS
+        with self.serving(peer, cores, lifetime + MARGIN_SECONDS) as server:
+            report = self.load(server, cores, self.connections, warm_up, seconds, lifetime)
+            return as_sample(report, self.unit)
+
+    def load(
+        self,
+        server: Server,
+        cores: Cores,
+        connections: int,
+        warm_up: float,
+        seconds: float,
+        lifetime: float,
+    ) -> dict[str, Any]:
+        """The report of the load generator."""
         arguments = [
             *self.load_arguments,
-            *("--connections", str(self.connections)),
-            *("--warm-up", str(settings.warm_up), "--seconds", str(settings.seconds)),
+            *("--connections", str(connections)),
+            *("--warm-up", str(warm_up), "--seconds", str(seconds)),
         ]
-        lifetime = settings.warm_up + settings.seconds + MARGIN_SECONDS
-        with self.serving(peer, cores, lifetime + MARGIN_SECONDS) as server:
-            return as_sample(run_load(arguments, server, cores.load, lifetime), self.unit)
+        return run_load(arguments, server, cores.load, lifetime, self._program)
 
 
 def traffic_columns(
@@ -109,13 +129,14 @@ def traffic_columns(
     ]
 
 
-def cost_chart(unit: Unit) -> Chart:
+def cost_chart(unit: Unit, note: str = "") -> Chart:
     return Chart(
         measure="total",
         title=f"CPU, {unit.cost_title}",
         inner="user",
         inner_title="user time",
         digits=unit.cost_digits,
+        note=note,
     )
 
 

@@ -75,11 +75,11 @@ class Workload:
 
 def _build_programs(workload: Workload) -> None:
     """Compiles before anything is measured: a compiler at work would disturb the first round."""
-    for program in workload.programs:
+    able = [peer for peer in workload.peers if peer.problem() is None]
+    for program in workload.programs if able else ():
         build(program)
-    for peer in workload.peers:
-        if peer.problem() is None:
-            peer.command()
+    for peer in able:
+        peer.command()
 
 
 def run_workload(workload: Workload, settings: Settings) -> bool:

@@ -6,28 +6,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import system_calls
 from bench.columns import (
     RATE_TO_C,
     RIVAL,
     USER_TO_UVLOOP,
     cost_columns,
-    extremes,
     load_columns,
-    median,
     rate_columns,
 )
-from bench.cores import Cores
 from bench.interrupt import exit_on_signals
 from bench.peers import Peer
-from bench.processes import MARGIN_SECONDS, run_load
 from bench.report import Chart
-from bench.rounds import PeerResult, Sample
-from bench.system_calls import WriteCounter
+from bench.rounds import PeerResult
 from bench.table import Column
 from bench.traffic import METHOD, Traffic
 from bench.units import REQUEST
-from bench.workload import Settings, Workload, run_command_line
+from bench.workload import Workload, run_command_line
+from bench.write_calls import COUNTING, measure_with_write_calls, write_call_columns
 
 REQUEST_SIZE = 64
 # Header, body and trailer, as the programs write them.
@@ -48,38 +43,13 @@ PEERS = (
 
 WORK = (
     "each connection keeps one request of {request} B in flight, which the server answers with three "
-    "writes in one event: 64 B, 1 KiB and 64 B (the C reference with one vectored write). "
-    "The system calls are counted apart from the rest, by strace in a short run on {counting} "
-    "connections, and divided by the requests of that run"
+    "writes in one event: 64 B, 1 KiB and 64 B (the C reference with one vectored write). " + COUNTING
 )
-COUNTING_CONNECTIONS = 4
-COUNTING_SECONDS = 0.3
-
-
-def _count_writes(traffic: Traffic, peer: Peer, cores: Cores) -> float | None:
-    if system_calls.problem() is not None:
-        return None
-    arguments = [
-        *traffic.load_arguments,
-        *("--connections", str(COUNTING_CONNECTIONS)),
-        *("--warm-up", "0", "--seconds", str(COUNTING_SECONDS)),
-    ]
-    with traffic.serving(peer, cores, 2 * MARGIN_SECONDS) as server:
-        with WriteCounter(server.process_id) as counter:
-            report = run_load(arguments, server, cores.load, MARGIN_SECONDS)
-    return None if counter.calls is None else counter.calls / report["messages_in_all"]
-
-
-def _measure(traffic: Traffic, peer: Peer, cores: Cores, settings: Settings) -> Sample:
-    sample = traffic.measure(peer, cores, settings)
-    sample["writes"] = _count_writes(traffic, peer, cores)
-    return sample
 
 
 def _columns(results: Sequence[PeerResult]) -> list[Column]:
     return [
-        median("write calls\n/ request", "writes", 2),
-        extremes("\nlowest..highest", "writes", 2),
+        *write_call_columns(),
         *rate_columns(REQUEST),
         *cost_columns(REQUEST),
         RATE_TO_C.column(results),
@@ -97,12 +67,12 @@ def writes_workload(connections: int = 50) -> Workload:
     return Workload(
         name=f"writes-{connections}",
         title=f"header, body and trailer written in one listener: {connections:,} connections",
-        method=METHOD.format(work=WORK.format(request=REQUEST_SIZE, counting=COUNTING_CONNECTIONS)),
+        method=METHOD.format(work=WORK.format(request=REQUEST_SIZE)),
         connections=connections,
         peers=PEERS,
         programs=traffic.programs,
         chart=Chart("writes", "write system calls/request"),
-        measure=lambda *arguments: _measure(traffic, *arguments),
+        measure=lambda *arguments: measure_with_write_calls(traffic, *arguments),
         columns=_columns,
     )
 

@@ -7,6 +7,8 @@
  *   ask     like echo, but the server answers each message with --answer bytes of its own
  *   fan-out the server sends a message to each new connection; a byte from the first connection
  *           makes it send one to every connection, and the next byte follows when all have arrived
+ *   http    like ask, with a request of HTTP that keeps the connection; the first reply is measured by
+ *           its Content-Length, and all others must be the same but for their date
  *   idle    every connection has one message echoed, and then nothing: the server's memory is read
  *           after the first few connections and after all of them
  *
@@ -33,7 +35,7 @@
 #define DRAINING_SECONDS 10.0
 #define MOST_SAMPLED_SECONDS 1.0
 
-struct options options = {MODE_ECHO, {0}, 50, 1024, 0, 0, 0.5, 2.0, 0};
+struct options options = {.mode = MODE_ECHO, .connections = 50, .size = 1024, .warm_up = 0.5, .seconds = 2.0};
 struct run run;
 
 uint64_t now(void)
@@ -166,18 +168,20 @@ static void run_phases(void)
 
 static void usage(void)
 {
-    fputs("usage: load --mode echo|accept|send|ask|fan-out|idle --port PORT [--host ADDRESS]\n"
+    fputs("usage: load --mode echo|accept|send|ask|fan-out|idle|http --port PORT [--host ADDRESS]\n"
           "            [--connections N] [--size BYTES] [--answer BYTES] [--warm-up SECONDS]\n"
-          "            [--seconds SECONDS] [--rate BYTES] [--patient] [--server-pid PID]\n"
+          "            [--seconds SECONDS] [--rate BYTES] [--patient] [--reset] [--server-pid PID]\n"
           "--rate is what 'send' sends in a second on all connections together, at most\n"
-          "--patient accepts connections without progress in the measured window\n",
+          "--patient accepts connections without progress in the measured window\n"
+          "--reset is how 'accept' closes; without it the server sees an end of stream\n",
           stderr);
     exit(2);
 }
 
 static enum mode mode_named(const char *name)
 {
-    static const char *const names[] = {"echo", "accept", "send", "ask", "fan-out", "idle"};
+    static const char *const names[] = {"echo", "accept",  "send", "ask",
+                                        "fan-out", "idle", "http"};
     for (unsigned index = 0; index < sizeof names / sizeof *names; index++)
         if (strcmp(name, names[index]) == 0)
             return (enum mode)index;
@@ -193,7 +197,8 @@ static void parse_options(int count, char **arguments)
         {"size", required_argument, NULL, 'b'},    {"warm-up", required_argument, NULL, 'w'},
         {"seconds", required_argument, NULL, 's'}, {"server-pid", required_argument, NULL, 'i'},
         {"answer", required_argument, NULL, 'a'},  {"patient", no_argument, NULL, 'q'},
-        {"rate", required_argument, NULL, 'r'},    {NULL, 0, NULL, 0}};
+        {"rate", required_argument, NULL, 'r'},    {"reset", no_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0}};
     const char *host = "127.0.0.1";
     int name;
     while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
@@ -213,6 +218,8 @@ static void parse_options(int count, char **arguments)
             options.rate = atof(optarg);
         else if (name == 'q')
             options.is_patient = 1;
+        else if (name == 'x')
+            options.resets = 1;
         else if (name == 'w')
             options.warm_up = atof(optarg);
         else if (name == 's')
@@ -226,6 +233,8 @@ static void parse_options(int count, char **arguments)
     if (inet_pton(AF_INET, host, &options.address.sin_addr) != 1 || options.address.sin_port == 0 ||
         options.connections == 0 || options.size == 0 || options.seconds <= 0)
         usage();
+    if (options.mode == MODE_HTTP)
+        options.size = http_request_size;
 }
 
 static void print_latency(const char *name, double fraction)
@@ -302,7 +311,7 @@ int main(int count, char **arguments)
           5);
     run.queue = readiness_open();
     if (run.queue < 0 || prepare_text(options.size > options.answer ? options.size : options.answer) < 0 ||
-        prepare_connections(options.connections) < 0) {
+        prepare_connections(options.connections) < 0 || prepare_carrier() < 0) {
         perror("load");
         return 1;
     }

@@ -1,6 +1,7 @@
 /* What the parts of the load generator share: its options, its state, its connections.
  *
- * load.c runs the phases, load_opening.c opens the connections, load_traffic.c moves the bytes. */
+ * load.c runs the phases, load_opening.c opens the connections, load_traffic.c moves the bytes,
+ * load_http.c knows what HTTP looks like, and load_plain.c or load_tls.c carries the bytes. */
 #ifndef UVNET_BENCH_LOAD_H
 #define UVNET_BENCH_LOAD_H
 
@@ -18,11 +19,13 @@
 #include "process_memory.h"
 #include "user_sampler.h"
 
-enum mode { MODE_ECHO, MODE_ACCEPT, MODE_SEND, MODE_ASK, MODE_FAN_OUT, MODE_IDLE };
+enum mode { MODE_ECHO, MODE_ACCEPT, MODE_SEND, MODE_ASK, MODE_FAN_OUT, MODE_IDLE, MODE_HTTP };
+enum greeting { GREETED, GREETING, UNGREETED };
 enum phase { OPENING, WARMING_UP, MEASURING, SAMPLING, DRAINING, FINISHED };
 
 struct connection {
     int descriptor;
+    void *session; /* of TLS */
     int is_open;
     unsigned interest; /* the directions its readiness is asked for */
     unsigned number;
@@ -43,6 +46,7 @@ struct options {
     size_t answer; /* bytes; 0 where the answer is the message itself */
     double rate;   /* bytes in a second that MODE_SEND sends at most; 0: as many as go */
     int is_patient;
+    int resets; /* whether MODE_ACCEPT closes with a reset */
     double warm_up;
     double seconds;
     pid_t server;
@@ -84,6 +88,25 @@ void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Both return 0, or -1 when there is no memory. */
 int prepare_text(size_t size);
 int prepare_connections(unsigned count);
+
+/* What carries the bytes, plain or in TLS. Sending and receiving are as send() and recv() of a
+ * non-blocking descriptor: a number of bytes, 0 at the end, or -1 with EAGAIN or a reason in
+ * `carrier_error()`. `carrier_holds()` says whether there is more to receive that readiness does not tell. */
+int prepare_carrier(void);
+enum greeting carrier_open(struct connection *connection);
+ssize_t carrier_send(struct connection *connection, const char *data, size_t size);
+ssize_t carrier_receive(struct connection *connection, char *data, size_t size);
+int carrier_holds(const struct connection *connection);
+void carrier_close(struct connection *connection);
+const char *carrier_error(void);
+
+/* HTTP: the request, and the reply that the first connection gets and all others are compared with.
+ * `learn_reply()` returns whether it is whole; it fails the run where that cannot be known. */
+extern const char http_request[];
+extern const size_t http_request_size;
+int learn_reply(const char *data, size_t size);
+size_t learned_reply_size(void);
+int is_learned_reply(const char *data, size_t begin, size_t size);
 
 int would_block(void);
 void want(struct connection *connection, unsigned interest);

@@ -32,6 +32,14 @@ static void choose_source_address(int descriptor)
 #endif
 }
 
+/* What is closed without lingering is reset, and its port is free at once. */
+static void reset_when_closed(int descriptor)
+{
+    struct linger none = {1, 0};
+    if (setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof none) < 0)
+        fail("linger: %s", strerror(errno));
+}
+
 void open_connection(struct connection *connection)
 {
     int on = 1;
@@ -49,6 +57,8 @@ void open_connection(struct connection *connection)
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (options.mode == MODE_ACCEPT)
         choose_source_address(descriptor);
+    if (options.resets)
+        reset_when_closed(descriptor);
     if (connect(descriptor, (struct sockaddr *)&options.address, sizeof options.address) < 0 &&
         errno != EINPROGRESS)
         fail("connect: %s", strerror(errno));
@@ -61,8 +71,11 @@ static void open_next_connection(void)
         open_connection(&connections[run.asked_to_open++]);
 }
 
+/* In http mode the first one learns what all others must be answered. */
 unsigned first_connections(void)
 {
+    if (options.mode == MODE_HTTP)
+        return 1;
     return options.connections < OPENING_AT_ONCE ? options.connections : OPENING_AT_ONCE;
 }
 
@@ -101,6 +114,11 @@ void on_open(struct connection *connection)
         fail("connect: %s", strerror(error ? error : errno));
         return;
     }
+    enum greeting greeting = carrier_open(connection);
+    if (greeting == UNGREETED)
+        fail("handshake: %s", carrier_error());
+    if (greeting != GREETED)
+        return;
     connection->is_open = 1;
     if (options.mode == MODE_SEND)
         want(connection, 0);

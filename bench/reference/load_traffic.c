@@ -53,12 +53,22 @@ void want(struct connection *connection, unsigned interest)
 
 static const char *message_text(const struct connection *connection)
 {
+    if (options.mode == MODE_HTTP)
+        return http_request;
     return text + (connection->number * 7u + connection->sequence) % TEXT_PERIOD;
 }
 
-static int is_echoed(void) { return options.mode != MODE_ASK && options.mode != MODE_FAN_OUT; }
+static int is_echoed(void)
+{
+    return options.mode != MODE_ASK && options.mode != MODE_FAN_OUT && options.mode != MODE_HTTP;
+}
 
-static size_t answer_size(void) { return options.answer > 0 ? options.answer : options.size; }
+static size_t answer_size(void)
+{
+    if (options.mode == MODE_HTTP)
+        return learned_reply_size();
+    return options.answer > 0 ? options.answer : options.size;
+}
 
 /* What a server says of its own is always the same. */
 static const char *answer_text(const struct connection *connection)
@@ -68,11 +78,11 @@ static const char *answer_text(const struct connection *connection)
 
 static void push_message(struct connection *connection)
 {
-    ssize_t sent = send(connection->descriptor, message_text(connection) + connection->sent,
-                        options.size - connection->sent, 0);
+    ssize_t sent = carrier_send(connection, message_text(connection) + connection->sent,
+                                options.size - connection->sent);
     if (sent < 0) {
         if (!would_block()) {
-            fail("send: %s", strerror(errno));
+            fail("send: %s", carrier_error());
             return;
         }
         sent = 0;
@@ -132,7 +142,7 @@ static void complete_message(struct connection *connection)
         return;
     }
     if (options.mode == MODE_ACCEPT) {
-        close(connection->descriptor);
+        carrier_close(connection);
         open_connection(connection);
         return;
     }
@@ -142,6 +152,8 @@ static void complete_message(struct connection *connection)
 
 static int is_expected(const struct connection *connection, size_t length)
 {
+    if (options.mode == MODE_HTTP)
+        return is_learned_reply(read_buffer, connection->received, length);
     const char *expected = answer_text(connection) + connection->received;
     int is_hurried = run.phase == MEASURING || run.phase == SAMPLING;
     if (!is_hurried || options.mode == MODE_ACCEPT || length <= 2 * EDGE)
@@ -150,19 +162,30 @@ static int is_expected(const struct connection *connection, size_t length)
            memcmp(read_buffer + length - EDGE, expected + length - EDGE, EDGE) == 0;
 }
 
+static void take_message(struct connection *connection, size_t length)
+{
+    if (options.mode == MODE_HTTP && learned_reply_size() == 0) {
+        if (learn_reply(read_buffer, length))
+            complete_message(connection);
+    } else if (connection->received + length > (is_echoed() ? connection->sent : answer_size()))
+        fail("the server sent more than it was asked for");
+    else if (!is_expected(connection, length))
+        fail("the server sent back something else");
+    else if ((connection->received += length) == answer_size())
+        complete_message(connection);
+}
+
 static void pull_message(struct connection *connection)
 {
-    ssize_t length = recv(connection->descriptor, read_buffer, READ_SIZE, 0);
-    if (length < 0 && would_block())
-        return;
-    if (length <= 0)
-        fail("receive: %s", length == 0 ? "the server closed the connection" : strerror(errno));
-    else if (connection->received + (size_t)length > (is_echoed() ? connection->sent : answer_size()))
-        fail("the server sent more than it was asked for");
-    else if (!is_expected(connection, (size_t)length))
-        fail("the server sent back something else");
-    else if ((connection->received += (size_t)length) == answer_size())
-        complete_message(connection);
+    do {
+        ssize_t length = carrier_receive(connection, read_buffer, READ_SIZE);
+        if (length < 0 && would_block())
+            return;
+        if (length <= 0)
+            fail("receive: %s", length == 0 ? "the server closed the connection" : carrier_error());
+        else
+            take_message(connection, (size_t)length);
+    } while (run.phase != FINISHED && carrier_holds(connection));
 }
 
 /* Waits until the next message is due at the given rate; what was missed lately is made up for. */
@@ -224,7 +247,8 @@ void start_traffic(void)
         } else if (options.mode == MODE_FAN_OUT) {
             connection->received = 0;
             want(connection, READABLE);
-        } else if (options.mode == MODE_ECHO || options.mode == MODE_ASK) {
+        } else if (options.mode == MODE_ECHO || options.mode == MODE_ASK ||
+                   options.mode == MODE_HTTP) {
             connection->started = now();
             begin_message(connection);
         }

@@ -1,4 +1,4 @@
-"""Echo in an asyncio Protocol; the argument chooses the loop.
+"""Echo in an asyncio Protocol; the first argument chooses the loop, a second one is a certificate for TLS.
 
 All loops set TCP_NODELAY on accepted sockets by themselves.
 """
@@ -18,9 +18,4 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
-async def main() -> None:
-    loop = asyncio.get_running_loop()
-    await loops.serve(await loop.create_server(Echo, "127.0.0.1", 0, backlog=1024))
-
-
-loops.run(main(), sys.argv[1])
+loops.run(loops.serve_protocol(Echo), sys.argv[1])

@@ -1,12 +1,19 @@
-"""The loops that a program for asyncio can be measured on, by the name its first argument gives."""
+"""The loops that a program for asyncio can be measured on, by the name its first argument gives; a second
+argument of those that can be measured over TLS is a file with a certificate."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
+
+
+class Listener(Protocol):
+    def getsockname(self) -> Any: ...
 
 
 def _aiofastnet_on_uvloop() -> asyncio.AbstractEventLoop:
@@ -36,7 +43,26 @@ def run(main: Coroutine[Any, Any, None], name: str) -> None:
     loop.run_until_complete(main)
 
 
+def certificate() -> str | None:
+    """The file with the certificate and its key, None where the measurement is plain."""
+    return sys.argv[2] if len(sys.argv) > 2 else None
+
+
+def announce(listener: Listener) -> None:
+    print("listening", listener.getsockname()[1], flush=True)
+
+
 async def serve(server: asyncio.Server) -> None:
     """Announces the port and serves for ever."""
-    print("listening", server.sockets[0].getsockname()[1], flush=True)
+    announce(server.sockets[0])
     await server.serve_forever()
+
+
+async def serve_protocol(factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    """On a port of its own, over TLS where there is a certificate."""
+    context = None
+    if path := certificate():
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(path)
+    loop = asyncio.get_running_loop()
+    await serve(await loop.create_server(factory, "127.0.0.1", 0, backlog=1024, ssl=context))

@@ -13,7 +13,9 @@ from places import DOCS, ROOT
 pytest.importorskip("bench", reason="the benchmarks are not beside these tests")
 
 from bench.__main__ import BENCHMARKS
+from bench.build import PACKAGES
 from bench.chart import draw
+from bench.each_loop import LOOPS, LoopRatio, on_each_loop
 from bench.peers import Peer, module_version
 from bench.rounds import PeerResult
 from bench.system_calls import total_calls
@@ -21,8 +23,8 @@ from bench.system_calls import total_calls
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def result(*values: float | None) -> PeerResult:
-    return PeerResult(Peer("a peer", ("servers/none.py",)), samples=[{"user": value} for value in values])
+def result(*values: float | None, name: str = "a peer") -> PeerResult:
+    return PeerResult(Peer(name, ("servers/none.py",)), samples=[{"user": value} for value in values])
 
 
 def test_a_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
@@ -51,6 +53,35 @@ def test_a_need_can_name_what_a_module_offers() -> None:
 def test_a_peer_whose_tool_is_missing_says_so() -> None:
     peer = Peer("a peer", ("servers/none.py",), tools=("no-such-tool-anywhere",))
     assert peer.problem() == "no-such-tool-anywhere is not installed"
+
+
+def test_a_peer_whose_headers_are_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PACKAGES, "no-such-header.h", "no-such-package")
+    peer = Peer("a peer", ("servers/none.py",), headers=("no-such-header.h",))
+    assert peer.problem() in (
+        "no no-such-header.h to compile against (Debian: no-such-package)",
+        "no C compiler",
+    )
+
+
+def test_a_program_is_compared_with_itself_on_another_loop() -> None:
+    rows = [
+        result(2.0, name="uvnet streams"),
+        result(3.0, name="uvnet 'data'"),
+        result(4.0, name="uvloop streams"),
+        result(1.0, name="uvloop Protocol"),
+    ]
+    shown = LoopRatio("user", "user", "uvloop").column(rows)
+    # A Socket is on uvnet alone: the Protocol is what it stands beside.
+    assert [shown.cell(row) for row in rows] == ["0.50", "3.00", "1.00", "1.00"]
+
+
+def test_each_loop_is_a_peer_and_says_what_it_needs() -> None:
+    peers = on_each_loop("program", "servers/none.py", ("no_such_module",))
+    assert [peer.name for peer in peers] == [f"{loop} program" for loop in LOOPS]
+    for peer in peers:
+        assert "aiofastnet" in peer.needs or "aiofastnet" not in peer.name
+        assert "no_such_module" in (peer.problem() or "")
 
 
 def test_system_calls_are_read_from_the_last_line_of_strace() -> None:
@@ -122,6 +153,12 @@ def test_a_peer_that_was_not_measured_has_no_bar() -> None:
     picture = draw([document(peer("measured", {"total": 1.0}), peer("absent"), peer("empty", {"total": None}))])
     assert "measured" in texts(picture)
     assert not {"absent", "empty"} & set(texts(picture))
+
+
+def test_what_must_be_known_is_above_the_bars() -> None:
+    shown = texts(draw([document(peer("one", {"total": 1.0}), note="why " * 40)]))
+    assert " ".join(shown).count("why") == 40
+    assert shown.index("one") > max(index for index, text in enumerate(shown) if "why" in text)
 
 
 def test_the_small_print_names_machine_date_and_versions() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -16,10 +17,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from certificates import Certificates
 
 pytest.importorskip("bench", reason="the benchmarks are not beside these tests")
 
-from bench.build import build, compiler
+from bench.build import build, compiler, header_problem
 
 pytestmark = pytest.mark.skipif(
     shutil.which(compiler()[0]) is None, reason="there is no C compiler to build the load generator with"
@@ -63,14 +65,36 @@ def count(wrong_by: int) -> Handler:
     return handle
 
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+HELLO = b"Content-Length: 5\r\n\r\nhello"
+
+
+def answer(*replies: bytes) -> Handler:
+    """Each request with the next of the replies, and with the last one for ever, in two pieces."""
+
+    def handle(connection: socket.socket) -> None:
+        left = list(replies)
+        while request := connection.recv(65536):
+            assert request.startswith(b"GET / HTTP/1.1\r\n") and request.endswith(b"\r\n\r\n")
+            reply = left.pop(0) if len(left) > 1 else left[0]
+            connection.sendall(reply[:20])
+            connection.sendall(reply[20:])
+
+    return handle
+
+
 @contextmanager
-def serving(handle: Handler) -> Iterator[int]:
-    """A server with a thread for each connection; its port."""
+def serving(handle: Handler, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server with a thread for each connection, over TLS where there is a context; its port."""
 
     class Connection(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):  # the load generator left
-                handle(self.request)
+                if context is None:
+                    handle(self.request)
+                else:
+                    with context.wrap_socket(self.request, server_side=True) as secured:
+                        handle(secured)
 
     # Leaving it waits for the threads.
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection) as server:
@@ -83,9 +107,9 @@ def serving(handle: Handler) -> Iterator[int]:
             accepting.join()
 
 
-def load(port: int, mode: str, *more: str) -> dict[str, Any]:
+def load(port: int, mode: str, *more: str, program: str = "load") -> dict[str, Any]:
     command = [
-        *(str(build("load")), "--mode", mode, "--port", str(port), "--connections", str(CONNECTIONS)),
+        *(str(build(program)), "--mode", mode, "--port", str(port), "--connections", str(CONNECTIONS)),
         *("--size", str(SIZE), "--warm-up", str(WARM_UP), "--seconds", str(WINDOW)),
         *("--server-pid", str(os.getpid()), *more),
     ]
@@ -170,3 +194,100 @@ def test_silence_can_be_allowed() -> None:
 
     with serving(echo_on_the_first) as port:
         assert load(port, "echo", "--patient")["error"] == ""
+
+
+def test_replies_of_http_may_differ_in_their_date() -> None:
+    replies = [HEAD + b"date: " + day + b"\r\n" + HELLO for day in (b"Mon", b"Tue", b"Wed")]
+    with serving(answer(*replies)) as port:
+        report = load(port, "http")
+    assert report["error"] == ""
+    assert report["bytes"] == report["messages"] * len(replies[0]) > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (HEAD + HELLO.replace(b"hello", b"hullo"), "the server sent back something else"),
+        (HEAD.replace(b"200", b"500") + HELLO, "the server sent back something else"),
+        (HEAD + HELLO + b"!", "the server sent more than it was asked for"),
+    ],
+    ids=["body", "status", "more"],
+)
+def test_another_reply_of_http_fails(wrong: bytes, error: str) -> None:
+    with serving(answer(HEAD + HELLO, HEAD + HELLO, wrong)) as port:
+        assert load(port, "http")["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", "the reply is no 200 with a Content-Length"),
+        (HEAD.replace(b"200", b"404") + HELLO, "the reply is no 200 with a Content-Length"),
+        (HEAD + b"Content-Length: 4\r\n\r\nhello", "the server sent more than it was asked for"),
+        (HEAD + b"X: y\r\n" * 20_000, "the reply is longer than 65536 bytes"),
+    ],
+    ids=["chunked", "status", "more", "long"],
+)
+def test_a_reply_of_http_that_cannot_be_measured_fails(reply: bytes, error: str) -> None:
+    with serving(answer(reply)) as port:
+        assert load(port, "http")["error"] == error
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_accept_can_close_with_a_reset(resets: bool) -> None:
+    ends = []
+
+    def echo_to_the_end(connection: socket.socket) -> None:
+        connection.sendall(connection.recv(SIZE))
+        try:
+            ends.append(connection.recv(SIZE))
+        except ConnectionResetError:
+            ends.append(None)
+
+    with serving(echo_to_the_end) as port:
+        report = load(port, "accept", *(["--reset"] if resets else []))
+    assert report["error"] == ""
+    # Those in flight at the end of the run are closed as any process closes.
+    assert len(ends) >= report["messages"] > CONNECTIONS
+    assert ends.count(None if resets else b"") >= report["messages"]
+
+
+secure = pytest.mark.skipif(
+    header_problem("openssl/ssl.h") is not None, reason="there is no OpenSSL to build the load generator against"
+)
+
+
+@secure
+@pytest.mark.parametrize("size", [64, 200_000])
+@pytest.mark.parametrize("mode", ["echo", "accept"])
+def test_over_tls(certificates: Certificates, mode: str, size: int) -> None:
+    with serving(echo, certificates.server()) as port:
+        report = load(port, mode, "--size", str(size), program="load_tls")
+    assert report["error"] == ""
+    assert report["bytes"] == report["messages"] * size > 0
+
+
+@secure
+def test_http_over_tls(certificates: Certificates) -> None:
+    with serving(answer(HEAD + HELLO), certificates.server()) as port:
+        assert load(port, "http", program="load_tls")["error"] == ""
+
+
+@secure
+def test_wrong_bytes_fail_over_tls(certificates: Certificates) -> None:
+    with serving(echo_wrongly_from(LATE, change_a_byte), certificates.server()) as port:
+        assert load(port, "echo", program="load_tls")["error"] == "the server sent back something else"
+
+
+@secure
+def test_an_older_version_of_tls_fails(certificates: Certificates) -> None:
+    with serving(echo, certificates.server(ssl.TLSVersion.TLSv1_2)) as port:
+        assert load(port, "echo", program="load_tls")["error"].startswith("handshake: ")
+
+
+@secure
+def test_what_tls_cannot_carry_is_refused() -> None:
+    command = [str(build("load_tls")), "--mode", "send", "--port", "1"]
+    answer = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr == b"load: Operation not supported\n"
