@@ -24,7 +24,7 @@ from uvnet.transports.transport cimport (
 )
 
 cdef enum:
-    READ_SIZE = 16384        # bytes decrypted at once: no record has more, and larger memory may be mapped for each read
+    READ_SIZE = 16384        # bytes decrypted at once: no record has more, and more memory may be mapped for each
     ENCRYPT_AT = 65536       # bytes written that are encrypted without waiting for the end of the turn
     MOST_INCOMING = 262144   # bytes received that wait for the protocol, before no more are read
 
