@@ -347,3 +347,15 @@ def test_the_streams_of_asyncio_drain() -> None:
         return received
 
     both(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pause_writing_writes_behind_all_the_lines(kind: str) -> None:
+    async def scenario(scene: Scene) -> None:
+        protocol = scene.protocol(pause=lambda self: self.transport.write(b"behind them"))
+        transport, peer = await scene.on_socket(protocol, kind)
+        transport.writelines([bytes(MUCH), b"second", b"third"])
+        transport.close()
+        assert await read_all(scene, peer) == bytes(MUCH) + b"secondthirdbehind them"
+
+    assert ("", "pause") in both(scenario)

@@ -36,6 +36,7 @@ cdef class Transport:
     cdef bint _end_received
     cdef bint _protocol_paused       # pause_writing() was called
     cdef bint _sends                 # a file: nobody else may write
+    cdef bint _has_more              # writelines() is not through
     cdef object _empty               # a future that waits for the system to have taken all, or None
     cdef object _lost_with           # what connection_lost() says
     cdef bint _unix

@@ -177,9 +177,15 @@ cdef class Transport:
             raise RuntimeError("Cannot call writelines() after write_eof()")
         if self._sends:
             raise RuntimeError("unable to write; sendfile is in progress")
-        for chunk in chunks:
-            if chunk_length(chunk):
-                self._put(chunk, chunk_length(chunk))
+        # pause_writing() may write: not between them.
+        self._has_more = True
+        try:
+            for chunk in chunks:
+                if chunk_length(chunk):
+                    self._put(chunk, chunk_length(chunk))
+        finally:
+            self._has_more = False
+        self._pause_maybe()
 
     def write_eof(self):
         """Send the end (FIN) after what was written; reading goes on.  asyncio: "WriteTransport.write_eof()"."""
@@ -538,7 +544,7 @@ cdef class Transport:
 
     cdef int _pause_maybe(self) except -1:
         # The protocol is not the one that writes a file.
-        if not self._protocol_paused and not self._sends and self._unsent() > self._high:
+        if not self._protocol_paused and not self._sends and not self._has_more and self._unsent() > self._high:
             # What the system takes does not wait.
             self._hand_over()
             if self._unsent() > self._high and not self._protocol_paused:
