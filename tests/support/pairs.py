@@ -11,7 +11,7 @@ from typing import Any
 
 import uvnet
 
-__all__ = ["Listening", "connected_pair", "fill_kernel", "read_now", "reset", "take_over"]
+__all__ = ["SMALL", "Listening", "connected_pair", "fill_kernel", "read_now", "reset", "take_over"]
 
 SMALL = 65_536  # bytes, of kernel buffers that a test wants to fill
 
