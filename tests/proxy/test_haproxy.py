@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from harness import Player
-from peers import need
+from peers import need, unused_port
 from proxy_stage import End
 from waiting import until
 
@@ -30,13 +30,6 @@ listen here
     bind {bind}
     server there {server}
 """
-
-
-def unused_port() -> int:
-    """A port that nobody had a moment ago; HAProxy cannot choose one and tell."""
-    with plain.socket() as socket:
-        socket.bind(("127.0.0.1", 0))
-        return int(socket.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

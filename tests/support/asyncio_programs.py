@@ -8,7 +8,6 @@ import importlib.util
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -28,9 +27,7 @@ __all__ = [
     "UnixConnection",
     "application",
     "ask",
-    "free_port",
     "needs",
-    "program_of",
     "python",
     "running",
     "secure_connection",
@@ -75,22 +72,6 @@ def needs(*modules: str) -> None:
         # Not imported here: what they warn of would be errors.
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
-
-
-def program_of(name: str, *elsewhere: Path) -> str:
-    """The path of a program of the system, from PATH or the folders that distributions have it in."""
-    found = shutil.which(name)
-    for folder in elsewhere:
-        found = found or shutil.which(name, path=str(folder))
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
-def free_port() -> int:
-    """A port that nobody had a moment ago, for programs that cannot choose one and tell."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def application(directory: Path, more: str = "") -> str:

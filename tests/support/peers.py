@@ -27,6 +27,7 @@ __all__ = [
     "Where",
     "connect_plain",
     "need",
+    "unused_port",
     "write_payload",
 ]
 
@@ -54,12 +55,20 @@ server.listen(process.argv[1] || { port: 0, host: '127.0.0.1' }, () => {
 BLOCK = 256 * 1024
 
 
-def need(program: str, package: str) -> str:
-    """The path of a program; without it the test is skipped."""
+def need(program: str, package: str, *elsewhere: Path) -> str:
+    """The path of a program, in PATH or in other folders; without it the test is skipped."""
     found = shutil.which(program)
+    for folder in elsewhere:
+        found = found or shutil.which(program, path=str(folder))
     if found is None:
         pytest.skip(f"needs {program}: install the package {package}")
     return found
+
+
+def unused_port() -> int:
+    """A port that nobody had a moment ago, for programs that cannot choose one and tell."""
+    with plain.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def write_payload(path: Path, size: int) -> Path:

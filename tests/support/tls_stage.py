@@ -10,7 +10,21 @@ from typing import Any
 
 import uvnet
 
-__all__ = ["LOOPS", "VERSIONS", "Buffered", "Recorder", "Reports", "in_thread", "on_loop", "open_pair", "serve", "traces"]
+__all__ = [
+    "LOOPS",
+    "VERSIONS",
+    "Buffered",
+    "Recorder",
+    "Reports",
+    "all_gone",
+    "echo",
+    "in_thread",
+    "on_loop",
+    "open_pair",
+    "recorded",
+    "serve",
+    "traces",
+]
 
 LOOPS: dict[str, Callable[[], Any]] = {"uvnet": uvnet.new_event_loop}
 if sys.version_info >= (3, 11):
@@ -153,6 +167,28 @@ class Buffered(Recorder, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.data += memoryview(self.buffer)[:nbytes]
         self.received(nbytes)
+
+
+def recorded(protocols: list[Recorder], **actions: Callable[[Any], Any]) -> Callable[[], Recorder]:
+    """A factory of protocols that go on a list."""
+
+    def factory() -> Recorder:
+        protocols.append(Recorder(**actions))
+        return protocols[-1]
+
+    return factory
+
+
+def echo(protocol: Recorder) -> None:
+    """An action for data: send it back, and forget it."""
+    protocol.transport.write(bytes(protocol.data))
+    protocol.data.clear()
+
+
+async def all_gone(server: Any) -> None:
+    """Wait until a server has no connection any more."""
+    while server.connections:
+        await asyncio.sleep(0.001)
 
 
 async def serve(context: ssl.SSLContext, factory: Callable[[], Any], **options: Any) -> tuple[Any, int]:

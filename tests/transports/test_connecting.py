@@ -12,13 +12,8 @@ from typing import Any
 import pytest
 from both_loops import Scene, both, ours, play_on
 from pairs import connected_pair
+from peers import unused_port
 from waiting import until
-
-
-def free_port() -> int:
-    with plain.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def resolve(loop: Any, *addresses: tuple[str, int]) -> None:
@@ -44,7 +39,7 @@ async def failure(connecting: Any) -> Any:
 
 
 def test_refused() -> None:
-    port = free_port()
+    port = unused_port()
 
     async def scenario(scene: Scene) -> Any:
         return await failure(scene.loop.create_connection(scene.protocol, "127.0.0.1", port))
@@ -74,7 +69,7 @@ def test_the_first_of_several_fails(delay: float | None) -> None:
         accepted = scene.protocol("server")
         server = await scene.loop.create_server(lambda: accepted, "127.0.0.1", 0)
         where = server.sockets[0].getsockname()
-        resolve(scene.loop, ("127.0.0.1", free_port()), where, ("127.0.0.1", 1))
+        resolve(scene.loop, ("127.0.0.1", unused_port()), where, ("127.0.0.1", 1))
         transport, _ = await scene.loop.create_connection(
             lambda: scene.protocol("client"), "anything", 1, happy_eyeballs_delay=delay
         )
@@ -122,7 +117,7 @@ def test_happy_eyeballs_goes_on_without_the_first() -> None:
 
 @pytest.mark.parametrize("delay", [None, 0.001])
 def test_all_of_several_fail(delay: float | None) -> None:
-    first, second = free_port(), free_port()
+    first, second = unused_port(), unused_port()
 
     async def scenario(scene: Scene) -> Any:
         resolve(scene.loop, ("127.0.0.1", first), ("127.0.0.2", second))
@@ -136,7 +131,7 @@ def test_all_of_several_fail(delay: float | None) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="an option of CPython 3.12")
 def test_all_errors() -> None:
-    first, second = free_port(), free_port()
+    first, second = unused_port(), unused_port()
 
     async def scenario(scene: Scene) -> Any:
         resolve(scene.loop, ("127.0.0.1", first), ("127.0.0.2", second))

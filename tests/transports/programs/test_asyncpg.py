@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncio_programs import free_port, needs, program_of, python, running
+from asyncio_programs import needs, python, running
 from certificates import Certificates
+from peers import need, unused_port
 
 NOBODY = 65534
 # Where Debian has the server; the newest first.
@@ -27,12 +28,12 @@ BINARIES = sorted(
 def server(certificates: Certificates) -> Iterator[dict[str, Any]]:
     """A PostgreSQL in a folder of its own: the ways to it, as arguments of a client."""
     needs("asyncpg")
-    postgres = program_of("postgres", *BINARIES)
-    initdb = program_of("initdb", Path(os.path.realpath(postgres)).parent)
+    postgres = need("postgres", "postgresql", *BINARIES)
+    initdb = need("initdb", "postgresql", Path(os.path.realpath(postgres)).parent)
     # It refuses to run as root.
     as_user: list[str] = []
     if os.getuid() == 0:
-        as_user = [program_of("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        as_user = [need("setpriv", "util-linux"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     # Not in a folder of pytest's, which is for the user alone that runs the tests.
     home = Path(tempfile.mkdtemp())
     try:
@@ -47,7 +48,7 @@ def server(certificates: Certificates) -> Iterator[dict[str, Any]]:
             [*as_user, initdb, "-D", str(data), "-U", "tester", "-A", "trust", "--no-sync"],
             check=True, capture_output=True, timeout=60, cwd=home,
         )  # fmt: skip
-        port = free_port()
+        port = unused_port()
         with running(
             home, *as_user, postgres, "-D", str(data), "-p", str(port), "-k", str(home), "-h", "127.0.0.1",
             "-c", "ssl=on", "-c", f"ssl_cert_file={file}", "-c", f"ssl_key_file={file}", "-c", "fsync=off",

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncio_programs import free_port, needs, program_of, python, running
+from asyncio_programs import needs, python, running
 from certificates import Certificates
+from peers import need, unused_port
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[dict[str, Any]]:
     """A Redis in a folder of its own: the ways to it, as arguments of a client."""
     needs("redis")
-    binary = program_of("redis-server")
+    binary = need("redis-server", "redis-server")
     directory = tmp_path_factory.mktemp("redis")
-    port, secure, path = free_port(), free_port(), str(directory / "socket")
+    port, secure, path = unused_port(), unused_port(), str(directory / "socket")
     file = str(certificates.path("server"))
     with running(
         directory, binary, "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", path, "--save", "",
