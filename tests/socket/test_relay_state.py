@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket as plain
+import sys
 import threading
 from typing import Any
 
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.usefixtures("relays_on")
 CHUNK = 60_000                  # does not fill the loop's buffer, so that data is copied
 PERIOD = 1.5                    # seconds, of an idle timeout
 STEPS = 60
+ROUNDS = 4
+GIVEN_UP = 25                  # relays in a round
 
 
 def piped(scene: Scene, source_kind: str = "unix", sink_kind: str = "unix") -> tuple[Any, Any]:
@@ -283,6 +287,38 @@ def test_a_sink_that_breaks_while_a_chunk_waits(play: Player, with_relays: bool)
     else:
         with relays_off():
             play(scenario)
+
+
+def test_what_libuv_had_of_a_relay_is_freed(play: Player) -> None:
+    """Given up, a relay leaves a write like any other behind."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, sink = piped(scene)
+        sender, receiver = scene.peers["source"], scene.peers["sink"]
+        with plain.socket(fileno=os.dup(scene.descriptors["sink"])) as same:
+            # A single chunk is too much for it.
+            same.setsockopt(plain.SOL_SOCKET, plain.SO_SNDBUF, 1)
+        blocks = []
+        for _ in range(ROUNDS):
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+            for _ in range(GIVEN_UP):
+                await scene.until(lambda: source._relayed)
+                receiver.reading = False
+                sender.send(bytes(CHUNK))
+                await scene.until(lambda: waiting_writes() == 1)
+                source.pause()
+                assert not source._relayed
+                receiver.reading = True
+                await scene.until(lambda: sink.writable_length == 0)
+                source.resume()
+                receiver.received.clear()
+        # The first round makes what stays.
+        assert blocks[-1] - blocks[1] < GIVEN_UP
+        await scene.close()
+
+    play(scenario)
 
 
 def test_handing_the_sink_over(play: Player) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import Any
 
 import pytest
-from harness import Player, event
+from harness import Player, Transport, event, listen
+from pairs import take_over
 
 import uvnet
 
@@ -72,3 +74,51 @@ def test_no_callback_is_lost_behind_a_listener(
         isinstance(context["exception"], ZeroDivisionError | OSError) for context in play.reported
     )
     play.expected = len(play.reported)
+
+
+async def refusing(kind: str, **options: Any) -> uvnet.Socket:
+    """A connected socket of which the system takes nothing any more."""
+    socket, peer = take_over(kind, allow_half_open=True, **options)
+    socket.on("error", lambda error: None)
+    peer.close()
+    if kind == "tcp":
+        # The first is answered with RST, and only then the system refuses one.
+        socket.write(b"x")
+        await asyncio.sleep(0)
+    return socket
+
+
+def test_the_callback_of_a_write_that_failed_has_its_place(play: Player, transport: Transport) -> None:
+    """Among what else waits for a tick it is where that of a write that went well would be."""
+
+    async def scenario() -> None:
+        socket = await refusing(transport.kind)
+        log: list[object] = []
+        uvnet.next_tick(log.append, "before")
+        socket.write(b"x", lambda error: log.append(error.errno))
+        uvnet.next_tick(log.append, "after")
+        closed = event(socket, "close")
+        await closed
+        assert log[0::2] == ["before", "after"]
+        assert log[1] in (errno.EPIPE, errno.ECONNRESET)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("size", [1, 65_536])
+def test_a_write_that_failed_says_so_in_the_next_life(play: Player, transport: Transport, size: int) -> None:
+    """Its callback is still to be called when the socket connects anew."""
+
+    async def scenario() -> None:
+        server = await listen(uvnet.create_server(), transport)
+        socket = await refusing(transport.kind)
+        called: list[Any] = []
+        socket.write(bytes(size), called.append)
+        socket.destroy()
+        socket.connect(*transport.connect_arguments(server))
+        await event(socket, "connect")
+        assert [error.errno in (errno.EPIPE, errno.ECONNRESET) for error in called] == [True]
+        socket.destroy()
+        await server.shutdown(0)
+
+    play(scenario)

@@ -24,8 +24,10 @@ __all__ = [
     "Scene",
     "connected_pair",
     "kernel_pipes",
+    "move",
     "new_pipes",
     "pattern",
+    "relayed",
     "relays_off",
     "waiting_writes",
 ]
@@ -250,3 +252,21 @@ class Scene:
         for peer in self.peers.values():
             peer.close()
         await self.until(lambda: all(socket.closed or socket.pending for socket in self.sockets.values()))
+
+
+async def relayed(scene: Scene, **options: Any) -> tuple[Any, Any]:
+    """A pipe() that has become a relay; options are those of the sink."""
+    source, sender = scene.connect("source")
+    sink, receiver = scene.connect("sink", **options)
+    source.pipe(sink)
+    sender.send(b"begin ")
+    await scene.until(lambda: receiver.received == b"begin ")
+    assert source._relayed
+    return source, sink
+
+
+async def move(scene: Scene, data: bytes) -> None:
+    """Let data go through, and everything come to rest."""
+    scene.peers["source"].send(data)
+    await scene.until(lambda: scene.peers["sink"].received.endswith(data))
+    await scene.quiet()

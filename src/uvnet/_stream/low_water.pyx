@@ -96,8 +96,6 @@ cdef void consider_mark(LowWaterMark *mark) noexcept nogil:
     cdef LowWaterMarks *marks = mark.source.hold.low_water
     if mark.usual or mark.patience == 0 or mark.source.bytes_read - mark.seen < mark.patience:
         return
-    if marks.timer is NULL:
-        return
     mark.usual = raise_low_water(descriptor_of(mark.source), LOW_WATER)
     if mark.usual == 0:
         mark.patience = 0
@@ -135,7 +133,7 @@ cdef void forget_mark(LowWaterMark *mark) noexcept nogil:
         mark.previous.next = mark.next
         return
     marks.first = <void *>mark.next
-    if mark.next is NULL and marks.timer is not NULL:
+    if mark.next is NULL:
         uv.timer_stop(<uv_timer_t *>marks.timer)
 
 

@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 
 from uvnet._loop.adopted cimport changed
 from uvnet._loop.counters cimport counters
-from uvnet._loop.handle cimport HANDLE_OPEN, HandleBlock, block_of
+from uvnet._loop.handle cimport HandleBlock, block_of
 from uvnet._loop.record cimport READ_BUFFER_SIZE, LoopRecord, stream_hooks
 from uvnet._stream.kernel_pipe cimport (
     KernelPipes,
@@ -69,13 +69,12 @@ cdef struct RelayWrite:
 cdef bint start_relay(Stream source, Stream sink) except -1:
     """Send what `source` receives to `sink` from now on; False where that cannot be.
 
-    Both are connected, nothing waits in `sink`, and neither has a relay of that direction yet.
+    Both are connected, nothing waits in `sink`, `source` reads into the loop's buffer, and neither has a relay of
+    that direction yet.
     """
     cdef Relay *relay
     cdef PipePool *pool
-    if (source.state != HANDLE_OPEN or sink.state != HANDLE_OPEN or source.block.own_buffer
-            or source.block.relay_from is not NULL or sink.block.relay_to is not NULL
-            or source.block.no_socket or sink.block.no_socket or sink.block.queued_bytes):
+    if source.block.no_socket or sink.block.no_socket:
         return False
     try:
         prepare_low_water(source.record)

@@ -445,6 +445,8 @@ cdef class EventEmitter:
             self._events = {}
         elif "newListener" in self._events:
             self.emit_all("newListener", (event, listener))
+            # Whoever was told may have brought back what the listener ends.
+            self._listener_coming(event)
         added = listener
         if once:
             wrapper = OnceListener.__new__(OnceListener)

@@ -72,12 +72,11 @@ cdef class Relaying(Connection):
 
     cdef bint _may_be_relayed(self, object piping) except -1:
         return (
-            self._handle is not None and not self._connecting and not self._destroyed
+            self._handle is not None and not self._connecting
             and self._flowing == FLOWING and not self._resume_scheduled and self._readable_length == 0
             and not self._readable_ended and self._decoder is None and self._reader is None
             and self._reading is None and not piping.waiting
-            and len(self._pipings) == 1 and self._pipings[0] is piping
-            and self._data_listener is not None and self._data_listener == piping.on_data
+            and self._pipings == [piping] and self._data_listener == piping.on_data
             and not self.has_listeners("readable") and not self.has_listeners("pause")
             and not self.has_listeners("resume")
             and not _replaces(self, "pause", Connection.pause)
@@ -86,8 +85,8 @@ cdef class Relaying(Connection):
 
     cdef bint _may_take_relay(self) except -1:
         return (
-            self._handle is not None and not self._connecting and not self._destroyed
-            and not self._ending and self._errored is None and self._in_flight is None and not self._buffered
+            self._handle is not None and not self._connecting
+            and not self._ending and self._errored is None and self._in_flight is None
             and self._corked == 0 and not self._need_drain and not self._relaying & RELAY_TO
             and not self.has_listeners("drain") and not self.has_listeners("newListener")
             and not self.has_listeners("removeListener")

@@ -436,7 +436,7 @@ cdef class Writable(Flowing):
         """Once per request: its callbacks, then those of what waits behind it, then the end."""
         cdef unsigned int life = self._life
         self._call_all(request, life)
-        if self._life == life and request.error is self._errored:
+        if request.error is self._errored:
             self._fail_buffered()
             if self._life == life:
                 self._destroy_stream(request.error)
