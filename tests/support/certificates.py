@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,20 @@ __all__ = ["OPENSSL", "Certificates"]
 
 OPENSSL = shutil.which("openssl")
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+_VALID = [("-days", 2)]
+# What OpenSSL has for it from 3.4 on, and what it took before.
+_EXPIRED = [("-not_before", "20200101000000Z", "-not_after", "20200102000000Z"), ("-days", -1)]
 
 
-def _openssl(*arguments: object) -> None:
+def _openssl(*arguments: object, ways: Sequence[tuple[object, ...]] = ((),)) -> None:
+    """Run it, in the first of several ways that it knows."""
     assert OPENSSL is not None
-    made = subprocess.run([OPENSSL, *map(str, arguments)], capture_output=True, text=True, timeout=60)
-    if made.returncode:
-        pytest.skip(f"openssl {arguments[0]} cannot make certificates: {made.stderr}")
+    for way in ways:
+        command = [OPENSSL, *map(str, arguments + way)]
+        made = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if made.returncode == 0:
+            return
+    pytest.skip(f"openssl {arguments[0]} cannot make certificates: {made.stderr}")
 
 
 class Certificates:
@@ -32,8 +40,8 @@ class Certificates:
         self.authority = directory / "authority.pem"
         self._self_signed("authority", "authority")
         self._self_signed("other", "localhost")
-        for name, days in (("server", 2), ("client", 2), ("expired", -1)):
-            self._signed(name, days)
+        for name, ways in (("server", _VALID), ("client", _VALID), ("expired", _EXPIRED)):
+            self._signed(name, ways)
 
     def path(self, name: str) -> Path:
         """The file with the certificate and its key."""
@@ -57,13 +65,13 @@ class Certificates:
         _openssl("req", "-x509", *_KEY, "-keyout", key, "-out", path, "-subj", f"/CN={subject}", "-days", 2)
         path.write_bytes(path.read_bytes() + key.read_bytes())
 
-    def _signed(self, name: str, days: int) -> None:
+    def _signed(self, name: str, ways: Sequence[tuple[object, ...]]) -> None:
         key, request, path = (self.directory / f"{name}{suffix}" for suffix in (".key", ".csr", ".pem"))
         names = self.directory / "names"
         names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
         _openssl("req", *_KEY, "-keyout", key, "-out", request, "-subj", f"/CN=localhost/O={name}")
         _openssl("x509", "-req", "-in", request, "-CA", self.authority, "-CAkey", self.directory / "authority.key",
-                 "-CAcreateserial", "-days", days, "-extfile", names, "-out", path)  # fmt: skip
+                 "-CAcreateserial", "-extfile", names, "-out", path, ways=ways)  # fmt: skip
         path.write_bytes(path.read_bytes() + key.read_bytes())
 
 

@@ -67,8 +67,10 @@ def test_what_cannot_be_written(data: Any) -> None:
         transport, peer = await scene.on_socket(scene.protocol())
         with pytest.raises(TypeError):
             transport.write(data)
-        with pytest.raises(TypeError):
-            transport.writelines([b"not sent", data])
+        # asyncio leaves out whatever is false, from CPython 3.14 on.
+        if data or scene.is_ours:
+            with pytest.raises(TypeError):
+                transport.writelines([b"not sent", data])
         transport.write(b"sent")
         transport.close()
         return await read_all(scene, peer)
