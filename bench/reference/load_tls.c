@@ -4,9 +4,11 @@
 #include "load.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "readiness.h"
@@ -25,7 +27,7 @@ int prepare_carrier(void)
     context = SSL_CTX_new(TLS_client_method());
     if (context == NULL || !SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION))
         return -1;
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     return 0;
@@ -64,10 +66,23 @@ enum greeting carrier_open(struct connection *connection)
     return GREETING;
 }
 
+/* OpenSSL writes each record by itself. A program that writes a message at once has them leave together. */
+static void hold_back(struct connection *connection, size_t size, int on)
+{
+#if defined(TCP_CORK)
+    if (size > SSL3_RT_MAX_PLAIN_LENGTH)
+        setsockopt(connection->descriptor, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+#else
+    (void)connection, (void)size, (void)on;
+#endif
+}
+
 ssize_t carrier_send(struct connection *connection, const char *data, size_t size)
 {
     ERR_clear_error();
+    hold_back(connection, size, 1);
     int sent = SSL_write(connection->session, data, (int)size);
+    hold_back(connection, size, 0);
     if (sent > 0)
         return sent;
     error_of(connection, sent);

@@ -69,6 +69,30 @@ def test_the_peer_says_goodbye(certificates: Certificates, version: Any) -> None
     assert ours == theirs == ["made", 10, "eof", ("lost", None)]
 
 
+@pytest.mark.parametrize("protocol", [Recorder, Buffered])
+@pytest.mark.parametrize("size", [16384, 16385, 3 * 16384, 90_000, 98_304, 300_000])
+def test_a_goodbye_right_behind_many_records(
+    certificates: Certificates, version: Any, size: int, protocol: type[Recorder]
+) -> None:
+    """They may be decrypted together, and then nothing asks for the goodbye once more."""
+    data = RANDOM.randbytes(size)
+
+    async def scenario() -> Any:
+        def peer(accepted: tls_peer.Peer) -> Any:
+            accepted.tls.write(data)
+            accepted.notify()
+            return accepted.receive_all()
+
+        received, served = await against(certificates, version, peer, protocol)
+        assert await served == (b"", "notified")
+        await received.lost
+        assert received.data == data
+        return received.trace
+
+    # asyncio's own spoils what a BufferedProtocol gets, where its buffer is a bytearray.
+    assert on_loop(scenario) == ["made", size, "eof", ("lost", None)]
+
+
 def test_true_from_eof_received_has_no_effect(
     certificates: Certificates, version: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

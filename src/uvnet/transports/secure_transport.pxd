@@ -9,12 +9,14 @@ cdef enum SecurePhase:
 
 cdef class SecureTransport(Transport):
     cdef readonly object _tls        # the SSLObject
+    cdef object _calls               # what does the SSLObject's reading and writing
     cdef object _incoming            # MemoryBIO: received and not decrypted yet
     cdef object _outgoing            # MemoryBIO: encrypted and not handed over yet
     cdef SecurePhase _phase
     cdef list _plain                 # chunks written and not encrypted yet
     cdef Py_ssize_t _plain_length
     cdef bint _encrypt_due           # on a tick
+    cdef bint _may_hold              # a part of a record that is decrypted
     cdef bint _wants_read            # nothing can be encrypted before something was received
     cdef bint _end_told              # eof_received() was called
     cdef bint _tells_made            # connection_made() is to be called when the handshake is over
@@ -29,6 +31,7 @@ cdef class SecureTransport(Transport):
     cdef int _advance(self) except -1
     cdef int _shake_hands(self) except -1
     cdef int _handshake_failed(self, object error) except -1
+    cdef bint _holds(self) except -1
     cdef int _decrypt(self) except -1
     cdef int _decrypt_in_place(self) except -1
     cdef bint _is_cut_off(self) except -1

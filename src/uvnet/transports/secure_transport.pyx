@@ -9,7 +9,9 @@ import asyncio
 import logging
 import ssl
 
+from cpython.buffer cimport PyBUF_READ
 from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
 
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport later
@@ -22,9 +24,9 @@ from uvnet.transports.transport cimport (
     TRANSPORT_NEW,
     Transport,
 )
+from uvnet.transports.tls_records cimport MOST_TOGETHER, RECORD, calls_of, read_records
 
 cdef enum:
-    READ_SIZE = 16384        # bytes decrypted at once: no record has more, and more memory may be mapped for each
     ENCRYPT_AT = 65536       # bytes written that are encrypted without waiting for the end of the turn
     MOST_INCOMING = 262144   # bytes received that wait for the protocol, before no more are read
 
@@ -107,6 +109,7 @@ cdef class SecureTransport(Transport):
     cdef int begin(self) except -1:
         """Begin the handshake; the handle is attached."""
         self._set_timer(self._handshake_timeout, self._handshake_too_long)
+        self._handle.read_into(self.record.read_buffer, MOST_TOGETHER)
         self._update_reading()
         return self._shake_hands()
 
@@ -183,7 +186,8 @@ cdef class SecureTransport(Transport):
 
     cdef int _received(self, bytes chunk, ssize_t nread) except -1:
         if nread > 0:
-            self._incoming.write(chunk)
+            # It stays in the loop's own buffer for so long.
+            self._incoming.write(PyMemoryView_FromMemory(self.record.read_buffer, nread, PyBUF_READ))
             return self._advance()
         if nread == 0:
             return 0
@@ -193,7 +197,7 @@ cdef class SecureTransport(Transport):
         if self._phase == HANDSHAKING:
             return self._handshake_failed(ConnectionResetError("the peer has closed during the TLS handshake"))
         if self._phase == SECURE:
-            return self._decrypt() if self._incoming.pending or self._tls.pending() else self._peer_has_closed()
+            return self._decrypt() if self._holds() else self._peer_has_closed()
         # It will send no close_notify any more.
         self._phase = SHUT_DOWN
         self._tell_end()
@@ -267,23 +271,23 @@ cdef class SecureTransport(Transport):
             return self._decrypt_in_place()
         if not self._may_read or not self._reading or self._state != TRANSPORT_MADE:
             return 0
-        while self._incoming.pending or self._tls.pending():
+        while self._holds():
             try:
-                piece = self._tls.read(READ_SIZE)
+                piece = read_records(self._calls, self._incoming, &ended)
             except _WantRead:
                 break
             except _TLSError as error:
                 self._send_outgoing()
                 return self._fail(error, "SSL error in data received")
-            if not piece:
-                ended = True
-                break
+            self._may_hold = PyBytes_GET_SIZE(piece) >= RECORD
             if not data:
                 data = piece
             elif pieces is None:
                 pieces = [data, piece]
             else:
                 pieces.append(piece)
+            if ended:
+                break
         if data and self._handle is not None:
             self._deliver(data if pieces is None else b"".join(pieces))
         # Afterwards: it may call pause_writing(), where the protocol can become one that says where data goes.
@@ -293,6 +297,13 @@ cdef class SecureTransport(Transport):
             self._peer_has_closed()
         return 0
 
+    cdef bint _holds(self) except -1:
+        """Whether something that was received is not with the protocol."""
+        if self._incoming.pending:
+            return True
+        self._may_hold = self._may_hold and self._calls.pending() > 0
+        return self._may_hold
+
     cdef bint _is_cut_off(self) except -1:
         """Whether the end came without a close_notify, and the protocol has had what came before it."""
         return self._end_received and self._reading and self._may_read and self._tls.pending() == 0
@@ -301,12 +312,12 @@ cdef class SecureTransport(Transport):
         """_decrypt() into the buffers that the protocol names."""
         cdef Py_ssize_t length
         while (self._may_read and self._reading and self._state == TRANSPORT_MADE and self._buffered
-                and (self._incoming.pending or self._tls.pending())):
+                and self._holds()):
             buffer = self._wanted_buffer()
             if buffer is None or self._state != TRANSPORT_MADE or not self._reading:
                 return self._release_view()
             try:
-                length = self._tls.read(READ_SIZE, buffer)
+                length = self._calls.read(self._view.len, buffer)
             except _WantRead:
                 self._release_view()
                 break
@@ -317,6 +328,7 @@ cdef class SecureTransport(Transport):
             if length == 0:
                 self._release_view()
                 return self._peer_has_closed()
+            self._may_hold = length == self._view.len
             self._deliver_in_place(length)
         if self._outgoing.pending and self._handle is not None:
             self._send_outgoing()
@@ -381,12 +393,13 @@ cdef class SecureTransport(Transport):
         self._plain = []
         self._plain_length = 0
         try:
-            written = self._tls.write(data)
+            written = self._calls.write(data)
             while written + done < chunk_length(data):
                 done += written
-                written = self._tls.write(memoryview(data)[done:])
+                written = self._calls.write(memoryview(data)[done:])
         except _WantRead:
-            # The peer wants another handshake (TLS 1.2).
+            # The peer wants another handshake (TLS 1.2), and what it sends meanwhile is decrypted.
+            self._may_hold = True
             self._plain = [memoryview(data)[done:], *self._plain]
             self._plain_length += chunk_length(data) - done
             self._wants_read = True
@@ -405,9 +418,10 @@ cdef class SecureTransport(Transport):
     cdef int _shut_down(self) except -1:
         """Send close_notify, and wait for that of the peer; what comes before it is nobody's any more."""
         cdef bint over
+        cdef bint ended = False
         try:
-            while self._tls.read(READ_SIZE):
-                pass
+            while not ended:
+                read_records(self._calls, self._incoming, &ended)
             self._end_received = True
         except _TLSError:
             pass
@@ -445,6 +459,7 @@ cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, ob
         self._incoming, self._outgoing, server_side=server_side,
         server_hostname=None if server_side else server_hostname or None,
     )
+    self._calls = calls_of(self._tls)
     self._plain = []
     self._tells_made = True
     self.set_up(record, protocol, context, is_unix)
