@@ -59,6 +59,7 @@ cdef class Transport:
     cdef int _put(self, object chunk, Py_ssize_t length) except -1
     cdef Py_ssize_t _unsent(self) noexcept
     cdef int _pause_maybe(self) except -1
+    cdef bint _holds_much(self) noexcept
     cdef int _resume_maybe(self) except -1
     cdef int _call_paused(self, str name) except -1
     cdef int _wake_if_empty(self) except -1

@@ -29,6 +29,7 @@ cdef extern from "Python.h":
 cdef enum:
     HIGH_WATER = 65536           # bytes: asyncio's default
     GATHER_MOST = 65536          # bytes gathered before they are sent at once
+    HELD_MOST = 1048576          # bytes that requests may hold, sent or not, until the loop comes to their callbacks
     WRITES_IN_SILENCE = 4        # after the connection is lost; asyncio's number
 
 _log = logging.getLogger("asyncio")
@@ -544,16 +545,22 @@ cdef class Transport:
 
     cdef int _pause_maybe(self) except -1:
         # The protocol is not the one that writes a file.
-        if not self._protocol_paused and not self._sends and not self._has_more and self._unsent() > self._high:
+        if self._protocol_paused or self._sends or self._has_more:
+            return 0
+        if self._unsent() > self._high:
             # What the system takes does not wait.
             self._hand_over()
-            if self._unsent() > self._high and not self._protocol_paused:
-                self._protocol_paused = True
-                self._call_paused("pause_writing")
+        if (self._unsent() > self._high or self._holds_much()) and not self._protocol_paused:
+            self._protocol_paused = True
+            self._call_paused("pause_writing")
         return 0
 
+    cdef bint _holds_much(self) noexcept:
+        """Whether much is held that the system may have long since: a peer that keeps pace must not make it grow."""
+        return self._handle is not None and self._handle.block.queued_bytes > max(<size_t>self._high, HELD_MOST)
+
     cdef int _resume_maybe(self) except -1:
-        if self._protocol_paused and self._unsent() <= self._low:
+        if self._protocol_paused and self._unsent() <= self._low and not self._holds_much():
             self._protocol_paused = False
             self._call_paused("resume_writing")
         return 0
