@@ -85,7 +85,5 @@ def secure(Transport transport, protocol, tls_options, bint server_side, server_
     transport._state = TRANSPORT_LOST
     transport._successor = upgraded
     attach(upgraded, handle)
-    if upgraded._server is not None:
-        upgraded._server._exchange(transport, upgraded)
     upgraded.begin()
     return upgraded

@@ -373,7 +373,7 @@ cdef class Transport:
             server, self._server = self._server, None
             self._socket = None
             if server is not None:
-                server._transport_gone(self)
+                server._transport_gone()
 
     cdef int _finish_maybe(self) except -1:
         """Close once everything is out, where close() was called."""

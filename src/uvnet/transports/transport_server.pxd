@@ -11,7 +11,6 @@ cdef class TransportServer:
     cdef object _context             # of the server's creation; every connection gets a copy
     cdef object _factory             # makes the protocol of a connection
     cdef list _listeners
-    cdef set _transports             # that it has accepted and that are not lost
     cdef object _out_of_descriptors  # counts drops for the log, or None
     cdef object _accept_failures
     cdef tuple _tls_options         # (SSLContext, seconds for the handshake, seconds for the shutdown), or None

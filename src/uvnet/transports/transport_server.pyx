@@ -30,6 +30,7 @@ from uvnet.transports.transport_events cimport attach
 
 from uvnet._accept.drops import OncePerSecond, OutOfDescriptors
 from uvnet._loop.loop import record_of
+from uvnet.transports.transport import transports_of
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -44,7 +45,6 @@ cdef class TransportServer:
         memset(&self._filter, 0, sizeof(AcceptFilter))
         self._filter.most = -1
         self._listeners = []
-        self._transports = set()
 
     def __init__(self, loop, protocol_factory, most, BlockList block_list, tls_options):
         self._tls_options = tls_options
@@ -93,16 +93,15 @@ cdef class TransportServer:
             listener.release()
 
     def _open_transports(self):
-        return list(self._transports)
+        # Those of the loop are kept already; a set of its own would cost a server some 100 bytes a connection.
+        cdef Transport transport
+        return [
+            transport for transport in transports_of(self.record.loop).values() if transport._server is self
+        ]
 
-    def _transport_gone(self, transport):
+    def _transport_gone(self):
         self._filter.connections -= 1
-        self._transports.discard(transport)
         self._connection_gone()
-
-    def _exchange(self, old, new):
-        self._transports.discard(old)
-        self._transports.add(new)
 
     def _connection_gone(self):
         """For subclasses."""
@@ -135,7 +134,6 @@ cdef class TransportServer:
                 return 0
             transport._server = self
             self._filter.connections += 1
-            self._transports.add(transport)
             try:
                 if self._tls_options is None:
                     transport.made()
