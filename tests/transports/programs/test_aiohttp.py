@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import random
-import sys
 from pathlib import Path
 
 import pytest
-from asyncio_programs import LIMIT, needs, python, running
+from asyncio_programs import needs, python
 from certificates import Certificates
 
 RANDOM = random.Random(13)
@@ -106,23 +104,3 @@ gc.collect()
 print(snapshot())
 '''
     assert python(tmp_path, program) == "done\n{'handles': 0, 'requests': 0, 'pinned': 0}\n"
-
-
-def test_run_app(tmp_path: Path) -> None:
-    needs("aiohttp")
-    (tmp_path / "handlers.py").write_text(HANDLERS)
-    program = '''
-import socket, uvnet
-from aiohttp import web
-from handlers import app
-
-listening = socket.create_server(("127.0.0.1", 0))
-print(f"http://localhost:{listening.getsockname()[1]}")
-web.run_app(app, sock=listening, loop=uvnet.new_event_loop())
-'''
-    with running(tmp_path, sys.executable, "-c", program, ready="CTRL+C") as server:
-        for _ in range(3):
-            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LIMIT)
-            connection.request("GET", "/")
-            assert connection.getresponse().read() == b"hello"
-            connection.close()
