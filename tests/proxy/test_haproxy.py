@@ -11,35 +11,19 @@ from typing import Any
 
 import pytest
 from harness import Player
-from peers import need, unused_port
+from peers import haproxy_command, unused_port
 from proxy_stage import End
 from waiting import until
 
 import uvnet
 from uvnet.proxy.proxy_protocol import ProxyHeader, parse_header
 
-CONFIGURATION = """
-global
-    maxconn 100
-defaults
-    mode tcp
-    timeout connect 10s
-    timeout client 30s
-    timeout server 30s
-listen here
-    bind {bind}
-    server there {server}
-"""
-
 
 @contextlib.asynccontextmanager
 async def haproxy(directory: Path, bind: str, server: str) -> AsyncIterator[None]:
     """HAProxy in the foreground; it is ended on the way out."""
-    program = need("haproxy", "haproxy")
-    path = directory / "haproxy.cfg"
-    path.write_text(CONFIGURATION.format(bind=bind, server=server))
     process = await asyncio.create_subprocess_exec(
-        program, "-db", "-q", "-f", str(path), stderr=asyncio.subprocess.PIPE
+        *haproxy_command(directory, bind, server), stderr=asyncio.subprocess.PIPE
     )
     try:
         yield

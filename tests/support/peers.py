@@ -26,6 +26,7 @@ __all__ = [
     "SERVERS",
     "Where",
     "connect_plain",
+    "haproxy_command",
     "need",
     "unused_port",
     "write_payload",
@@ -52,6 +53,18 @@ server.listen(process.argv[1] || { port: 0, host: '127.0.0.1' }, () => {
   console.log(server.address().port);
 });
 """
+HAPROXY = """
+global
+    maxconn 100
+defaults
+    mode tcp
+    timeout connect 10s
+    timeout client 30s
+    timeout server 30s
+listen here
+    bind {bind}
+    server there {server}
+"""
 BLOCK = 256 * 1024
 
 
@@ -69,6 +82,13 @@ def unused_port() -> int:
     """A port that nobody had a moment ago, for programs that cannot choose one and tell."""
     with plain.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
+
+
+def haproxy_command(directory: Path, bind: str, server: str) -> list[str]:
+    """HAProxy in the foreground, between what it binds to and a server (both in the words of its configuration)."""
+    path = directory / "haproxy.cfg"
+    path.write_text(HAPROXY.format(bind=bind, server=server))
+    return [need("haproxy", "haproxy"), "-db", "-q", "-f", str(path)]
 
 
 def write_payload(path: Path, size: int) -> Path:
