@@ -20,9 +20,9 @@ OPERATIONS = {
     "accept": "both", "connect-tcp": "both", "connect-unix": "both", "look-up": "both", "adopt-socket": "both",
     "adopt-descriptor": "both", "take-over": "python", "listen-tcp": "both", "listen-unix": "both",
     "listen-given": "both", "listen-server": "both", "read": "python", "read-much": "python", "iterate": "both",
-    "write": "c", "write-many": "c", "write-callbacks": "both", "write-much": "both", "close": "python",
-    "close-server": "python", "relay-made": "both", "relay-running": "c", "relay-left": "python",
-    "splice-left": "both", "proxy": "both",
+    "write": "c", "write-many": "c", "write-callbacks": "both", "write-much": "both",
+    "write-without-spares": "both", "write-refused": "python", "close": "python", "close-server": "python",
+    "relay-made": "both", "relay-running": "c", "relay-left": "python", "splice-left": "both", "proxy": "both",
 }  # fmt: skip
 # How much is on its way at that moment is a matter of time, and what Python keeps for another use one of its version.
 AT_TIMES = {

@@ -30,6 +30,7 @@ from uvnet.socket.relaying import _enable
 
 operation, allocator, *first = sys.argv[1:]
 BULK = bytes(range(256)) * 4096  # 1 MiB
+SPARES = 70  # more write requests than are kept
 
 allocators = ctypes.PyDLL(os.environ["FAILING_ALLOCATORS"])
 allocators.short_count.restype = ctypes.c_long
@@ -331,6 +332,31 @@ def writing(*sizes: int, callbacks: bool = False, after: int = 1) -> Callable[[S
     return write
 
 
+def write_without_spares(stage: Stage, number: int) -> Steps:
+    """Requests are kept for another use; here all of those are in use."""
+    socket, theirs = stage.pair()
+    others = [stage.pair()[0] for _ in range(SPARES)]
+    yield from stage.settle(turns=1)
+    for other in others:
+        other.write(b"x", lambda error: None)
+    stage.sent = BULK
+    with Short(stage, number):
+        socket.write(BULK)
+    yield from stage.settle(theirs, turns=30)
+
+
+def write_refused(stage: Stage, number: int) -> Steps:
+    """What the system refuses only when the turn ends is not lost in silence."""
+    socket, theirs = stage.pair(allow_half_open=True)
+    theirs.close()
+    yield from stage.settle()
+    with Short(stage, number):
+        socket.write(b"x")
+        socket.write(b"y", lambda error: None)
+        yield from stage.settle(turns=4)
+    assert stage.trouble
+
+
 def close(stage: Stage, number: int) -> Steps:
     socket, _ = stage.pair()
     socket.write(b"x")
@@ -446,6 +472,8 @@ OPERATIONS: dict[str, Callable[[Stage, int], Steps]] = {
     "write-many": writing(10, 20, 30, after=5),
     "write-callbacks": writing(10, 20, 30, callbacks=True, after=3),
     "write-much": writing(10, 1 << 20, 20, callbacks=True),
+    "write-without-spares": write_without_spares,
+    "write-refused": write_refused,
     "close": close,
     "close-server": close_server,
     "relay-made": relaying("made", "little"),

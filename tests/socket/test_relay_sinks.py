@@ -122,25 +122,27 @@ def test_a_sink_that_is_corked(play: Player) -> None:
 
 
 def test_a_sink_that_has_a_relay_already(play: Player) -> None:
-    """The second one goes through Python, and takes over when the first is undone."""
+    """One of two sources goes through Python, and takes over when the other is undone."""
 
     async def scenario() -> None:
         scene = Scene()
-        source, sink = await relayed(scene)
+        first, sink = await relayed(scene)
         second, sender = scene.connect("second")
         second.pipe(sink)
-        await scene.quiet()
-        for data in (b"one", b"two"):
-            sender.send(data)
-            await scene.quiet()
-        assert source._relayed is not second._relayed
-        await move(scene, b"three")
-        assert scene.peers["sink"].received == b"begin onetwothree"
-        source.unpipe(sink)
-        sender.send(b"four")
-        await scene.quiet()
-        assert second._relayed and not source._relayed
-        assert scene.peers["sink"].received == b"begin onetwothreefour"
+        expected = bytearray(b"begin ")
+        for number in range(3):
+            for peer in (scene.peers["source"], sender):
+                data = b"%d " % number
+                peer.send(data)
+                expected.extend(data)
+                await scene.until(lambda: scene.peers["sink"].received == expected)
+                await scene.quiet()
+                assert first._relayed is not second._relayed
+        last = second if first._relayed else first
+        (first if first._relayed else second).unpipe(sink)
+        scene.peers["source" if last is first else "second"].send(b"last")
+        await scene.until(lambda: scene.peers["sink"].received == expected + b"last")
+        assert first._relayed is (last is first) and second._relayed is (last is second)
         await scene.close()
 
     play(scenario)

@@ -208,6 +208,30 @@ def test_a_listener_left_of_a_pipe_that_was_undone(play: Player) -> None:
     play(scenario)
 
 
+def test_a_source_that_flows_though_it_is_read_by_hand(play: Player) -> None:
+    """resume() while one of two 'readable' listeners is being taken away lets it flow, as in Node."""
+
+    async def scenario() -> None:
+        scene = Scene()
+        source, _ = await relayed(scene)
+        goes, stays = (lambda: None), (lambda: None)
+        source.on("readable", goes)
+        source.on("readable", stays)
+        await scene.quiet()
+        source.off("readable", goes)
+        source.resume()
+        for data in (b"one", b"two"):
+            await move(scene, data)
+            assert not source._relayed
+        assert source.readable_flowing is True
+        source.off("readable", stays)
+        await move(scene, b"three")
+        assert source._relayed
+        await scene.close()
+
+    play(scenario)
+
+
 CAME_BACK = [
     *(("source", event) for event in ("data", "readable", "pause", "resume")),
     *(("sink", event) for event in ("drain", "newListener", "removeListener")),

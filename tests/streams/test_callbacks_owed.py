@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket as plain
 from typing import Any
 
 import pytest
 from harness import Player, Transport, event, listen
 from pairs import take_over
+from waiting import until
 
 import uvnet
 
@@ -76,49 +78,49 @@ def test_no_callback_is_lost_behind_a_listener(
     play.expected = len(play.reported)
 
 
-async def refusing(kind: str, **options: Any) -> uvnet.Socket:
-    """A connected socket of which the system takes nothing any more."""
-    socket, peer = take_over(kind, allow_half_open=True, **options)
+async def written_to(kind: str, refused: bool) -> tuple[uvnet.Socket, plain.socket]:
+    """A connected socket and its peer; `refused`: the system takes nothing for it any more."""
+    socket, peer = take_over(kind, allow_half_open=True)
     socket.on("error", lambda error: None)
-    peer.close()
-    if kind == "tcp":
-        # The first is answered with RST, and only then the system refuses one.
-        socket.write(b"x")
-        await asyncio.sleep(0)
-    return socket
+    if refused:
+        peer.close()
+        if kind == "tcp":
+            # The first is answered with RST, and only then the system refuses one.
+            socket.write(b"x")
+            await asyncio.sleep(0)
+    return socket, peer
 
 
-def test_the_callback_of_a_write_that_failed_has_its_place(play: Player, transport: Transport) -> None:
-    """Among what else waits for a tick it is where that of a write that went well would be."""
-
-    async def scenario() -> None:
-        socket = await refusing(transport.kind)
-        log: list[object] = []
-        uvnet.next_tick(log.append, "before")
-        socket.write(b"x", lambda error: log.append(error.errno))
-        uvnet.next_tick(log.append, "after")
-        closed = event(socket, "close")
-        await closed
-        assert log[0::2] == ["before", "after"]
-        assert log[1] in (errno.EPIPE, errno.ECONNRESET)
-
-    play(scenario)
-
-
-@pytest.mark.parametrize("size", [1, 65_536])
-def test_a_write_that_failed_says_so_in_the_next_life(play: Player, transport: Transport, size: int) -> None:
-    """Its callback is still to be called when the socket connects anew."""
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("how", ["write", "cork"])
+@pytest.mark.parametrize("anew", [False, True])
+def test_the_callback_of_a_write_has_its_place(
+    play: Player, transport: Transport, anew: bool, how: str, refused: bool
+) -> None:
+    """Whether the write goes well or not, and though the socket connects anew at once."""
 
     async def scenario() -> None:
         server = await listen(uvnet.create_server(), transport)
-        socket = await refusing(transport.kind)
-        called: list[Any] = []
-        socket.write(bytes(size), called.append)
+        socket, peer = await written_to(transport.kind, refused)
+        log: list[Any] = []
+        uvnet.next_tick(log.append, "before")
+        if how == "cork":
+            socket.cork()
+        socket.write(b"x", log.append)
+        if how == "cork":
+            socket.uncork()
+        uvnet.next_tick(log.append, "after")
+        if anew:
+            socket.destroy()
+            socket.connect(*transport.connect_arguments(server))
+            await event(socket, "connect")
+        else:
+            await until(lambda: len(log) == 3)
+        before, outcome, after = log
+        assert (before, after) == ("before", "after")
+        assert outcome.errno in (errno.EPIPE, errno.ECONNRESET) if refused else outcome is None
         socket.destroy()
-        socket.connect(*transport.connect_arguments(server))
-        await event(socket, "connect")
-        assert [error.errno in (errno.EPIPE, errno.ECONNRESET) for error in called] == [True]
-        socket.destroy()
+        peer.close()
         await server.shutdown(0)
 
     play(scenario)

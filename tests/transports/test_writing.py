@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -121,6 +122,27 @@ def test_a_generator_that_raises_writes_nothing() -> None:
             transport.writelines(lines())
         transport.close()
         return await read_all(scene, peer)
+
+    both(scenario)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_waits_goes_first_though_there_is_room_again(kind: str) -> None:
+    """The peer takes all that the kernel has in the very turn of the loop in which more is written."""
+
+    async def scenario(scene: Scene) -> None:
+        transport, peer = await scene.on_socket(scene.protocol(), kind)
+        waits = array.array("I", range(MUCH // 4)).tobytes()
+        transport.write(waits)
+        received = bytearray()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                received += peer.recv(MUCH)
+        assert len(received) < MUCH
+        transport.write(b"more")
+        transport.close()
+        received += await read_all(scene, peer)
+        assert received == waits + b"more"
 
     both(scenario)
 
