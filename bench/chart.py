@@ -157,6 +157,15 @@ def _wrapped(text: str, size: int) -> list[str]:
     return lines
 
 
+def _versions(documents: Sequence[dict[str, Any]]) -> str:
+    found: dict[str, list[str]] = {}
+    for document in documents:
+        for name, version in document["versions"].items():
+            if name != "compiler" and "libuv" not in name:
+                found.setdefault(name, []).append(version)
+    return ", ".join(f"{name} {_distinct(versions)}" for name, versions in found.items())
+
+
 def _small_print(documents: Sequence[dict[str, Any]]) -> list[str]:
     days = sorted({document["taken"][:10] for document in documents})
     rounds = _distinct(str(document["settings"]["rounds"]) for document in documents)
@@ -164,19 +173,11 @@ def _small_print(documents: Sequence[dict[str, Any]]) -> list[str]:
         "{processor}, {cores} cores, {virtual}, {system}".format_map(document["machine"])
         for document in documents
     )
-    versions = _distinct(
-        ", ".join(
-            f"{name} {version}"
-            for name, version in document["versions"].items()
-            if name != "compiler" and "libuv" not in name
-        )
-        for document in documents
-    )
     taken = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     about = f"Medians of {rounds} interleaved rounds; lines from the lowest to the highest value."
     return [
         line
-        for text in (about, f"{taken}, {machines}", versions)
+        for text in (about, f"{taken}, {machines}", _versions(documents))
         for line in _wrapped(text, SMALL_SIZE)
     ]
 

@@ -147,6 +147,7 @@ def traffic_workload(
     traffic: Traffic,
     peers: tuple[Peer, ...],
     ratios: tuple[Ratio, ...] = STANDARD_RATIOS,
+    note: str = "",
 ) -> Workload:
     return Workload(
         name=name,
@@ -155,7 +156,7 @@ def traffic_workload(
         connections=traffic.connections,
         peers=peers,
         programs=traffic.programs,
-        chart=cost_chart(traffic.unit),
+        chart=cost_chart(traffic.unit, note),
         measure=traffic.measure,
         columns=lambda results: traffic_columns(traffic.unit, ratios, results),
     )

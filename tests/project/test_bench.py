@@ -167,6 +167,13 @@ def test_the_small_print_names_machine_date_and_versions() -> None:
     assert small_print.endswith(" 2026-11-24, a processor, 2 cores, virtual machine, a system python 3")
 
 
+def test_the_small_print_names_a_version_once() -> None:
+    documents = [document(peer("one", {"total": 1.0})) for _ in range(3)]
+    documents[1]["versions"] = {"python": "3", "uvicorn": "1"}
+    documents[2]["versions"] = {"python": "4", "uvicorn": "1"}
+    assert " ".join(texts(draw(documents))).endswith(" python 3; 4, uvicorn 1")
+
+
 def test_the_published_chart_can_be_read_where_there_are_400_pixels() -> None:
     """Nothing is smaller than 10 of them, and no text goes beyond the edge."""
     picture = ElementTree.parse(DOCS / "benchmarks.svg").getroot()
