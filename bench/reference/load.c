@@ -156,7 +156,7 @@ static void run_phases(void)
             return;
         uint64_t time = now();
         int64_t left = time < run.deadline ? (int64_t)(run.deadline - time) : 0;
-        int count = readiness_wait(run.queue, ready, (int)(left / 1000000) + 1);
+        int count = readiness_wait(run.queue, ready, options.is_awake ? 0 : (int)(left / 1000000) + 1);
         if (count < 0)
             fail("wait: %s", strerror(errno));
         for (int index = 0; index < count && run.phase != FINISHED; index++)
@@ -170,10 +170,12 @@ static void usage(void)
 {
     fputs("usage: load --mode echo|accept|send|ask|fan-out|idle|http --port PORT [--host ADDRESS]\n"
           "            [--connections N] [--size BYTES] [--answer BYTES] [--warm-up SECONDS]\n"
-          "            [--seconds SECONDS] [--rate BYTES] [--patient] [--reset] [--server-pid PID]\n"
+          "            [--seconds SECONDS] [--rate BYTES] [--patient] [--reset] [--awake]\n"
+          "            [--server-pid PID]\n"
           "--rate is what 'send' sends in a second on all connections together, at most\n"
           "--patient accepts connections without progress in the measured window\n"
-          "--reset is how 'accept' closes; without it the server sees an end of stream\n",
+          "--reset is how 'accept' closes; without it the server sees an end of stream\n"
+          "--awake asks for events without waiting, so that nothing the server does wakes it\n",
           stderr);
     exit(2);
 }
@@ -198,7 +200,7 @@ static void parse_options(int count, char **arguments)
         {"seconds", required_argument, NULL, 's'}, {"server-pid", required_argument, NULL, 'i'},
         {"answer", required_argument, NULL, 'a'},  {"patient", no_argument, NULL, 'q'},
         {"rate", required_argument, NULL, 'r'},    {"reset", no_argument, NULL, 'x'},
-        {NULL, 0, NULL, 0}};
+        {"awake", no_argument, NULL, 'k'},         {NULL, 0, NULL, 0}};
     const char *host = "127.0.0.1";
     int name;
     while ((name = getopt_long(count, arguments, "", names, NULL)) != -1) {
@@ -218,6 +220,8 @@ static void parse_options(int count, char **arguments)
             options.rate = atof(optarg);
         else if (name == 'q')
             options.is_patient = 1;
+        else if (name == 'k')
+            options.is_awake = 1;
         else if (name == 'x')
             options.resets = 1;
         else if (name == 'w')

@@ -46,6 +46,7 @@ struct options {
     size_t answer; /* bytes; 0 where the answer is the message itself */
     double rate;   /* bytes in a second that MODE_SEND sends at most; 0: as many as go */
     int is_patient;
+    int is_awake; /* whether it asks for events without waiting */
     int resets; /* whether MODE_ACCEPT closes with a reset */
     double warm_up;
     double seconds;

@@ -196,10 +196,11 @@ def test_silence_can_be_allowed() -> None:
         assert load(port, "echo", "--patient")["error"] == ""
 
 
-def test_replies_of_http_may_differ_in_their_date() -> None:
+@pytest.mark.parametrize("awake", [False, True])
+def test_replies_of_http_may_differ_in_their_date(awake: bool) -> None:
     replies = [HEAD + b"date: " + day + b"\r\n" + HELLO for day in (b"Mon", b"Tue", b"Wed")]
     with serving(answer(*replies)) as port:
-        report = load(port, "http")
+        report = load(port, "http", *(["--awake"] if awake else []))
     assert report["error"] == ""
     assert report["bytes"] == report["messages"] * len(replies[0]) > 0
 
