@@ -1,4 +1,4 @@
-"""Each allocation of an operation fails once: no crash, no leak, no byte lost in silence.  See short_of_memory.py."""
+"""Each allocation of an operation fails once: no crash, no leak, no byte lost in silence.  See isolated/shortage.py."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from certificates import Certificates
 from places import ISOLATED
 
 import uvnet
@@ -23,6 +24,16 @@ OPERATIONS = {
     "write": "c", "write-many": "c", "write-callbacks": "both", "write-much": "both",
     "write-without-spares": "both", "write-refused": "python", "close": "python", "close-server": "python",
     "relay-made": "both", "relay-running": "c", "relay-left": "python", "splice-left": "both", "proxy": "both",
+}  # fmt: skip
+OF_TRANSPORTS = {
+    "accept": "both", "accept-buffered": "both", "accept-unix": "both", "accept-tls": "both",
+    "accept-tls-buffered": "both", "listen": "both", "connect": "python", "connect-tls": "python", "echo": "none",
+    "echo-buffered": "both", "echo-tls": "python", "echo-tls-buffered": "python", "write": "none",
+    "write-tls": "python", "write-many": "both", "write-many-tls": "python", "write-much": "both",
+    "write-much-tls": "both", "write-eof": "c", "exchange": "none", "exchange-tls": "python", "names": "python",
+    "close": "python", "close-tls": "python", "abort": "python", "abort-tls": "python", "sendfile": "both",
+    "sendfile-tls": "both", "start-tls": "python", "peer-ends": "python", "peer-ends-tls": "python",
+    "peer-breaks": "python", "peer-breaks-tls": "python",
 }  # fmt: skip
 # How much is on its way at that moment is a matter of time, and what Python keeps for another use one of its version.
 AT_TIMES = {
@@ -54,23 +65,44 @@ ALLOCATORS = [
 ]
 
 
-@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
-@pytest.mark.parametrize("allocator", ALLOCATORS)
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_allocation_fails_once(allocators: Path, tmp_path: Path, operation: str, allocator: str) -> None:
+def fail_each_once(
+    script: str, needs: str | None, operation: str, allocator: str, allocators: Path, **environment: str
+) -> None:
+    """`needs`: which allocators the operation asks, where that is always the same."""
     environment = {
         **os.environ,
-        "DIRECTORY": str(tmp_path),
         "FAILING_ALLOCATORS": str(allocators),
         "PYTHONPATH": str(PACKAGE_PARENT),
+        **environment,
     }
     if allocator == "c":
         environment["LD_PRELOAD"] = str(allocators)
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", str(ISOLATED / "short_of_memory.py"), operation, allocator],
+        [sys.executable, "-X", "faulthandler", str(ISOLATED / script), operation, allocator],
         capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    needs = OPERATIONS[operation] in ("both", allocator)
-    if (operation, allocator) not in AT_TIMES:
-        assert done.stdout == ("allocations: some\n" if needs else "allocations: none\n")
+    if needs is not None:
+        assert done.stdout == f"allocations: {'some' if needs in ('both', allocator) else 'none'}\n"
+
+
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_allocation_fails_once(allocators: Path, tmp_path: Path, operation: str, allocator: str) -> None:
+    needs = None if (operation, allocator) in AT_TIMES else OPERATIONS[operation]
+    fail_each_once("short_of_memory.py", needs, operation, allocator, allocators, DIRECTORY=str(tmp_path))
+
+
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+@pytest.mark.parametrize("operation", OF_TRANSPORTS)
+def test_every_allocation_of_transports_fails_once(
+    allocators: Path, certificates: Certificates, operation: str, allocator: str
+) -> None:
+    # How often Python itself asks is a matter of its version.
+    needs = OF_TRANSPORTS[operation] if allocator == "c" else None
+    fail_each_once(
+        "short_of_memory_transports.py", needs, operation, allocator, allocators,
+        CERTIFICATES=str(certificates.directory),
+    )  # fmt: skip

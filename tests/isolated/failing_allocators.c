@@ -1,4 +1,4 @@
-/* Allocators that fail once, at the allocation that short_of_memory.py asks for, in the thread that asked.
+/* Allocators that fail once, at the allocation that shortage.py asks for, in the thread that asked.
  *
  * Preloaded, malloc() fails for uvnet's own modules; installed, the allocators of Python fail for what uvnet
  * calls, and whom it calls.  What uvloop does by itself is not tried: it does not get over it.

@@ -33,6 +33,7 @@ cdef class SecureTransport(Transport):
     cdef int _handshake_failed(self, object error) except -1
     cdef bint _holds(self) except -1
     cdef int _decrypt(self) except -1
+    cdef object _read(self, object buffer, bint *ended)
     cdef int _decrypt_in_place(self) except -1
     cdef bint _is_cut_off(self) except -1
     cdef int _peer_has_closed(self) except -1

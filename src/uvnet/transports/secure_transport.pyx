@@ -80,8 +80,12 @@ cdef class SecureTransport(Transport):
         if self._handle is None:
             return
         self._phase = SHUTTING_DOWN
-        self._set_timer(self._shutdown_timeout, self._shutdown_too_long)
-        self._shut_down()
+        try:
+            self._set_timer(self._shutdown_timeout, self._shutdown_too_long)
+            self._shut_down()
+        except Exception as error:
+            # There is no memory, and nobody can close it once more.
+            self._fail(error, "Fatal error on closing an SSL transport")
 
     def can_write_eof(self):
         """False: TLS would have to close both ways.  asyncio: "WriteTransport.can_write_eof()"."""
@@ -93,25 +97,32 @@ cdef class SecureTransport(Transport):
 
     def resume_reading(self):
         """Undo pause_reading(); harmless twice.  asyncio: "ReadTransport.resume_reading()"."""
-        cdef bint paused = not self._reading
-        Transport.resume_reading(self)
-        if paused and self._phase == SECURE and self._handle is not None:
+        self.record.check()
+        if not self._reading and self._phase == SECURE and self._handle is not None:
             # What was received before waits here, and nothing else may come.
             self._loop.call_soon(self._go_on, context=self._context)
+        Transport.resume_reading(self)
 
     def _go_on(self):
         if self._handle is not None and self._phase == SECURE:
-            self._decrypt()
+            try:
+                self._decrypt()
+            except MemoryError as error:
+                self._fail(error, "SSL error in data received")
             self._update_reading()
 
     # === Life ===
 
     cdef int begin(self) except -1:
         """Begin the handshake; the handle is attached."""
-        self._set_timer(self._handshake_timeout, self._handshake_too_long)
-        self._handle.read_into(self.record.read_buffer, MOST_TOGETHER)
-        self._update_reading()
-        return self._shake_hands()
+        try:
+            self._set_timer(self._handshake_timeout, self._handshake_too_long)
+            self._handle.read_into(self.record.read_buffer, MOST_TOGETHER)
+            self._update_reading()
+            self._shake_hands()
+        except MemoryError as error:
+            self._handshake_failed(error)
+        return 0
 
     cdef int start_reading(self) except -1:
         Transport.start_reading(self)
@@ -220,18 +231,22 @@ cdef class SecureTransport(Transport):
         return 0
 
     cdef int _shake_hands(self) except -1:
+        cdef bint waits = False
+        cdef object failure = None
         try:
             self._tls.do_handshake()
         except _WantRead:
-            return self._send_outgoing()
+            waits = True
         except Exception as error:
-            # An alert that says why.
-            self._send_outgoing()
-            return self._handshake_failed(error)
-        self._set_timer(-1, None)
-        self._phase = SECURE
+            failure = error
+        if not waits and failure is None:
+            self._set_timer(-1, None)
+            self._phase = SECURE
+        # Where it has failed, an alert that says why.
         self._send_outgoing()
-        if self._handle is None:
+        if failure is not None:
+            return self._handshake_failed(failure)
+        if waits or self._handle is None:
             return 0
         if self._tells_made:
             self._made_was_told = True
@@ -240,7 +255,9 @@ cdef class SecureTransport(Transport):
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:
-                return self._fail(error, "Fatal error: protocol.connection_made() call failed.")
+                self._fail(error, "Fatal error: protocol.connection_made() call failed.")
+            if self._handle is None:
+                return 0
         elif self._state == TRANSPORT_NEW:
             self._state = TRANSPORT_MADE
         if self._starts_reading:
@@ -261,6 +278,26 @@ cdef class SecureTransport(Transport):
             return self._fail(error, "SSL handshake failed on verifying the certificate")
         return self._fail(error, "SSL handshake failed")
 
+    cdef object _read(self, object buffer, bint *ended):
+        """What is decrypted, or how much of it into `buffer`; None where more must come, or where it fails."""
+        cdef object found = None
+        cdef object failure = None
+        try:
+            if buffer is None:
+                found = read_records(self._calls, self._incoming, ended)
+            else:
+                found = self._calls.read(self._view.len, buffer)
+        except _WantRead:
+            pass
+        except Exception as error:
+            failure = error
+        if found is None:
+            self._release_view()
+        if failure is not None:
+            self._send_outgoing()
+            self._fail(failure, "SSL error in data received")
+        return found
+
     cdef int _decrypt(self) except -1:
         """Give the protocol what was received, as long as it wants it."""
         cdef list pieces = None
@@ -272,13 +309,9 @@ cdef class SecureTransport(Transport):
         if not self._may_read or not self._reading or self._state != TRANSPORT_MADE:
             return 0
         while self._holds():
-            try:
-                piece = read_records(self._calls, self._incoming, &ended)
-            except _WantRead:
+            piece = self._read(None, &ended)
+            if piece is None:
                 break
-            except _TLSError as error:
-                self._send_outgoing()
-                return self._fail(error, "SSL error in data received")
             self._may_hold = PyBytes_GET_SIZE(piece) >= RECORD
             if not data:
                 data = piece
@@ -316,15 +349,10 @@ cdef class SecureTransport(Transport):
             buffer = self._wanted_buffer()
             if buffer is None or self._state != TRANSPORT_MADE or not self._reading:
                 return self._release_view()
-            try:
-                length = self._calls.read(self._view.len, buffer)
-            except _WantRead:
-                self._release_view()
+            found = self._read(buffer, NULL)
+            if found is None:
                 break
-            except Exception as error:
-                self._release_view()
-                self._send_outgoing()
-                return self._fail(error, "SSL error in data received")
+            length = found
             if length == 0:
                 self._release_view()
                 return self._peer_has_closed()
@@ -351,13 +379,14 @@ cdef class SecureTransport(Transport):
         if self._end_told or self._protocol is None:
             return False
         self._end_told = True
+        keep_open = False
         try:
-            return self._protocol.eof_received()
+            keep_open = self._protocol.eof_received()
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             self._fail(error, "Fatal error: protocol.eof_received() call failed.")
-            return False
+        return keep_open
 
     # === Writing ===
 
@@ -387,12 +416,13 @@ cdef class SecureTransport(Transport):
         cdef Py_ssize_t written
         cdef Py_ssize_t done = 0
         cdef list plain = self._plain
+        cdef object failure = None
         if self._plain_length == 0 or self._handle is None or self._wants_read:
             return 0
-        data = plain[0] if len(plain) == 1 else b"".join(plain)
-        self._plain = []
-        self._plain_length = 0
         try:
+            data = plain[0] if len(plain) == 1 else b"".join(plain)
+            self._plain = []
+            self._plain_length = 0
             written = self._calls.write(data)
             while written + done < chunk_length(data):
                 done += written
@@ -403,17 +433,23 @@ cdef class SecureTransport(Transport):
             self._plain = [memoryview(data)[done:], *self._plain]
             self._plain_length += chunk_length(data) - done
             self._wants_read = True
-        except _TLSError as error:
-            self._send_outgoing()
-            return self._fail(error, "SSL error in data to send")
-        return self._send_outgoing()
+        except Exception as error:
+            failure = error
+        self._send_outgoing()
+        return 0 if failure is None else self._fail(failure, "SSL error in data to send")
 
     cdef int _send_outgoing(self) except -1:
         cdef bytes data
-        if self._handle is None or not self._outgoing.pending:
+        if self._handle is None:
             return 0
-        data = self._outgoing.read()
-        return Transport._put(self, data, PyBytes_GET_SIZE(data))
+        try:
+            if self._outgoing.pending:
+                data = self._outgoing.read()
+                Transport._put(self, data, PyBytes_GET_SIZE(data))
+        except MemoryError as error:
+            # The peer can make nothing of records behind one that is missing.
+            self._fail(error, "Fatal write error on SSL transport")
+        return 0
 
     cdef int _shut_down(self) except -1:
         """Send close_notify, and wait for that of the peer; what comes before it is nobody's any more."""

@@ -66,6 +66,7 @@ cdef class Transport:
     cdef int _finish_maybe(self) except -1
     cdef int _give_up(self) except -1
     cdef int _lose(self, object error) except -1
+    cdef int _call_soon_lost(self, object error) except -1
     cdef int _fail(self, object error, str message) except -1
     cdef int _received(self, bytes chunk, ssize_t nread) except -1
     cdef int _end(self) except -1

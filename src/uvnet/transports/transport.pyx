@@ -4,6 +4,7 @@ Joins an asyncio protocol above it to the handle below it, whose events come by 
 connection comes about is the business of servers and connecting.  asyncio: "Transports and Protocols".
 """
 
+import _socket
 import asyncio
 import logging
 
@@ -13,6 +14,7 @@ from libc.string cimport memset
 
 from uvnet._loop.context cimport PyContext_Enter, exit_context
 from uvnet._loop.record cimport LoopRecord, no_record
+from uvnet._loop.tick cimport later
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP
 from uvnet._stream.write_request cimport WRITE_FAILED, WRITE_WAITING, WriteRequest, as_chunk, chunk_length
@@ -33,6 +35,7 @@ cdef enum:
     WRITES_IN_SILENCE = 4        # after the connection is lost; asyncio's number
 
 _log = logging.getLogger("asyncio")
+cdef object _detach = _socket.socket.detach
 
 
 cdef class Transport:
@@ -97,8 +100,12 @@ cdef class Transport:
             return
         self._state = TRANSPORT_CLOSING
         self._update_reading()
-        self._hand_over()
-        self._finish_maybe()
+        try:
+            self._hand_over()
+            self._finish_maybe()
+        except MemoryError as error:
+            # Nobody can close it once more.
+            self._fail(error, "Fatal error on closing a transport")
 
     def set_protocol(self, protocol):
         """Tell another protocol from now on.  asyncio: "BaseTransport.set_protocol()"."""
@@ -173,7 +180,8 @@ cdef class Transport:
     def writelines(self, list_of_data):
         """write() each of several, which go out together.  asyncio: "WriteTransport.writelines()"."""
         self.record.check()
-        chunks = [self._chunk(data) for data in list_of_data]
+        # Cython's comprehension gives an item back twice where there is no memory to append it.
+        chunks = list(map(self._chunk, list_of_data))
         if self._ended:
             raise RuntimeError("Cannot call writelines() after write_eof()")
         if self._sends:
@@ -336,10 +344,15 @@ cdef class Transport:
         cdef Stream handle = self._handle
         if handle is None:
             return 0
-        if self._unix:
-            self._paths = self._unix_names()
-        else:
-            self._capture_names()
+        self._lost_with = error
+        try:
+            if self._unix:
+                self._paths = self._unix_names()
+            else:
+                self._capture_names()
+        except MemoryError:
+            # Nobody will know them.
+            pass
         self._state = TRANSPORT_LOST
         self._handle = None
         self._transports.pop(self._descriptor, None)
@@ -348,20 +361,35 @@ cdef class Transport:
         # learn of that.
         try:
             handle.flush()
+        except MemoryError:
+            # It is lost too.
+            pass
         finally:
             # Requests whose callbacks are still to come may all be with the system.
             handle.close(reset=not self._unix and handle.block.queued_bytes > 0 and handle.unsent() > 0)
             self._give_up()
-        self._lost_with = error
-        self._wake_if_empty()
-        self._loop.call_soon(self._call_connection_lost, error, context=self._context)
+        try:
+            self._wake_if_empty()
+        finally:
+            self._call_soon_lost(error)
+        return 0
+
+    cdef int _call_soon_lost(self, object error) except -1:
+        try:
+            self._loop.call_soon(self._call_connection_lost, error, context=self._context)
+        except MemoryError:
+            later(self.record, _run_connection_lost, self, error, 0)
         return 0
 
     cdef int _give_up(self) except -1:
         """The descriptor is closed: the socket that the program gave must not close its number once more."""
         given, self._given = self._given, None
         if given is not None:
-            given.detach()
+            try:
+                given.detach()
+            except MemoryError:
+                # This needs none.
+                _detach(given)
         return 0
 
     def _call_connection_lost(self, error):
@@ -442,13 +470,14 @@ cdef class Transport:
         return 0
 
     cdef int _end(self) except -1:
+        cdef object keep_open = True
         self._end_received = True
         try:
             keep_open = self._protocol.eof_received()
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            return self._fail(error, "Fatal error: protocol.eof_received() call failed.")
+            self._fail(error, "Fatal error: protocol.eof_received() call failed.")
         if not keep_open:
             self.close()
         return 0
@@ -464,6 +493,7 @@ cdef class Transport:
 
     cdef object _wanted_buffer(self):
         """What get_buffer() gives, in `_view` until it is released; None where that is an error."""
+        cdef object buffer = None
         try:
             buffer = self._protocol.get_buffer(-1)
             get_buffer(buffer, &self._view, PyBUF_WRITABLE)
@@ -477,7 +507,7 @@ cdef class Transport:
             failure = RuntimeError("unhandled error during calling user's get_buffer() method")
             failure.__cause__ = error
             self._fail(failure, "Fatal error: protocol.get_buffer() call failed.")
-            return None
+            buffer = None
         return buffer
 
     cdef int _release_view(self) noexcept:
@@ -583,13 +613,20 @@ cdef class Transport:
         return 0
 
 
+cdef int _run_connection_lost(object target, object error, int step) except -1:
+    """Where there was no memory for a callback of the loop."""
+    cdef Transport self = <Transport>target
+    self._context.run(self._call_connection_lost, error)
+    return 0
+
+
 def transports_of(loop):
     """The open transports of a loop by their descriptors."""
     try:
         return loop._uvnet_transports
     except AttributeError:
         loop._uvnet_transports = {}
-        return loop._uvnet_transports
+    return loop._uvnet_transports
 
 
 cdef Transport new_transport(LoopRecord record, object protocol, object context, bint is_unix):

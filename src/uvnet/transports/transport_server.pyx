@@ -77,13 +77,13 @@ cdef class TransportServer:
             status = listener.listen(backlog)
             if status < 0:
                 raise system_error(status, "listen")
+            self._unix = listening.family == AF_UNIX
+            self._listeners.append(listener)
         except BaseException:
             listener.release()
             raise
         listener.owner = self
         listener.on_abandoned = _on_abandoned
-        self._unix = listening.family == AF_UNIX
-        self._listeners.append(listener)
 
     def _stop_listening(self):
         cdef Listener listener
@@ -107,14 +107,14 @@ cdef class TransportServer:
         """For subclasses."""
 
     cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1:
-        cdef Stream handle
+        cdef Stream handle = None
         cdef Transport transport
         cdef object context
         cdef int status = 0
         try:
             handle = stream_of(self.record, self._unix, descriptor, &status)
         except MemoryError:
-            return self._trouble(-ENOMEM)
+            status = -ENOMEM
         if handle is None:
             return self._trouble(status)
         context = copy_of_context(self._context)
@@ -131,6 +131,8 @@ cdef class TransportServer:
                 handle.owner = None
                 handle.close()
                 self._failed(error, "Error on transport creation for incoming connection")
+                transport = None
+            if transport is None:
                 return 0
             transport._server = self
             self._filter.connections += 1
