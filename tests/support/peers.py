@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import re
 import shutil
 import socket as plain
@@ -79,9 +80,15 @@ def need(program: str, package: str, *elsewhere: Path) -> str:
 
 
 def unused_port() -> int:
-    """A port that nobody had a moment ago, for programs that cannot choose one and tell."""
-    with plain.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """A port that nobody has, for programs that cannot choose one and tell.
+
+    It is not of those that systems give to clients: one of these might have it a moment later.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with plain.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def haproxy_command(directory: Path, bind: str, server: str) -> list[str]:

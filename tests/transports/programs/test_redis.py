@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates)
         directory, binary, "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", path, "--save", "",
         "--tls-port", str(secure), "--tls-cert-file", file, "--tls-key-file", file,
         "--tls-ca-cert-file", str(certificates.authority), "--tls-auth-clients", "no",
-        ready="eady to accept connections",
+        ready="eady to accept connections", quiet=False,
     ):  # fmt: skip
         yield {
             "plain": {"port": port},
