@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from certificates import Certificates
 from places import ISOLATED
 
 import uvnet
@@ -130,6 +131,25 @@ def test_sys_exit_in_a_listener(script: Script, where: str, way: str) -> None:
 @pytest.mark.parametrize("where", LEAVING)
 def test_os_exit_in_a_listener(script: Script, where: str) -> None:
     script("leave", "os._exit", where, "run", prints=[f"leaving in {where}"], code=4)
+
+
+@pytest.mark.parametrize("where", ["coroutine", "made", "data", "eof", "pause", "lost"])
+@pytest.mark.parametrize("how", ["close", "sys.exit", "os._exit", "use", "collect", "leave"])
+def test_transports_are_left(
+    script: Script, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, how: str, where: str
+) -> None:
+    if how == "close" and where != "coroutine":
+        pytest.skip("a loop that runs cannot be closed")
+    monkeypatch.setenv("CERTIFICATES", str(certificates.directory))
+    ends = {
+        "close": ["left: nothing"],
+        "sys.exit": ["left: nothing"],
+        "os._exit": [],
+    }.get(how, ["child: 7", "everything answers", "left: nothing"])
+    code = {"sys.exit": 3, "os._exit": 4}.get(how, 0)
+    # What is open when the loop is closed is uvloop's to complain of.
+    flags = ("-W", "ignore::ResourceWarning")
+    script("transports_left", how, where, prints=[f"leaving in {where}", *ends], code=code, flags=flags)
 
 
 @pytest.mark.parametrize("where", ["coroutine", "listener", "before"])

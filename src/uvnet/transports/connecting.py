@@ -160,9 +160,15 @@ async def _transport(
     try:
         await waiter
     except BaseException:
-        transport.close()
+        _close(loop, transport)
         raise
     return transport, protocol
+
+
+def _close(loop: asyncio.AbstractEventLoop, transport: Any) -> None:
+    # Whoever awaits may be collected after the loop is closed, which has taken the transport with it.
+    if not loop.is_closed():
+        transport.close()
 
 
 def _begin(loop: asyncio.AbstractEventLoop, transport: Any, waiter: asyncio.Future[None]) -> None:
@@ -206,7 +212,7 @@ async def start_tls(
     try:
         await waiter
     except BaseException:
-        secured.close()
+        _close(loop, secured)
         raise
     return secured
 
@@ -245,7 +251,7 @@ async def _tls_in_tls(
     try:
         await waiter
     except BaseException:
-        transport.close()
+        _close(loop, transport)
         made.cancel()
         resumed.cancel()
         raise
