@@ -141,7 +141,7 @@ def test_s_server_asks_for_a_certificate(certificates: Certificates, version: st
                 context.load_cert_chain(certificates.path(shown))
                 protocol = await connect(certificates, port, context)
                 protocol.transport.write(b"hello\n")
-                await server.until(b"O = client")
+                await server.until(b"client\n")
                 await server.until(b"hello\n")
                 protocol.transport.close()
                 assert await protocol.lost is None
