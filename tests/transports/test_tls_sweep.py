@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from certificates import Certificates
-from tls_stage import Buffered, Recorder, Reports, on_loop, open_pair
+from tls_stage import Buffered, Recorder, Reports, in_thread, on_loop, open_pair
 
 from uvnet._loop.counters import snapshot
 
@@ -112,3 +112,31 @@ def test_any_method_in_any_callback(
         {ZeroDivisionError} if method == "raise" else {RuntimeError} if "exchange" in method else set()
     ), reports
     assert snapshot() == {"handles": 0, "requests": 0, "pinned": 0}
+
+
+def test_other_threads(certificates: Certificates) -> None:
+    async def scenario() -> Any:
+        far, near = await open_pair(certificates)
+        transport = near.transport
+        done = []
+
+        def meddle() -> None:
+            for name, arguments in (
+                ("write", (b"x",)), ("writelines", ([b"x"],)), ("close", ()), ("abort", ()), ("pause_reading", ()),
+                ("resume_reading", ()), ("set_protocol", (near,)), ("set_write_buffer_limits", ()),
+            ):  # fmt: skip
+                try:
+                    getattr(transport, name)(*arguments)
+                except RuntimeError:
+                    continue
+                done.append(name)
+
+        await in_thread(meddle)
+        far.transport.write(b"unharmed")
+        await near.until(8)
+        transport.close()
+        await near.lost
+        await far.lost
+        return done, far.trace
+
+    assert on_loop(scenario) == ([], ["made", "eof", ("lost", None)])
