@@ -140,6 +140,8 @@ def test_transports_are_left(
 ) -> None:
     if how == "close" and where != "coroutine":
         pytest.skip("a loop that runs cannot be closed")
+    if how == "leave" and sys.version_info >= (3, 14):
+        pytest.skip("a forked child has no running loop from CPython 3.14 on, and asyncio's tasks do not get over it")
     monkeypatch.setenv("CERTIFICATES", str(certificates.directory))
     ends = {
         "close": ["left: nothing"],

@@ -100,8 +100,9 @@ def test_every_allocation_fails_once(allocators: Path, tmp_path: Path, operation
 def test_every_allocation_of_transports_fails_once(
     allocators: Path, certificates: Certificates, operation: str, allocator: str
 ) -> None:
-    # How often Python itself asks is a matter of its version.
-    needs = OF_TRANSPORTS[operation] if allocator == "c" else None
+    # How often Python itself asks is a matter of its version, and how much is on its way one of time.
+    known = allocator == "c" and not operation.startswith(("sendfile", "write-much"))
+    needs = OF_TRANSPORTS[operation] if known else None
     fail_each_once(
         "short_of_memory_transports.py", needs, operation, allocator, allocators,
         CERTIFICATES=str(certificates.directory),

@@ -21,7 +21,8 @@ __all__ = ["CALLBACKS", "Action", "End", "Life", "Oops", "bounded_until"]
 
 CALLBACKS = ("made", "data", "buffer", "updated", "eof", "pause", "resume", "lost")
 CYCLE = 251
-LONG = bytes(range(CYCLE)) * 1300
+# More than is ever written or received at once.
+LONG = bytes(range(CYCLE)) * 6000
 LIMITS = ((65_536, 16_384), (1000, 1), (1, 1), (0, 0))
 
 Action = tuple[str, int]
