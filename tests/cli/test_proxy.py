@@ -91,7 +91,7 @@ def test_a_client_without_a_header_is_refused() -> None:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             with contextlib.suppress(ConnectionResetError):
                 assert client.recv(1) == b""
-        assert program.error_line().startswith("uvnet: ")
+        assert program.error_line().startswith("no PROXY header: 1 connections")
         program.interrupt()
         assert program.result().code == 130
 

@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="those too that are not expected to pass")
     parser.add_argument("--loop", default="uvnet", choices=["uvnet", "uvloop"], help="whose loop they run on")
     parser.add_argument("--at", type=Path, help="where the suite is")
-    options: Any = parser.parse_args(arguments)
+    options: Any = parser.parse_intermixed_args(arguments)
     suite = SUITES[options.suite](options.at)
     return 1 if run(suite, options.names, options.loop, options.verbose, options.all) else 0
 

@@ -20,9 +20,9 @@ from places import DOCS, ISOLATED
 from waiting import until
 
 import uvnet
+from uvnet._accept.proxy_protocol import ProxyProtocolError
 from uvnet.errors import codes
 from uvnet.errors.system import lookup_error, system_error
-from uvnet.proxy.proxy_protocol import ProxyProtocolError
 
 REFERENCE = DOCS / "reference.md"
 

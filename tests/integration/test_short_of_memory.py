@@ -28,8 +28,8 @@ OPERATIONS = {
 OF_TRANSPORTS = {
     "accept": "both", "accept-buffered": "both", "accept-unix": "both", "accept-tls": "both",
     "accept-tls-buffered": "both", "listen": "both", "connect": "python", "connect-tls": "python", "echo": "none",
-    "echo-buffered": "both", "echo-tls": "python", "echo-tls-buffered": "python", "write": "none",
-    "write-tls": "python", "write-many": "both", "write-many-tls": "python", "write-much": "both",
+    "echo-buffered": "both", "echo-tls": "python", "echo-tls-buffered": "both", "write": "none",
+    "write-tls": "python", "write-many": "both", "write-many-tls": "both", "write-much": "both",
     "write-much-tls": "both", "write-eof": "c", "exchange": "none", "exchange-tls": "python", "names": "python",
     "close": "python", "close-tls": "python", "abort": "python", "abort-tls": "python", "sendfile": "both",
     "sendfile-tls": "both", "start-tls": "python", "peer-ends": "python", "peer-ends-tls": "python",

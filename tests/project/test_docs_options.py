@@ -13,6 +13,7 @@ from places import DOCS
 
 import uvnet
 from uvnet.arguments import keywords
+from uvnet.transports.server_options import ConnectionOptions, ServerOptions
 
 REFERENCE = (DOCS / "reference.md").read_text()
 
@@ -41,6 +42,7 @@ LISTS: dict[str, dict[str, str]] = {
     "Options of a socket": SOCKET,
     "Options of connect()": {name: kind for name, kind in CONNECT.items() if name not in SOCKET},
     "Options of create_proxy()": parameters_of(uvnet.create_proxy),
+    "Options of loop_factory()": {**annotations_of(ConnectionOptions), **annotations_of(ServerOptions)},
     "Option onread": annotations_of(keywords.OnRead),
     "What 'drop' tells": annotations_of(keywords.Drop),
 }
@@ -51,6 +53,7 @@ LINKS = {
     ".. function:: create_connection": {"connect", "socket"},
     ".. autofunction:: uvnet.open_connection": {"connect", "socket"},
     ".. autofunction:: uvnet.create_proxy": {"proxy", "server"},
+    ".. autofunction:: uvnet.loop_factory": {"loop"},
     ".. autoclass:: uvnet.Server": {"server"},
     ".. automethod:: uvnet.Server.listen": {"listen"},
     ".. autoclass:: uvnet.Socket": {"socket"},

@@ -197,7 +197,6 @@ def test_defaults() -> None:
     assert {each.name: each.default for each in parameters if each.default is not each.empty} == {
         "connect_timeout": 10,
         "idle_timeout": None,
-        "accept_proxy_protocol": False,
         "send_proxy_protocol": None,
         "max_connections": None,
     }

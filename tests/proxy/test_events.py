@@ -18,7 +18,7 @@ from proxy_stage import (
 from waiting import until, upcoming
 
 import uvnet
-from uvnet.proxy.proxy_protocol import build_header
+from uvnet._accept.proxy_protocol import build_header
 
 # === Limits ===
 
@@ -172,20 +172,20 @@ def test_an_exception_in_a_listener_of_upstream(play: Player, tmp_path: Path, ac
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4"])
-def test_an_exception_in_a_listener_of_upstream_error(play: Player, tmp_path: Path, sent: bytes) -> None:
+def test_an_exception_in_a_listener_of_a_bad_header(play: Player, tmp_path: Path, sent: bytes) -> None:
     async def scenario() -> None:
-        def fails(error: BaseException, client: uvnet.Socket) -> None:
-            raise LookupError("upstreamError")
+        def fails(drop: uvnet.Drop) -> None:
+            raise LookupError(drop["reason"])
 
         options = {"accept_proxy_protocol": True, "connect_timeout": 0.1 if not sent else 10}
         async with Stage(tmp_path, **options) as stage:
-            stage.proxy.on("upstreamError", fails)
+            stage.proxy.on("drop", fails)
             client = await stage.client()
             await client.send(sent)
             if sent == b"PROXY TCP4":
                 client.finish()
             await client.gone()
-            await until(lambda: stage.clients[0].closed)
+            await stage.counted(0)
 
     play(scenario)
     play.expect_report(LookupError)
@@ -246,7 +246,7 @@ def test_closing_the_server_while_a_header_is_awaited(play: Player, tmp_path: Pa
     async def scenario() -> None:
         async with Stage(tmp_path, accept_proxy_protocol=True) as stage:
             client = await stage.client()
-            await until(lambda: bool(stage.clients))
+            await stage.counted(1)
             closed = upcoming(stage.proxy, "close")
             stage.proxy.close()
             await client.send(HEADERS["version 1"])

@@ -16,7 +16,7 @@ from proxy_stage import End
 from waiting import until
 
 import uvnet
-from uvnet.proxy.proxy_protocol import ProxyHeader, parse_header
+from uvnet._accept.proxy_protocol import ProxyHeader, parse_header
 
 
 @contextlib.asynccontextmanager

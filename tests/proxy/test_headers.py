@@ -21,7 +21,7 @@ from proxy_stage import (
 )
 from waiting import until
 
-from uvnet.proxy.proxy_protocol import ProxyProtocolError, build_header
+from uvnet._accept.proxy_protocol import ProxyProtocolError, build_header
 
 # === PROXY headers that come ===
 
@@ -54,7 +54,7 @@ def test_header_and_data_split_anywhere(play: Player, tmp_path: Path, header: by
             for cut in range(1, len(whole)):
                 client = await stage.client()
                 await client.send(whole[:cut])
-                await until(lambda: bool(stage.clients) and stage.clients[-1].bytes_read == cut)  # noqa: B023
+                await stage.counted(1)
                 assert stage.nothing_to_accept() or cut >= len(header)
                 await client.send(whole[cut:])
                 if cut < len(header):
@@ -64,6 +64,7 @@ def test_header_and_data_split_anywhere(play: Player, tmp_path: Path, header: by
                     backend.close()
                 client.close()
                 await until(lambda: stage.clients[-1].closed)
+                assert stage.clients[-1].bytes_read == len(b"request")
                 stage.clients.clear()
 
     play(scenario)
@@ -74,10 +75,9 @@ def test_byte_by_byte(play: Player, tmp_path: Path, header: bytes) -> None:
     async def scenario() -> None:
         async with Stage(tmp_path, accept_proxy_protocol=True) as stage:
             client = await stage.client()
-            await until(lambda: bool(stage.clients))
-            for number, byte in enumerate(header + b"request"):
+            for byte in header + b"request":
                 await client.send(bytes([byte]))
-                await until(lambda: stage.clients[0].bytes_read > number)  # noqa: B023
+                await stage.counted(1)
             backend = await stage.accepted()
             assert await backend.receive(7) == b"request"
             for _ in range(3):
@@ -123,9 +123,11 @@ def test_a_bad_header(play: Player, tmp_path: Path, front: str, sent: bytes) -> 
             with contextlib.suppress(ConnectionError):
                 await client.send(sent)
             await client.gone()
-            await until(lambda: stage.clients[0].closed)
-            assert [type(error) for error in stage.errors] == [ProxyProtocolError]
-            assert stage.upstreams == []
+            await stage.counted(0)
+            [drop] = stage.drops
+            assert (drop["reason"], type(drop["error"])) == ("proxy header", ProxyProtocolError)
+            assert ("remote_address" in drop) == (front == "tcp")
+            assert stage.clients == stage.errors == stage.upstreams == []
             assert stage.nothing_to_accept()
 
     play(scenario)
@@ -139,8 +141,8 @@ def test_a_header_cut_short(play: Player, tmp_path: Path, front: str) -> None:
             await client.send(b"PROXY TCP4 192.0.2.1")
             client.finish()
             assert await client.rest() == b""
-            assert [type(error) for error in stage.errors] == [ProxyProtocolError]
-            assert stage.upstreams == []
+            assert [type(drop["error"]) for drop in stage.drops] == [ProxyProtocolError]
+            assert stage.clients == []
 
     play(scenario)
 
@@ -153,15 +155,14 @@ def test_who_only_looks_whether_somebody_listens(
     async def scenario() -> None:
         async with Stage(tmp_path, front, accept_proxy_protocol=True) as stage:
             client = await stage.client()
-            await until(lambda: bool(stage.clients))
+            await stage.counted(1)
             if reset:
                 client.reset()
             else:
                 client.finish()
                 assert await client.rest() == b""
-            await until(lambda: stage.clients[0].closed)
-            assert stage.errors == []
-            assert stage.upstreams == []
+            await stage.counted(0)
+            assert stage.clients == stage.drops == []
 
     play(scenario)
 
@@ -177,10 +178,10 @@ def test_a_header_that_does_not_come_in_time(
             client = await stage.client()
             await client.send(sent)
             await client.gone()
-            [error] = stage.errors
-            assert isinstance(error, TimeoutError)
-            assert error.code == "ETIMEDOUT"
-            assert stage.upstreams == []
+            [drop] = stage.drops
+            assert isinstance(drop["error"], TimeoutError)
+            assert drop["error"].code == "ETIMEDOUT"  # type: ignore[attr-defined]
+            assert stage.clients == []
 
     play(scenario)
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from uvnet.addresses.ip import is_ip
-from uvnet.proxy.proxy_protocol import (
+from uvnet._accept.proxy_protocol import (
     LONGEST_BINARY,
     LONGEST_TEXT,
     SIGNATURE,
@@ -19,6 +18,7 @@ from uvnet.proxy.proxy_protocol import (
     build_header,
     parse_header,
 )
+from uvnet.addresses.ip import is_ip
 
 # What the document says, in bytes of its own: not taken from the code under test.
 SIGNATURE_BYTES = bytes.fromhex("0d0a0d0a000d0a515549540a")

@@ -98,11 +98,11 @@ def test_a_client_that_sends_no_header_and_leaves_is_not_told_of_later(play: Pla
     async def scenario() -> None:
         async with Stage(tmp_path, accept_proxy_protocol=True, connect_timeout=0.3) as stage:
             client = await stage.client()
-            await until(lambda: bool(stage.clients))
+            await stage.counted(1)
             client.close()
-            await until(lambda: stage.clients[0].closed)
+            await stage.counted(0)
             await asyncio.sleep(0.4)
-            assert stage.errors == []
+            assert stage.errors == stage.drops == []
 
     play(scenario)
 

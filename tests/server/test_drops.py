@@ -24,7 +24,7 @@ def test_once_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_out_of_descriptors(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     monkeypatch.setattr(drops.time, "monotonic", lambda: now)
-    said = drops.OutOfDescriptors()
+    said = drops.DropLog("out of file descriptors", "raise the limit")
     with caplog.at_level(logging.WARNING, "uvnet"):
         for moment in (0.0, 0.1, 0.2, 1.1):
             now = moment

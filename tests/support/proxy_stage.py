@@ -13,7 +13,7 @@ from pairs import reset
 from waiting import upcoming
 
 import uvnet
-from uvnet.proxy.proxy_protocol import build_header
+from uvnet._accept.proxy_protocol import build_header
 
 __all__ = [
     "BLOCK",
@@ -100,6 +100,7 @@ class Stage:
         self.options = options
         self.ends: list[End] = []
         self.errors: list[BaseException] = []
+        self.drops: list[uvnet.Drop] = []
         self.clients: list[uvnet.Socket] = []
         self.upstreams: list[uvnet.Socket] = []
 
@@ -115,6 +116,7 @@ class Stage:
         upstream = self.backend.getsockname() if self.upstream is None else self.upstream
         self.proxy = uvnet.create_proxy(upstream, **self.options)
         self.proxy.on("connection", self.clients.append)
+        self.proxy.on("drop", self.drops.append)
         self.proxy.on("upstream", lambda client, socket: self.upstreams.append(socket))
         self.proxy.on("upstreamError", lambda error, client: self.errors.append(error))
         listening = upcoming(self.proxy, "listening")
@@ -155,6 +157,13 @@ class Stage:
         """A client and what the backend has accepted for it."""
         client = await self.client()
         return client, await self.accepted()
+
+    async def counted(self, count: int) -> None:
+        """The proxy has so many connections, with those that have not said yet whose they are."""
+        counts: list[int] = []
+        while not counts or counts[-1] != count:
+            self.proxy.get_connections(lambda _, number: counts.append(number))
+            await asyncio.sleep(0.001)
 
     def nothing_to_accept(self) -> bool:
         """Nobody has come to the backend."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from pairs import SMALL
 
-from uvnet.transports.transport import transports_of
+from uvnet.transports.base_transport import transports_of
 
 __all__ = ["CALLBACKS", "Action", "End", "Life", "Oops", "bounded_until"]
 

@@ -1,6 +1,7 @@
 """Peers of a TLS server that mean no good, many at once: they are gone when their time is over, and leave nothing.
 
-Nothing is left of them in the server's count, in the log, or of what the server can do afterwards.
+Nothing is left of them in the server's count of connections or of what the server can do afterwards; they are counted
+as dropped, and the log has a line a second at most.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -179,6 +181,7 @@ def test_hostile_peers(
     certificates: Certificates, version: str, act: Callable[[Attack], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     reports: Reports = []
+    drops: list[dict[str, Any]] = []
 
     def answer(protocol: Recorder) -> None:
         if protocol.data.startswith((b"close", b"large")):
@@ -194,7 +197,7 @@ def test_hostile_peers(
         protocols: list[Recorder] = []
         server, port = await serve(
             certificates.server(), recorded(protocols, data=answer),
-            ssl_handshake_timeout=HANDSHAKE if act in BEFORE else 10, ssl_shutdown_timeout=SHUTDOWN,
+            on_drop=drops.append, ssl_handshake_timeout=HANDSHAKE if act in BEFORE else 10, ssl_shutdown_timeout=SHUTDOWN,
         )  # fmt: skip
         attack = Attack(certificates, VERSIONS[version], port)
         peers = [asyncio.ensure_future(in_thread(act, attack)) for _ in range(COUNT)]
@@ -208,9 +211,16 @@ def test_hostile_peers(
         for protocol in protocols:
             # Who has heard of a connection hears of its end.
             assert (protocol.trace[:1], protocol.lost.done()) == (([], False) if act in BEFORE else (["made"], True))
+        # What ends without close_notify is an end, and a reset is none of TLS.
+        peaceful = act in (Attack.an_end_in_a_record, Attack.a_reset_in_a_record)
+        assert server.dropped == {**dict.fromkeys(server.dropped, 0), "tls": 0 if peaceful else COUNT}
+        assert len(drops) == server.dropped["tls"]
+        assert {(drop["reason"], drop["remote_address"]) for drop in drops} <= {("tls", "127.0.0.1")}
         server.close()
 
+    began = time.monotonic()
     with ThreadPoolExecutor(COUNT) as pool, caplog.at_level(logging.INFO):
         on_loop(scenario, reports=reports)
     assert reports == []
-    assert caplog.records == []
+    assert {record.name for record in caplog.records} <= {"uvnet"}
+    assert min(1, len(drops)) <= len(caplog.records) <= time.monotonic() - began + 1

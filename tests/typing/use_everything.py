@@ -138,7 +138,7 @@ def server_events(server: uvnet.Server) -> None:
     def on_connection(socket: uvnet.Socket) -> None: ...
 
     def on_drop(drop: Drop) -> None:
-        assert_type(drop["reason"], Literal["connection limit", "block list", "file descriptors"])
+        assert_type(drop["reason"], Literal["connection limit", "block list", "file descriptors", "proxy header", "tls"])
         print(drop.get("local_address"), drop.get("local_family"), drop.get("local_port"))
         print(drop.get("remote_address"), drop.get("remote_family"), drop.get("remote_port"))
 
@@ -413,7 +413,7 @@ def proxies() -> None:
     uvnet.create_proxy(("localhost", 8124), connect_timeout=1, idle_timeout=60, no_delay=False)
     uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
     uvnet.create_proxy(pathlib.Path("/tmp/echo.sock"), high_water_mark=1024, idle_timeout=None)
-    uvnet.create_proxy({"port": 8124}, max_connections=100)
+    uvnet.create_proxy({"port": 8124}, max_connections=100, proxy_header_timeout=1.5)
     uvnet.create_proxy((ipaddress.IPv6Address("::1"), 8124))
     uvnet.create_proxy(uvnet.Address("::1", "IPv6", 8124))
     options: UpstreamKeywords = {"host": "localhost", "port": 8124, "local_address": "127.0.0.1", "no_delay": False}
@@ -616,6 +616,9 @@ def addresses() -> None:
 def loops(block_list: uvnet.BlockList) -> None:
     make: Callable[[], asyncio.AbstractEventLoop] = uvnet.new_event_loop
     limited: Callable[[], asyncio.AbstractEventLoop] = uvnet.loop_factory(max_connections=10, block_list=block_list)
+    uvnet.loop_factory(accept_proxy_protocol=True, proxy_header_timeout=5, on_drop=lambda drop: print(drop["reason"]))
+    uvnet.loop_factory(max_buffered=1_000_000, on_max_buffered="raise", idle_timeout=300, close_timeout=10)
+    uvnet.loop_factory(no_delay=False, keep_alive=True, keep_alive_initial_delay=30)
     uvnet.patch_loop(make())
     uvnet.patch_loop(limited())
     uvnet.patch_loop(uvnet.EventLoopPolicy().new_event_loop())

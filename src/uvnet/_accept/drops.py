@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any
 
-__all__ = ["OncePerSecond", "OutOfDescriptors", "describe_drop"]
+__all__ = ["DropLog", "OncePerSecond", "describe_drop"]
 
 _log = logging.getLogger("uvnet")
 
@@ -43,18 +43,17 @@ class OncePerSecond:
         return due
 
 
-class OutOfDescriptors:
-    """Says in the log how many connections were closed for lack of descriptors."""
+class DropLog:
+    """Says in the log how many connections were closed for one reason, and what to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str, advice: str) -> None:
+        self.reason = reason
+        self.advice = advice
         self.dropped = OncePerSecond()
 
-    def count(self, server: object) -> None:
+    def count(self, server: object, error: object = None) -> None:
+        """Count one more, which was closed for that `error`."""
         due = self.dropped.count()
         if due:
-            _log.warning(
-                "out of file descriptors: %d connections to %r closed at once; "
-                "raise the limit (ulimit -n) or set max_connections",
-                due,
-                server,
-            )
+            advice = self.advice if error is None else f"the last one: {error}; {self.advice}"
+            _log.warning("%s: %d connections to %r closed at once; %s", self.reason, due, server, advice)

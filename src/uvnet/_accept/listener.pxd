@@ -9,22 +9,26 @@ cdef enum DropReason:
     CONNECTION_LIMIT
     BLOCK_LIST
     FILE_DESCRIPTORS
+    PROXY_HEADER
+    TLS_FAILURE
+    DROP_REASONS                 # how many there are
 
-# What is asked in C before a connection costs an object.  Lies in the listener's owner.
+# What is asked in C before a connection costs an object.  Lies in the listeners' owner.
 cdef struct AcceptFilter:
     Py_ssize_t connections       # open now
     Py_ssize_t most              # that may be open; -1: no limit
     void *block_list             # borrowed, or NULL
     bint (*is_blocked)(object block_list, const sockaddr *address) noexcept
-    bint tells_drops             # on_dropped is to be called
+    bint tells_drops             # somebody wants to hear of each
+    size_t[DROP_REASONS] dropped  # so many so far, by the reason
 
 cdef class Listener
 
 # Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct ListenerEvents:
     # A connection; `descriptor` is the owner's from now on.
-    int (*on_accepted)(object owner, int descriptor, const sockaddr_storage *remote) except -1
-    # A connection was closed at once; `descriptor`, still open, is the listener's.
+    int (*on_accepted)(object owner, Listener listener, int descriptor, const sockaddr_storage *remote) except -1
+    # A connection is closed at once; `descriptor`, still open, is the listener's.
     int (*on_dropped)(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
     # accept(2) failed with this libuv error; it will be tried again.
     int (*on_trouble)(object owner, int status) except -1

@@ -139,10 +139,12 @@ cdef class Listener(Handle):
         return 0
 
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
-        """Close a connection at once, and tell if somebody wants to know."""
+        """Close a connection at once; it is counted, or told where somebody wants to know."""
         try:
             if self.filter.tells_drops or reason == FILE_DESCRIPTORS:
                 self.events.on_dropped(self.owner, descriptor, remote, reason)
+            else:
+                self.filter.dropped[<int>reason] += 1
         finally:
             close_descriptor(descriptor)
         return 0
@@ -220,7 +222,7 @@ cdef bint _accept_one(Listener self) except -1:
         self.has_waited = False
         reason = _judge(self.filter, <sockaddr *>&remote)
         if reason == NOT_DROPPED:
-            self.events.on_accepted(self.owner, descriptor, &remote)
+            self.events.on_accepted(self.owner, self, descriptor, &remote)
         else:
             self.dropped(descriptor, &remote, reason)
         return True

@@ -6,7 +6,7 @@ A server that could not listen, without anybody hearing of it, is why nothing is
 
 import asyncio
 
-from uvnet._loop.handle cimport HANDLE_OPEN, Handle, first_alive, open_handles
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, first_alive, open_handles, user_of
 from uvnet._loop.idle cimport IdleTimers
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport report, report_unheard
@@ -120,6 +120,6 @@ def active_handles(LoopRecord record not None):
     cdef Handle handle
     cdef list owners = [lookup.owner for lookup in record.lookups]
     for handle in open_handles(record):
-        if handle.keeps_alive() and handle.owner is not None:
-            owners.append(handle.owner)
+        if handle.keeps_alive() and (owner := user_of(handle)) is not None:
+            owners.append(owner)
     return list({id(owner): owner for owner in owners}.values())

@@ -61,6 +61,12 @@ cdef class Handle:
     cdef bint is_active(self) noexcept
     cdef bint keeps_alive(self) noexcept
 
+# What owns handles on behalf of somebody else.
+cdef class Intermediary:
+    cdef object on_behalf_of(self)
+
+cdef object user_of(Handle handle)
+
 cdef inline HandleBlock *block_of(void *uv_handle) noexcept nogil:
     return <HandleBlock *>(<char *>uv_handle - sizeof(HandleBlock))
 

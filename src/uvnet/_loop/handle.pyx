@@ -100,6 +100,26 @@ cdef class Handle:
         return self.block is not NULL and self.block.referenced and self.is_active()
 
 
+cdef class Intermediary:
+    """An owner of handles that is no object of the user's."""
+
+    cdef object on_behalf_of(self):
+        """Another intermediary, or the object of the user's; None where there is none (any more)."""
+        return None
+
+
+cdef object user_of(Handle handle):
+    """The object that the handle is there for, as the user knows it."""
+    cdef object owner = handle.owner
+    while True:
+        if isinstance(owner, Intermediary):
+            owner = (<Intermediary>owner).on_behalf_of()
+        elif isinstance(owner, Handle):
+            owner = (<Handle>owner).owner
+        else:
+            return owner
+
+
 cdef void _on_closed(uv_handle_t *uv_handle) noexcept with gil:
     cdef Handle self = handle_of(uv_handle)
     cdef LoopRecord record = self.record

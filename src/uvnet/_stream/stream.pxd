@@ -1,3 +1,5 @@
+from libc.stdint cimport uint64_t
+
 from uvnet._stream.writer cimport Writer
 
 cdef enum:
@@ -8,6 +10,9 @@ cdef class Stream(Writer):
     cdef unsigned int life           # of its owner, which may be in a later one
 
     cdef void renew(self) noexcept
+    cdef Stream base(self)
+    cdef void set_referenced(self, bint referenced) noexcept
+    cdef void set_activity(self, uint64_t *activity) noexcept
     cdef void read_into(self, char *base, size_t size) noexcept
     cdef void ask_where(self, bint ask) noexcept
     cdef int read_start(self) noexcept

@@ -9,6 +9,7 @@ from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from uvnet._loop.adopted cimport changed, forget_adopted, is_lost
@@ -65,6 +66,20 @@ cdef class Stream(Writer):
         block.read_size = FIRST_READ_SIZE
         block.activity = NULL
         block.referenced = True
+
+    cdef Stream base(self):
+        """The stream that has the descriptor: a TCP or a Pipe."""
+        return self
+
+    cdef void set_referenced(self, bint referenced) noexcept:
+        """Whether it keeps uvnet.run() going while it is active."""
+        if self.block is not NULL:
+            self.block.referenced = referenced
+
+    cdef void set_activity(self, uint64_t *activity) noexcept:
+        """Where the time of each activity goes from now on, or NULL."""
+        if self.block is not NULL:
+            self.block.activity = activity
 
     cdef void read_into(self, char *base, size_t size) noexcept:
         """Read into memory of the owner's from now on, which must stay while the handle reads."""
@@ -235,7 +250,9 @@ cdef int _ask_and_read(Writer writer, object owner, void *what, ssize_t number) 
     cdef int _turn
     for _turn in range(READS_AT_ONCE):
         self.events.on_wanted(owner, &base, &size)
-        # It may have closed or paused the stream.
+        # It may have closed, paused or given away the stream.
+        if self.owner is not owner:
+            return 0
         if not block.reading:
             self.events.on_read(owner, None, 0)
             return 0
@@ -246,7 +263,8 @@ cdef int _ask_and_read(Writer writer, object owner, void *what, ssize_t number) 
         if nread < 0:
             self.read_stop()
         self.events.on_read(owner, None, nread)
-        if nread < <ssize_t>size or not block.reading or not block.asks:
+        # It may have given the stream to somebody else.
+        if nread < <ssize_t>size or not block.reading or not block.asks or self.owner is not owner:
             return 0
     return 0
 

@@ -13,6 +13,8 @@ cdef struct StreamEvents:
     int (*on_sent)(object owner, WriteRequest request) except -1
     # A request that had to wait is done.
     int (*on_written)(object owner, WriteRequest request) except -1
+    # Of a SecureStream: the handshake is over (None), or TLS cannot go on (an exception).
+    int (*on_secured)(object owner, object error) except -1
     int (*on_shutdown)(object owner, Handle stream, int status) except -1
     int (*on_connected)(object owner, Handle stream, int status) except -1
     # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.

@@ -1,7 +1,9 @@
+from libc.stdint cimport uint64_t
+
 from uvnet._loop.handle cimport Handle
 from uvnet._stream.stream_events cimport StreamEvents
 from uvnet._stream.write_request cimport WriteRequest
-from uvnet._uv.table cimport uv_stream_t, uvnet_uv_write_queue_size
+from uvnet._uv.table cimport uv_stream_t
 
 cdef class Writer
 
@@ -18,10 +20,8 @@ cdef class Writer(Handle):
     cdef inline uv_stream_t *uv_stream(self) noexcept:
         return <uv_stream_t *>self.uv_handle
 
-    cdef inline size_t unsent(self) noexcept:
-        """Bytes that libuv has taken and the system has not."""
-        return uvnet_uv_write_queue_size(self.uv_stream())
-
+    cdef size_t unsent(self) noexcept
+    cdef bint gets_on(self, uint64_t *sent) noexcept
     cdef int gather_chunk(self, object chunk) except -1
     cdef WriteRequest gather(self)
     cdef size_t gathered_length(self) noexcept

@@ -6,6 +6,7 @@ WriteRequest and go out in one system call when the dispatch ends, see tick.pyx.
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EBADF, ENOMEM
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from uvnet._loop.adopted cimport changed
@@ -13,7 +14,7 @@ from uvnet._loop.context cimport enter_context, exit_context
 from uvnet._loop.counters cimport counters
 from uvnet._loop.handle cimport HANDLE_OPEN, Handle
 from uvnet._loop.record cimport LoopRecord, stream_hooks
-from uvnet._loop.tick cimport enter, leave
+from uvnet._loop.tick cimport enter, leave, report
 from uvnet._stream.transfer cimport send_now
 from uvnet._stream.write_request cimport (
     WRITE_DONE,
@@ -24,11 +25,30 @@ from uvnet._stream.write_request cimport (
     chunk_length,
     length_of_writes,
 )
-from uvnet._uv.table cimport UVNET_UV_SHUTDOWN, UVNET_UV_WRITE, uv, uv_buf_t, uv_shutdown_t, uv_write_t
+from uvnet._uv.table cimport (
+    UVNET_UV_SHUTDOWN,
+    UVNET_UV_WRITE,
+    uv,
+    uv_buf_t,
+    uv_shutdown_t,
+    uv_write_t,
+    uvnet_uv_write_queue_size,
+)
 
 
 cdef class Writer(Handle):
     """What a Stream writes with."""
+
+    cdef size_t unsent(self) noexcept:
+        """Bytes that libuv has taken and the system has not."""
+        return uvnet_uv_write_queue_size(self.uv_stream())
+
+    cdef bint gets_on(self, uint64_t *sent) noexcept:
+        """Whether more has gone out than when this was asked last: libuv calls back when all of it has."""
+        cdef uint64_t now = self.block.bytes_written - self.unsent()
+        cdef bint more = now != sent[0]
+        sent[0] = now
+        return more
 
     cdef int gather_chunk(self, object chunk) except -1:
         """Add a chunk to what goes out when the dispatch ends."""
@@ -266,9 +286,11 @@ cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t numb
 
 
 cdef void tell_failed(Writer stream, object owner, object error) noexcept:
-    """Tell the owner that one of its events raised."""
-    if stream.events is not NULL:
+    """Tell the owner that one of its events raised; where it has given the stream away by then, report it."""
+    if stream.events is not NULL and stream.owner is owner:
         stream.events.on_failed(owner, stream, error)
+    else:
+        report(stream.record, error, "exception in a uvnet stream callback", owner)
 
 
 cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:

@@ -17,6 +17,7 @@ from uvnet.errors.codes import bad_port, invalid_type, invalid_value, out_of_ran
 __all__ = [
     "check_attempt_timeout",
     "check_delay",
+    "check_header_timeout",
     "check_high_water_mark",
     "check_integer",
     "check_max_buffered",
@@ -30,6 +31,7 @@ __all__ = [
     "to_number",
 ]
 
+HEADER_TIMEOUT = 10  # seconds for a PROXY header to come
 MAX_TIMEOUT = 2**31 - 1  # milliseconds, Node's TIMEOUT_MAX (rule 2.12.2)
 
 
@@ -113,6 +115,15 @@ def check_seconds(value: Any, name: str) -> int:
     if not 0 <= value < math.inf:
         raise out_of_range(name, "a non-negative finite number", value)
     return min(math.ceil(min(value, MAX_TIMEOUT) * 1000), MAX_TIMEOUT)
+
+
+def check_header_timeout(options: Mapping[str, Any], name: str) -> int:
+    """The time in which a PROXY header has to come, in milliseconds; raises TypeError or ValueError."""
+    value = options.get("proxy_header_timeout", HEADER_TIMEOUT)
+    milliseconds = check_seconds(value, name)
+    if milliseconds == 0:
+        raise out_of_range(name, "> 0", value)
+    return milliseconds
 
 
 def check_high_water_mark(value: Any, name: str) -> int:

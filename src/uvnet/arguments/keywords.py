@@ -100,8 +100,10 @@ class ConnectKeywords(SocketKeywords, UpstreamKeywords, total=False):
 class ServerKeywords(_CommonKeywords, total=False):
     """Options of Server() and create_server()."""
 
+    accept_proxy_protocol: bool
     allow_half_open: bool
     pause_on_connect: bool
+    proxy_header_timeout: float
     shutdown_timeout: float | None
 
 
@@ -123,12 +125,16 @@ class ListenKeywords(TypedDict, total=False):
 
 
 class _Reason(TypedDict):
-    reason: Literal["connection limit", "block list", "file descriptors"]
+    reason: Literal["connection limit", "block list", "file descriptors", "proxy header", "tls"]
 
 
 class Drop(_Reason, total=False):
-    """What 'drop' tells about a connection that was closed at once; the addresses on TCP only."""
+    """What 'drop' tells about a connection that was closed at once; the addresses on TCP only.
 
+    `error` says what was wrong with its PROXY header or its TLS.
+    """
+
+    error: Exception
     local_address: str
     local_family: Literal["IPv4", "IPv6"]
     local_port: int

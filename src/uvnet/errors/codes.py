@@ -216,12 +216,11 @@ def being_read() -> NetRuntimeError:
     )
 
 
-def buffer_full(limit: int) -> NetRuntimeError:
+def buffer_full(limit: int, advice: str = "Wait for 'drain' when write() has returned False") -> NetRuntimeError:
     """ERR_SOCKET_BUFFER_FULL, of uvnet alone: more than max_buffered bytes would wait to be sent."""
     return NetRuntimeError(
         "ERR_SOCKET_BUFFER_FULL",
-        f"More than {limit} bytes would wait: the other end reads too slowly. "
-        "Wait for 'drain' when write() has returned False, or raise max_buffered",
+        f"More than {limit} bytes would wait: the other end reads too slowly. {advice}, or raise max_buffered",
     )
 
 

@@ -12,14 +12,13 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from uvnet._accept.drops import describe_drop
+from uvnet._accept.proxy_protocol import build_header
 from uvnet.addresses.address import Address
 from uvnet.addresses.host_port import is_number, parse_host_port
 from uvnet.addresses.ip import is_ip
 from uvnet.arguments.checks import check_seconds, reject_unknown
 from uvnet.arguments.keywords import UpstreamKeywords
 from uvnet.errors.codes import invalid_type, invalid_value, out_of_range, timed_out
-from uvnet.proxy.proxy_protocol import ProxyHeader, ProxyProtocolError, build_header, parse_header
 from uvnet.server.creating import create_server
 from uvnet.server.server import Server
 from uvnet.socket.connecting import defaults
@@ -47,7 +46,6 @@ def create_proxy(
     *,
     connect_timeout: float = 10,
     idle_timeout: float | None = None,
-    accept_proxy_protocol: bool = False,
     send_proxy_protocol: Literal[1, 2] | None = None,
     max_connections: int | None = None,
     **options: Unpack[ServerKeywords],
@@ -59,16 +57,12 @@ def create_proxy(
     which connection it is.
     Both directions are independent: an end (FIN) is carried over, a reset or an error cuts the other side too.
 
-    connect_timeout: seconds, more than 0, to reach `upstream` and, with accept_proxy_protocol, for the header to
-    come;
+    connect_timeout: seconds, more than 0, to reach `upstream`, and what proxy_header_timeout is unless told otherwise;
     idle_timeout: seconds without traffic in either direction after which both sides are cut (None or 0: never);
-    accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
-    HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
-    them too.  Connections without one are closed;
     send_proxy_protocol: 1 or 2 to begin each connection to `upstream` with such a header;
     max_connections: clients at the same time, see Server.max_connections;
     no_delay, keep_alive: True unless told otherwise, on both sides;
-    options: every other option of Server.
+    options: every other option of Server, such as accept_proxy_protocol.
 
     Events, beside those of Server: 'upstream' (client, socket) when a connection is about to be passed on,
     'upstreamError' (error, client) when that fails; without a listener the error is logged.
@@ -85,15 +79,15 @@ def create_proxy(
     if send_proxy_protocol not in (None, 1, 2) or isinstance(send_proxy_protocol, bool):
         raise invalid_value("send_proxy_protocol", send_proxy_protocol, "must be 1, 2 or None")
     accepting: dict[str, Any] = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
+    accepting.setdefault("proxy_header_timeout", connect_timeout)
     target["allow_half_open"] = True
     server = create_server(None, None, **accepting)
     server.max_connections = max_connections
     for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
         if name in accepting:
             target.setdefault(name, accepting[name])
-    block_list = accepting.get("block_list")
-    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol, block_list)
-    server._observe("connection", proxy.expect_header if accept_proxy_protocol else proxy.pass_on)
+    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)
+    server._observe("connection", proxy.pass_on)
     return server
 
 
@@ -142,72 +136,16 @@ class _Proxy:
         connect_timeout: float,
         idle_timeout: float | None,
         send_version: int | None,
-        block_list: Any,
     ) -> None:
         self.server = server
         self.target = target
         self.connect_timeout = connect_timeout
         self.idle_timeout = idle_timeout
         self.send_version = send_version
-        self.block_list = block_list
-
-    def expect_header(self, client: Socket) -> None:
-        """Read the PROXY header; what follows it goes to the other side."""
-        received = b""
-
-        def read() -> None:
-            nonlocal received
-            received += client.read() or b""
-            try:
-                header = parse_header(received)
-            except ProxyProtocolError as error:
-                self.refuse(error, client)
-                return
-            if header is not None:
-                client.off("readable", read)
-                client._stop_observing("end", ended)
-                timer.cancel()
-                client.unshift(received[header.length :])
-                self.pass_on_for(client, header)
-
-        def ended() -> None:
-            # Who says nothing at all only looks whether somebody listens.
-            if received:
-                self.refuse(ProxyProtocolError("the PROXY header was cut short"), client)
-            client.destroy()
-
-        def expired() -> None:
-            self.refuse(timed_out("no PROXY protocol header came"), client)
-
-        def closed(_had_error: bool) -> None:
-            timer.cancel()
-
-        timer = asyncio.get_running_loop().call_later(self.connect_timeout, expired)
-        client._observe("error", _ignore)
-        client._observe("close", closed)
-        client._observe("end", ended)
-        client.on("readable", read)
-
-    def pass_on_for(self, client: Socket, header: ProxyHeader) -> None:
-        """Go on with the names of the header, which the block list has not seen yet."""
-        if header.source is not None and header.destination is not None:
-            client._set_names(*header.destination, *header.source)
-            if self.block_list is not None and client.remote_address in self.block_list:
-                # Every part is known now.
-                local: Any = (client.local_address, client.local_family, client.local_port)
-                remote: Any = (client.remote_address, client.remote_family, client.remote_port)
-                client.destroy()
-                self.server.emit("drop", describe_drop("block list", local, remote))
-                return
-        self.connect(client)
 
     def pass_on(self, client: Socket) -> None:
-        """The client is known as it is."""
-        client._observe("error", _ignore)
-        self.connect(client)
-
-    def connect(self, client: Socket) -> None:
         """Connect, and pipe both ways."""
+        client._observe("error", _ignore)
         upstream = connect(**self.target)
         try:
             self.join(client, upstream)
@@ -248,13 +186,6 @@ class _Proxy:
         self.server.emit("upstream", client, upstream)
         client.pipe(upstream)
         upstream.pipe(client)
-
-    def refuse(self, error: BaseException, client: Socket) -> None:
-        """Close a client that is not passed on, whatever a listener does."""
-        try:
-            self.failed(error, client)
-        finally:
-            client.destroy()
 
     def failed(self, error: BaseException, client: Socket) -> None:
         if not self.server.emit("upstreamError", error, client):

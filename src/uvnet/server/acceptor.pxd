@@ -1,5 +1,6 @@
-from uvnet._accept.listener cimport AcceptFilter, DropReason, Listener
-from uvnet.addresses.blocklist cimport BlockList
+from uvnet._accept.intake cimport Intake
+from uvnet._accept.listener cimport Listener
+from uvnet._stream.stream cimport Stream
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.server.arrivals cimport Arrivals
 from uvnet.socket.socket cimport Socket
@@ -8,11 +9,8 @@ from uvnet.streams.readable cimport flag
 
 cdef class Acceptor(SocketParent):
     cdef Listener _listener              # None while not listening
-    cdef AcceptFilter _filter            # with the number of connections
-    cdef BlockList _block_list
+    cdef Intake _intake
     cdef Arrivals _arrivals              # for who takes connections by `async for`; None until first used
-    cdef object _out_of_descriptors      # None until it happens
-    cdef object _accept_failures         # as well
     cdef Py_ssize_t _high_water_mark     # -1: the default
     cdef Py_ssize_t _max_buffered        # as of its sockets
     cdef unsigned int _keep_alive_delay
@@ -28,7 +26,6 @@ cdef class Acceptor(SocketParent):
 
     # For Server.
     cdef int _stopped(self) except -1
-    cdef int _refuse_from(self, BlockList block_list) except -1
     cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=*) except? 1
     cdef int _listener_lost(self) except -1
     cdef int _stop_accepting(self) except -1
@@ -40,11 +37,8 @@ cdef class Acceptor(SocketParent):
     cdef int _go_on_if_there_is_room(self) except -1
     cdef int _abandon(self) except -1                # the loop is gone
 
-    cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1
-    cdef Socket _take_in(self, int descriptor, const sockaddr_storage *remote, int *status)
+    cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1
     cdef int _start(self, Socket socket) except -1
     cdef bint _accepted(self, object owner) noexcept
-    cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1
-    cdef int _accept_failed(self, int status) except -1
     cdef int _emit_error(self, object error) except -1
     cdef int _failed_for(self, object error, Socket connection) except -1

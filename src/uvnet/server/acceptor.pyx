@@ -3,32 +3,16 @@
 How it comes to listen is the business of Server.  Node: "Class: net.Server"; rules 1.8 to 1.10.
 """
 
-from libc.errno cimport ENOMEM
-from libc.string cimport memset
-
-from uvnet._accept.listener cimport (
-    BLOCK_LIST,
-    CONNECTION_LIMIT,
-    FILE_DESCRIPTORS,
-    AcceptFilter,
-    DropReason,
-    Listener,
-    ListenerEvents,
-    open_listener,
-)
-from uvnet._accept.server_socket cimport name_of
-from uvnet._loop.adopted cimport add_adopted, reserve_adopted
+from uvnet._accept.intake cimport IntakeEvents, new_intake
+from uvnet._accept.listener cimport Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._loop.coroutine cimport running_coroutines
-from uvnet._loop.handle cimport Handle, open_handles
+from uvnet._loop.handle cimport Handle, open_handles, user_of
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport report, report_unheard
-from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
-from uvnet._uv.table cimport sockaddr
-from uvnet.addresses.blocklist cimport BlockList, blocks
-from uvnet.addresses.sockaddr cimport format_sockaddr, sockaddr_storage
-from uvnet.errors.system cimport descriptor_lost, system_error
+from uvnet.addresses.sockaddr cimport copy_name, sockaddr_storage
+from uvnet.errors.system cimport descriptor_lost
 from uvnet.socket.connection cimport Connection
 from uvnet.socket.socket cimport Socket, new_accepted_socket
 from uvnet.socket.socket_parent cimport SocketParent
@@ -37,31 +21,19 @@ from uvnet.streams.readable cimport NOT_FLOWING
 from uvnet._loop.alive import forget_unheard, keep_unheard
 from uvnet._loop.tick import next_tick_on
 from uvnet.errors.codes import invalid_callback, invalid_type, not_running, out_of_range, will_not_come
-from uvnet._accept.drops import OncePerSecond, OutOfDescriptors, describe_drop
 from uvnet.server.scope import LISTEN_FAILED
-
-cdef extern from "<sys/socket.h>" nogil:
-    enum:
-        AF_UNIX
 
 cdef enum:
     STEP_LISTENING
     STEP_ERROR
     STEP_CLOSE
 
-_REASONS = {
-    CONNECTION_LIMIT: "connection limit",
-    BLOCK_LIST: "block list",
-    FILE_DESCRIPTORS: "file descriptors",
-}
-
 
 cdef class Acceptor(SocketParent):
     """The accepting half of a Server; not made by users."""
 
     def __cinit__(self, *args, **kwargs):
-        memset(&self._filter, 0, sizeof(AcceptFilter))
-        self._filter.most = -1
+        self._intake = new_intake(self.record, &_events)
 
     # === Public API ===
 
@@ -74,7 +46,7 @@ cdef class Acceptor(SocketParent):
         self.record.check()
         if not callable(callback):
             raise invalid_callback(callback)
-        next_tick_on(self.record, callback, None, self._filter.connections)
+        next_tick_on(self.record, callback, None, self._intake.filter.connections)
         return self
 
     def ref(self):
@@ -100,52 +72,36 @@ cdef class Acceptor(SocketParent):
         Those beyond it are closed at once, each with a 'drop'.  May be set at any time.
         Setting it raises TypeError or ValueError.  Node: "server.maxConnections".
         """
-        return None if self._filter.most < 0 else self._filter.most
+        return None if self._intake.filter.most < 0 else self._intake.filter.most
 
     @max_connections.setter
     def max_connections(self, value):
         if value is None:
-            self._filter.most = -1
+            self._intake.filter.most = -1
         elif isinstance(value, bool) or not isinstance(value, int):
             raise invalid_type("max_connections", "of type int or None", value)
         elif not 0 <= value <= 0x7FFFFFFF:
             raise out_of_range("max_connections", ">= 0 and <= 2147483647", value)
         else:
-            self._filter.most = value
+            self._intake.filter.most = value
 
     # === For Server ===
-
-    cdef int _refuse_from(self, BlockList block_list) except -1:
-        """Close connections from these addresses at once; the list may change at any time."""
-        self._block_list = block_list
-        self._filter.block_list = <void *>block_list
-        self._filter.is_blocked = blocks
-        return 0
 
     cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=False) except? 1:
         """Listen on a bound socket, `given` by somebody who may still close it; 0 or a libuv error.
 
         The descriptor is the server's on success, and the caller's where there is an error or an exception.
         """
-        cdef int status
-        cdef Listener listener = open_listener(self.record, descriptor, family, &self._filter, &_events, &status)
+        cdef int status = 0
+        self._intake.record = self.record
+        cdef Listener listener = self._intake.listen(self, descriptor, family, backlog, given, &status)
         if listener is None:
             return status
         try:
-            if given:
-                reserve_adopted(self.record)
-                add_adopted(listener.block, descriptor)
-            status = listener.listen(backlog)
-            if status == 0:
-                self._later(STEP_LISTENING, listener)
+            self._later(STEP_LISTENING, listener)
         except BaseException:
-            listener.release()
+            self._intake.release(listener)
             raise
-        if status < 0:
-            listener.release()
-            return status
-        listener.owner = self
-        listener.on_abandoned = _on_abandoned
         listener.block.referenced = not self._unreferenced
         self._listener = listener
         forget_unheard(self.record, self)
@@ -156,8 +112,7 @@ cdef class Acceptor(SocketParent):
         cdef Listener listener = self._listener
         if listener is not None:
             self._listener = None
-            listener.owner = None
-            listener.close()
+            self._intake.close(listener)
         return 0
 
     cdef int _fail(self, object error) except -1:
@@ -180,7 +135,7 @@ cdef class Acceptor(SocketParent):
         return 0
 
     cdef int _emit_close_if_drained(self) except -1:
-        if not self._is_open() and self._filter.connections == 0:
+        if not self._is_open() and self._intake.filter.connections == 0:
             self._later(STEP_CLOSE, None)
             self._closes_due += 1
         return 0
@@ -189,7 +144,7 @@ cdef class Acceptor(SocketParent):
         return self._listener is not None
 
     def _is_over(self):
-        return not self._is_open() and self._filter.connections == 0 and self._closes_due == 0
+        return not self._is_open() and self._intake.filter.connections == 0 and self._closes_due == 0
 
     cdef int _stopped(self) except -1:
         """It does not listen any more."""
@@ -206,17 +161,11 @@ cdef class Acceptor(SocketParent):
 
     # === Accepting ===
 
-    cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1:
-        cdef Socket socket
-        cdef int status = 0
-        try:
-            socket = self._take_in(descriptor, remote, &status)
-        except MemoryError:
-            status = -ENOMEM
-        if socket is None:
-            return _on_trouble(self, status)
+    cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1:
+        cdef Socket socket = new_accepted_socket(self.record, stream, self, remote)
+        if local is not NULL:
+            copy_name(local, &socket._local_name)
         context = socket._context
-        self._filter.connections += 1
         socket._counted = True
         PyContext_Enter(context)
         try:
@@ -234,17 +183,6 @@ cdef class Acceptor(SocketParent):
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
         return 0
-
-    cdef Socket _take_in(self, int descriptor, const sockaddr_storage *remote, int *status):
-        """The socket of a connection; None, where `status` says why.  A connection without one is closed."""
-        cdef Stream client = stream_of(self.record, self._listener.family == AF_UNIX, descriptor, status)
-        if client is None:
-            return None
-        try:
-            return new_accepted_socket(self.record, client, self, remote)
-        except BaseException:
-            client.close()
-            raise
 
     cdef Arrivals _arrivals_wanted(self):
         if self._arrivals is None:
@@ -277,31 +215,9 @@ cdef class Acceptor(SocketParent):
             socket._read(0, False)
         return 0
 
-    cdef int _drop(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
-        if reason == FILE_DESCRIPTORS:
-            if self._out_of_descriptors is None:
-                self._out_of_descriptors = OutOfDescriptors()
-            self._out_of_descriptors.count(self)
-        if self._filter.tells_drops:
-            self.emit1("drop", describe_drop(
-                _REASONS[reason], name_of(descriptor), format_sockaddr(<const sockaddr *>remote)
-            ))
-        return 0
-
-    cdef int _accept_failed(self, int status) except -1:
-        cdef int count
-        if self._accept_failures is None:
-            self._accept_failures = OncePerSecond()
-        count = self._accept_failures.count()
-        if count:
-            detail = f"({count} times since this was last told)" if count > 1 else None
-            self._emit_error(system_error(status, "accept", None, None, False, None, None, detail))
-        return 0
-
     cdef int _connection_gone(self) except -1:
-        self._filter.connections -= 1
-        self._go_on_if_there_is_room()
-        return self._emit_close_if_drained()
+        self._intake.gone()
+        return _on_gone(self)
 
     def _cut(self):
         """Destroy every connection; returns how many."""
@@ -311,6 +227,8 @@ cdef class Acceptor(SocketParent):
             if connection._counted:
                 count += 1
                 connection._destroy_stream(None)
+        count += len(self._intake.stages)
+        self._intake.cut_stages()
         return count
 
     def _why_never(self, event):
@@ -328,11 +246,11 @@ cdef class Acceptor(SocketParent):
     def _unclosed(self):
         """The connections that have not emitted 'close', counted or not."""
         cdef Handle handle
-        return [handle.owner for handle in open_handles(self.record) if self._accepted(handle.owner)]
+        return [owner for handle in open_handles(self.record) if self._accepted(owner := user_of(handle))]
 
     def _what_is_left(self):
         """How many connections are open, and how many async listeners of connections run."""
-        return self._filter.connections, len(self._listener_tasks())
+        return self._intake.filter.connections, len(self._listener_tasks())
 
     # === Private ===
 
@@ -384,14 +302,14 @@ cdef class Acceptor(SocketParent):
 
     cdef int _listener_added(self, object event) except -1:
         if event == "drop":
-            self._filter.tells_drops = True
+            self._intake.filter.tells_drops = True
         elif event == "connection":
             self._go_on_if_there_is_room()
         return 0
 
     cdef int _listener_removed(self, object event) except -1:
         if event == "drop":
-            self._filter.tells_drops = self.has_listeners("drop")
+            self._intake.filter.tells_drops = self.has_listeners("drop")
         return 0
 
     cdef int _listener_failed(self, object event, object argument, object error) except -1:
@@ -408,34 +326,34 @@ cdef class Acceptor(SocketParent):
         return 0
 
 
-# Events of the listener.  It has no owner once the server has let it go.
+# Events of the intake.
 
-cdef int _on_accepted(object owner, int descriptor, const sockaddr_storage *remote) except -1:
+cdef int _on_connection(object owner, Stream stream, const sockaddr_storage *remote,
+                        const sockaddr_storage *local) except -1:
+    return (<Acceptor>owner)._accept(stream, remote, local)
+
+
+cdef int _on_gone(object owner) except -1:
     cdef Acceptor self = <Acceptor>owner
-    try:
-        self._accept(descriptor, remote)
-    except BaseException as error:
-        self._failed(error)
-    return 0
+    self._go_on_if_there_is_room()
+    return self._emit_close_if_drained()
 
 
-cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
-    cdef Acceptor self = <Acceptor>owner
+cdef int _on_drop(object owner, dict drop) except -1:
+    return _tell(<Acceptor>owner, "drop", drop)
+
+
+cdef int _on_trouble(object owner, object error) except -1:
+    return _tell(<Acceptor>owner, "error", error)
+
+
+cdef int _tell(Acceptor self, str event, object argument) except -1:
     PyContext_Enter(self._context)
     try:
-        self._drop(descriptor, remote, reason)
-    except BaseException as error:
-        self._failed(error)
-    finally:
-        PyContext_Exit(self._context)
-    return 0
-
-
-cdef int _on_trouble(object owner, int status) except -1:
-    cdef Acceptor self = <Acceptor>owner
-    PyContext_Enter(self._context)
-    try:
-        self._accept_failed(status)
+        if event == "error":
+            self._emit_error(argument)
+        else:
+            self.emit1(event, argument)
     except BaseException as error:
         self._failed(error)
     finally:
@@ -455,8 +373,10 @@ cdef int _on_abandoned(object owner) except -1:
     return (<Acceptor>owner)._abandon()
 
 
-cdef ListenerEvents _events
-_events.on_accepted = _on_accepted
-_events.on_dropped = _on_dropped
+cdef IntakeEvents _events
+_events.on_connection = _on_connection
+_events.on_gone = _on_gone
+_events.on_drop = _on_drop
 _events.on_trouble = _on_trouble
 _events.on_lost = _on_lost
+_events.on_abandoned = _on_abandoned

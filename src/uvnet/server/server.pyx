@@ -26,6 +26,7 @@ from uvnet.addresses.ip import is_ip
 from uvnet.addresses.lookup import look_up
 from uvnet.arguments.checks import (
     check_delay,
+    check_header_timeout,
     check_high_water_mark,
     check_max_buffered,
     check_on_max_buffered,
@@ -59,9 +60,13 @@ cdef class Server(Acceptor):
     block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop';
     shutdown_timeout: seconds that leaving `async with server` may take, as of shutdown(); None (default): no limit.
 
+    accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
+    HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
+    them too.  Connections without one are closed; proxy_header_timeout: seconds, more than 0, for it to come (10);
+
     Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
-    "connection limit", "block list" and "file descriptors", and on TCP `local_address`, `local_family`,
-    `local_port`, `remote_address`, `remote_family`, `remote_port`.
+    "connection limit", "block list", "file descriptors" and "proxy header" (then with the `error`), and on TCP
+    `local_address`, `local_family`, `local_port`, `remote_address`, `remote_family`, `remote_port`.
     Raises TypeError or ValueError for bad arguments.
     Node: "net.createServer([options][, connectionListener])".
     """
@@ -256,7 +261,10 @@ cdef class Server(Acceptor):
         self._keep_alive = bool(options.get("keep_alive", False))
         block_list = check_block_list(options.get("block_list"))
         if block_list is not None:
-            self._refuse_from(block_list)
+            self._intake.refuse_from(block_list)
+        header_timeout = check_header_timeout(options, "options.proxy_header_timeout")
+        if options.get("accept_proxy_protocol", False):
+            self._intake.header_timeout = header_timeout
 
     # === Listening ===
 
@@ -388,8 +396,7 @@ cdef class Server(Acceptor):
             if given.fileno() != -1:
                 # It keeps it.
                 self._listener = None
-                listener.owner = None
-                listener.release()
+                self._intake.release(listener)
                 raise
         self._path = path if isinstance(path, str) else None
         self._inode = None
@@ -403,8 +410,7 @@ cdef class Server(Acceptor):
         if listener is not None:
             descriptor = listener.descriptor
             self._listener = None
-            listener.owner = None
-            listener.release()
+            self._intake.release(listener)
             self._path = self._inode = None
             self._stopped()
         return descriptor, path, inode

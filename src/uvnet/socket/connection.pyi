@@ -51,6 +51,3 @@ class Connection(Duplex):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Coroutine[Any, Any, None]: ...
-    def _set_names(
-        self, local_address: str, local_port: int, remote_address: str, remote_port: int
-    ) -> None: ...

@@ -16,7 +16,7 @@ from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP
 from uvnet._stream.write_request cimport WRITE_FAILED, WRITE_GATHERING, WRITE_WAITING, WriteRequest, length_of_writes
 from uvnet._uv.table cimport UVNET_UV_EOF
-from uvnet.addresses.sockaddr cimport copy_name, format_sockaddr, parse_sockaddr, sockaddr_storage
+from uvnet.addresses.sockaddr cimport format_sockaddr
 from uvnet.errors.system cimport system_error
 from uvnet.events.loop_emitter cimport EARLIER_LIFE, LoopEmitter
 from uvnet.socket.onread cimport BufferReader
@@ -237,14 +237,6 @@ cdef class Connection(Duplex):
         if self._errored is not None and not self._error_heard:
             self._error_heard = True
             raise self._errored
-
-    def _set_names(self, str local_address, int local_port, str remote_address, int remote_port):
-        # For proxying.py: both ends as a PROXY header tells them.
-        cdef sockaddr_storage name
-        parse_sockaddr(local_address, local_port, &name)
-        copy_name(&name, &self._local_name)
-        parse_sockaddr(remote_address, remote_port, &name)
-        copy_name(&name, &self._remote_name)
 
     # === For Relaying and Socket ===
 

@@ -111,10 +111,15 @@ cdef int _on_abandoned(object owner) except -1:
     return 0
 
 
+cdef int _on_secured(object owner, object error) except -1:
+    return 0
+
+
 cdef StreamEvents _events
 _events.on_read = _on_read
 _events.on_sent = _on_sent
 _events.on_written = _on_written
+_events.on_secured = _on_secured
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended
@@ -131,8 +136,8 @@ cdef int attach(Connection self, Stream handle) except -1:
     handle.events = &_events
     handle.on_closed = _on_closed
     handle.on_abandoned = _on_abandoned
-    handle.block.referenced = not self._unreferenced
-    handle.block.activity = &self._idle.last if self._idle is not NULL else NULL
+    handle.set_referenced(not self._unreferenced)
+    handle.set_activity(&self._idle.last if self._idle is not NULL else NULL)
     self._handle = handle
     if self._reader is not None:
         handle.read_into(<char *>self._reader.view.buf, self._reader.view.len)

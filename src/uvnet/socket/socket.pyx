@@ -199,8 +199,8 @@ cdef class Socket(Adopting):
 
     def _use_handle(self, TCP handle not None):
         # The one before keeps its owner, which is told what becomes of it, and loses all else that attach() gives.
-        self._handle.block.referenced = False
-        self._handle.block.activity = NULL
+        self._handle.set_referenced(False)
+        self._handle.set_activity(NULL)
         attach(self, handle)
         if not self._no_delay:
             handle.set_no_delay(False)

@@ -6,7 +6,6 @@ Remembers what was set and gives it to the handle; how a connection comes about 
 Node: "Class: net.Socket"; rules 2.12 and 2.13.
 """
 
-from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
 from uvnet._loop.context cimport enter_context, exit_context
@@ -128,7 +127,7 @@ cdef class Tunable(Relaying):
             if self._idle is NULL:
                 raise MemoryError
             if self._handle is not None:
-                self._handle.block.activity = &self._idle.last
+                self._handle.set_activity(&self._idle.last)
         idle_timers_of(self.record).start(self._idle, self, milliseconds, _on_idle)
         if callback is not None:
             self.once("timeout", callback)
@@ -173,20 +172,16 @@ cdef class Tunable(Relaying):
         self.record.check()
         self._unreferenced = not referenced
         if self._handle is not None:
-            self._handle.block.referenced = referenced
+            self._handle.set_referenced(referenced)
         return self
 
 
 cdef int _on_idle(object owner) except -1:
     cdef Tunable self = <Tunable>owner
-    cdef uint64_t sent
     cdef unsigned int life = self._life
     if self._handle is not None and self._handle.block.queued_bytes:
         # A write that gets on counts as activity; one that is stuck is noticed the next time (rule 2.12.7).
-        # libuv calls back when all of it is out, so how far it is must be asked for.
-        sent = self._handle.block.bytes_written - self._handle.unsent()
-        if sent != self._idle.sent:
-            self._idle.sent = sent
+        if self._handle.gets_on(&self._idle.sent):
             self._touch()
             return 1
     context = self._context

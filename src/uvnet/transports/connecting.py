@@ -7,17 +7,20 @@ import builtins
 import os
 import socket as _socket
 import ssl as _ssl
-import sys
-from asyncio import sslproto
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop.loop
 
 from uvnet.transports.secure_transport import SecureTransport
+from uvnet.transports.server_options import ConnectionOptions, connection_options
 from uvnet.transports.serving import check_stream, check_tls, tls_options_of
 from uvnet.transports.taking import begin, secure, take
 from uvnet.transports.transport import Transport
+from uvnet.transports.transport_options import TransportOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["connect_accepted_socket", "create_connection", "create_unix_connection", "start_tls"]
 
@@ -40,8 +43,13 @@ async def create_connection(
     happy_eyeballs_delay: float | None = None,
     interleave: int | None = None,
     all_errors: bool = False,
+    **options: Unpack[ConnectionOptions],
 ) -> tuple[Any, Any]:
-    """(transport, protocol) of a TCP connection; asyncio: "loop.create_connection()"."""
+    """(transport, protocol) of a TCP connection; asyncio: "loop.create_connection()".
+
+    options: what asyncio's does not have, those of loop_factory() about connections.
+    """
+    wanted = connection_options(options, "create_connection()")
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is only meaningful with ssl")
     check_tls(ssl or None, ssl_handshake_timeout, ssl_shutdown_timeout)
@@ -75,7 +83,7 @@ async def create_connection(
         raise ValueError("host and port was not specified and no sock specified")
     else:
         check_stream(sock)
-    return await _transport(loop, sock, given, protocol_factory, tls_options, False, server_hostname)
+    return await _transport(loop, sock, given, protocol_factory, wanted, tls_options, False, server_hostname)
 
 
 async def create_unix_connection(
@@ -88,8 +96,13 @@ async def create_unix_connection(
     server_hostname: str | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
+    **options: Unpack[ConnectionOptions],
 ) -> tuple[Any, Any]:
-    """(transport, protocol) of a connection on a Unix socket; asyncio: "loop.create_unix_connection()"."""
+    """(transport, protocol) of a connection on a Unix socket; asyncio: "loop.create_unix_connection()".
+
+    options: what asyncio's does not have, those of loop_factory() about connections.
+    """
+    wanted = connection_options(options, "create_unix_connection()")
     if ssl:
         if server_hostname is None:
             raise ValueError("you have to pass server_hostname when using ssl")
@@ -108,7 +121,7 @@ async def create_unix_connection(
         raise ValueError("no path and sock were specified")
     elif sock.family != _socket.AF_UNIX or sock.type != _socket.SOCK_STREAM:
         raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
-    return await _transport(loop, sock, given, protocol_factory, tls_options, False, server_hostname)
+    return await _transport(loop, sock, given, protocol_factory, wanted, tls_options, False, server_hostname)
 
 
 async def connect_accepted_socket(
@@ -119,14 +132,19 @@ async def connect_accepted_socket(
     ssl: Any = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
+    **options: Unpack[ConnectionOptions],
 ) -> tuple[Any, Any]:
-    """(transport, protocol) on a socket that was accepted elsewhere; asyncio: "loop.connect_accepted_socket()"."""
+    """(transport, protocol) on a socket that was accepted elsewhere; asyncio: "loop.connect_accepted_socket()".
+
+    options: what asyncio's does not have, those of loop_factory() about connections.
+    """
+    wanted = connection_options(options, "connect_accepted_socket()")
     if ssl is not None and not isinstance(ssl, _ssl.SSLContext):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_stream(sock)
     check_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     tls_options = tls_options_of(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, server_side=True)
-    return await _transport(loop, sock, True, protocol_factory, tls_options, True, None)
+    return await _transport(loop, sock, True, protocol_factory, wanted, tls_options, True, None)
 
 
 def client_context(ssl: Any) -> Any:
@@ -139,6 +157,7 @@ async def _transport(
     sock: _socket.socket,
     given: bool,
     protocol_factory: Callable[[], Any],
+    options: TransportOptions,
     tls_options: Any,
     server_side: bool,
     server_hostname: str | None,
@@ -147,7 +166,7 @@ async def _transport(
     is_unix = sock.family == _socket.AF_UNIX
     try:
         protocol = protocol_factory()
-        transport = take(loop, sock, given, is_unix, protocol, tls_options, server_side, server_hostname)
+        transport = take(loop, sock, given, is_unix, protocol, options, tls_options, server_side, server_hostname)
     except BaseException:
         if not given:
             sock.close()
@@ -199,14 +218,12 @@ async def start_tls(
         sslcontext, ssl_handshake_timeout, ssl_shutdown_timeout, server_side=server_side
     )
     assert tls_options is not None
-    if type(transport) is not Transport:
-        if type(transport) is not SecureTransport:
-            # One of uvloop's.
-            return await uvloop.loop.Loop.start_tls(
-                loop, transport, protocol, sslcontext, server_side=server_side, server_hostname=server_hostname,
-                ssl_handshake_timeout=ssl_handshake_timeout, ssl_shutdown_timeout=ssl_shutdown_timeout,
-            )  # fmt: skip
-        return await _tls_in_tls(loop, transport, protocol, tls_options, server_side, server_hostname)
+    if type(transport) not in (Transport, SecureTransport):
+        # One of uvloop's.
+        return await uvloop.loop.Loop.start_tls(
+            loop, transport, protocol, sslcontext, server_side=server_side, server_hostname=server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout, ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )  # fmt: skip
     waiter: asyncio.Future[None] = loop.create_future()
     secured = secure(transport, protocol, tls_options, server_side, server_hostname, waiter)
     try:
@@ -215,47 +232,6 @@ async def start_tls(
         _close(loop, secured)
         raise
     return secured
-
-
-class _InnerTLS(sslproto.SSLProtocol):
-    """asyncio's, which reads into slices of what get_buffer() gives: they must not be copies, as those of a bytearray."""
-
-    def _set_app_protocol(self, app_protocol: Any) -> None:
-        super()._set_app_protocol(app_protocol)
-        get_buffer = getattr(self, "_app_protocol_get_buffer", None)
-        if self._app_protocol_is_buffer and get_buffer is not None:
-            self._app_protocol_get_buffer = lambda sizehint: memoryview(get_buffer(sizehint))
-
-
-async def _tls_in_tls(
-    loop: asyncio.AbstractEventLoop,
-    transport: Any,
-    protocol: Any,
-    tls_options: tuple[Any, float, float],
-    server_side: bool,
-    server_hostname: str | None,
-) -> Any:
-    """TLS inside of TLS, as to a server behind a proxy that is spoken to by TLS: rare, so asyncio's own will do."""
-    waiter: asyncio.Future[None] = loop.create_future()
-    context, handshake_timeout, shutdown_timeout = tls_options
-    timeouts: dict[str, Any] = {"ssl_handshake_timeout": handshake_timeout}
-    if sys.version_info >= (3, 11):
-        timeouts["ssl_shutdown_timeout"] = shutdown_timeout
-    inner = _InnerTLS(
-        loop, protocol, context, waiter, server_side, server_hostname, call_connection_made=False, **timeouts
-    )
-    transport.pause_reading()
-    transport.set_protocol(inner)
-    made = loop.call_soon(inner.connection_made, transport)
-    resumed = loop.call_soon(transport.resume_reading)
-    try:
-        await waiter
-    except BaseException:
-        _close(loop, transport)
-        made.cancel()
-        resumed.cancel()
-        raise
-    return inner._app_transport
 
 
 def _interleaved(names: list[Any], first: int | None) -> list[Any]:

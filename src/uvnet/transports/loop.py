@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 import uvloop.loop
 
 from uvnet._loop.loop import make_loops_by, record_of
-from uvnet.addresses.blocklist import BlockList
+from uvnet.transports.base_transport import transports_of
 from uvnet.transports.connecting import (
     connect_accepted_socket,
     create_connection,
@@ -19,8 +19,11 @@ from uvnet.transports.connecting import (
     start_tls,
 )
 from uvnet.transports.sendfile import sendfile, sendfile_native, sock_sendfile
-from uvnet.transports.serving import check_limits, create_server, create_unix_server
-from uvnet.transports.transport import transports_of
+from uvnet.transports.server_options import ServerOptions, server_options
+from uvnet.transports.serving import create_server, create_unix_server
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Loop", "loop_factory", "new_event_loop", "patch_loop"]
 
@@ -93,19 +96,28 @@ def new_event_loop() -> Loop:
 make_loops_by(new_event_loop)
 
 
-def loop_factory(*, max_connections: int | None = None, block_list: BlockList | None = None) -> Callable[[], Loop]:
+def loop_factory(**options: Unpack[ServerOptions]) -> Callable[[], Loop]:
     """A function that makes loops whose servers have these options, for programs that cannot pass any.
 
-    max_connections: int >= 0, beyond which a server closes connections at once, or None for no limit; block_list: a
-    BlockList of addresses whose connections are closed at once, or None.  create_server() and create_unix_server() of
-    the loop take the same as keywords, which win.
+    create_server() and create_unix_server() of every loop of uvnet take the same as keywords, which win, and
+    create_connection() and its like those about connections.  None is the default of each.
+
+    Of servers: max_connections (int >= 0), beyond which connections are closed at once; block_list: a BlockList of
+    addresses whose connections are closed at once; accept_proxy_protocol: True where every connection begins with a
+    PROXY protocol header, version 1 or 2, before TLS too: "peername" and "sockname" are then those of the header;
+    proxy_header_timeout: seconds, more than 0, for it to come (10); on_drop: called with a mapping for each
+    connection that was closed at once, as of Server's 'drop'.
+    Of connections: max_buffered: bytes that may wait to be sent (no limit); on_max_buffered: what a write() beyond it
+    does, "destroy" the connection (default) or "raise"; idle_timeout: seconds without traffic after which the
+    connection is lost (no limit); close_timeout: seconds without a byte going out after which one that was closed is
+    lost (60; 0 for no limit); no_delay (True), keep_alive (False), keep_alive_initial_delay (seconds; 0: the system's).
     Raises TypeError or ValueError.  asyncio: "asyncio.new_event_loop()".
     """
-    most = check_limits(max_connections, block_list)
+    server_options({}, options, "loop_factory()")
 
     def make() -> Loop:
         made = Loop()
-        made._server_options = {"max_connections": most, "block_list": block_list}
+        made._server_options = dict(options)
         return made
 
     return make

@@ -1,23 +1,20 @@
 from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.stream cimport Stream
+from uvnet._tls.engine cimport TLSEngine
+from uvnet._tls.secure_stream cimport SecureStream
 from uvnet.transports.transport cimport Transport
+from uvnet.transports.transport_options cimport TransportOptions
 
-cdef enum SecurePhase:
+cdef enum TransportPhase:
     HANDSHAKING
     SECURE
     SHUTTING_DOWN            # close_notify has been sent, that of the peer is waited for
     SHUT_DOWN                # what was sent last goes out, and no more is read
 
 cdef class SecureTransport(Transport):
-    cdef readonly object _tls        # the SSLObject
-    cdef object _calls               # what does the SSLObject's reading and writing
-    cdef object _incoming            # MemoryBIO: received and not decrypted yet
-    cdef object _outgoing            # MemoryBIO: encrypted and not handed over yet
-    cdef SecurePhase _phase
-    cdef list _plain                 # chunks written and not encrypted yet
-    cdef Py_ssize_t _plain_length
-    cdef bint _encrypt_due           # on a tick
-    cdef bint _may_hold              # a part of a record that is decrypted
-    cdef bint _wants_read            # nothing can be encrypted before something was received
+    cdef TLSEngine _engine
+    cdef SecureTransport _outer      # where this one lies inside of another TLS, or None
+    cdef TransportPhase _phase
     cdef bint _end_told              # eof_received() was called
     cdef bint _tells_made            # connection_made() is to be called when the handshake is over
     cdef bint _made_was_told
@@ -28,19 +25,13 @@ cdef class SecureTransport(Transport):
     cdef double _shutdown_timeout
 
     cdef int begin(self) except -1
-    cdef int _advance(self) except -1
-    cdef int _shake_hands(self) except -1
     cdef int _handshake_failed(self, object error) except -1
-    cdef bint _holds(self) except -1
-    cdef int _decrypt(self) except -1
-    cdef object _read(self, object buffer, bint *ended)
-    cdef int _decrypt_in_place(self) except -1
-    cdef bint _is_cut_off(self) except -1
-    cdef int _peer_has_closed(self) except -1
+    cdef int _tell_server(self, object error) except -1
+    cdef int _close_outer(self) except -1
     cdef int _shut_down(self) except -1
-    cdef int _encrypt(self) except -1
-    cdef int _send_outgoing(self) except -1
     cdef int _set_timer(self, double seconds, object callback) except -1
 
 cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context, bint is_unix,
-                                          tuple tls_options, bint server_side, object server_hostname)
+                                          TransportOptions options, tuple tls_options, bint server_side,
+                                          object server_hostname)
+cdef int attach_secure(SecureTransport self, Stream under) except -1

@@ -25,12 +25,11 @@ class Server(TransportServer, asyncio.AbstractServer):
         backlog: int,
         given: bool,
         *,
-        max_connections: int | None = None,
-        block_list: Any = None,
         tls_options: tuple[Any, float, float] | None = None,
         on_closed: Callable[[], object] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(loop, protocol_factory, max_connections, block_list, tls_options)
+        super().__init__(loop, protocol_factory, tls_options, **options)
         self._loop = loop
         self._sockets: list[_socket.socket] | None = list(listening)
         self._backlog = backlog
@@ -105,11 +104,13 @@ class Server(TransportServer, asyncio.AbstractServer):
 
     def close_clients(self) -> None:
         """close() every transport of the server.  asyncio: "Server.close_clients()" (here on every version)."""
+        self._cut_stages()
         for transport in self._open_transports():
             transport.close()
 
     def abort_clients(self) -> None:
         """abort() every transport of the server.  asyncio: "Server.abort_clients()" (here on every version)."""
+        self._cut_stages()
         for transport in self._open_transports():
             transport.abort()
 

@@ -12,12 +12,13 @@ import ssl as _ssl
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uvnet.addresses.blocklist import BlockList
-from uvnet.arguments.checks import check_integer
-from uvnet.errors.codes import invalid_type
 from uvnet.transports.server import Server
+from uvnet.transports.server_options import ServerOptions, server_options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["create_server", "create_unix_server"]
 
@@ -68,27 +69,16 @@ def check_stream(sock: _socket.socket) -> None:
         raise ValueError(f"A Stream Socket was expected, got {sock!r}")
 
 
-def limits_of(loop: Any, max_connections: int | None, block_list: Any) -> dict[str, Any]:
-    """Those of a server, with what the loop has for all of its servers in the place of None."""
-    max_connections = check_limits(max_connections, block_list)
-    usual = getattr(loop, "_server_options", {})
-    return {
-        "max_connections": usual.get("max_connections") if max_connections is None else max_connections,
-        "block_list": usual.get("block_list") if block_list is None else block_list,
-    }
+def usual_options(loop: Any) -> dict[str, Any]:
+    """Those that the loop has for all of its servers; a patched loop has none."""
+    found: dict[str, Any] = getattr(loop, "_server_options", {})
+    return found
 
 
 def check_backlog(backlog: Any) -> None:
     """Raise TypeError for a backlog that is no int."""
     if not isinstance(backlog, int):
         raise TypeError(f"backlog must be an integer, not {type(backlog).__name__}")
-
-
-def check_limits(most: Any, block_list: Any) -> int | None:
-    """max_connections as an int or None; raises for one that is none, and for a block_list that is none."""
-    if block_list is not None and not isinstance(block_list, BlockList):
-        raise invalid_type("block_list", "a BlockList", block_list)
-    return None if most is None else check_integer(most, "max_connections", 2**31 - 1)
 
 
 async def create_server(
@@ -104,28 +94,25 @@ async def create_server(
     ssl: Any = None,
     reuse_address: bool | None = None,
     reuse_port: bool | None = None,
-    keep_alive: bool | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
     start_serving: bool = True,
-    max_connections: int | None = None,
-    block_list: Any = None,
+    **options: Unpack[ServerOptions],
 ) -> Any:
     """A server on TCP; asyncio: "loop.create_server()".
 
-    max_connections: int, beyond which connections are closed at once; block_list: a BlockList of addresses whose
-    connections are.  These are not in asyncio.
+    options: what asyncio's does not have, see loop_factory(); keep_alive is asyncio's from CPython 3.13 on.
     """
     if isinstance(ssl, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_backlog(backlog)
-    limits = limits_of(loop, max_connections, block_list)
+    wanted = server_options(usual_options(loop), options, "create_server()")
     tls_options = tls_options_of(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, server_side=True)
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
-        sockets = await _bound(loop, host, port, family, flags, reuse_address, reuse_port, keep_alive)
+        sockets = await _bound(loop, host, port, family, flags, reuse_address, reuse_port)
     elif sock is None:
         raise ValueError("Neither host/port nor sock were specified")
     else:
@@ -135,7 +122,7 @@ async def create_server(
         each.setblocking(False)
     server = Server(
         loop, sockets, protocol_factory, backlog, sock is not None,
-        tls_options=tls_options, **limits,
+        tls_options=tls_options, **wanted,
     )  # fmt: skip
     return await _served(server, start_serving)
 
@@ -159,7 +146,6 @@ async def _bound(
     flags: int,
     reuse_address: bool | None,
     reuse_port: bool | None,
-    keep_alive: bool | None,
 ) -> list[_socket.socket]:
     """A socket for each address of the hosts; all of them, or the error of the first that cannot be."""
     hosts: Iterable[Any] = [None] if host == "" else [host] if isinstance(host, str) or host is None else host
@@ -183,8 +169,6 @@ async def _bound(
                 made.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, True)
             if reuse_port:
                 _set_reuse_port(made)
-            if keep_alive:
-                made.setsockopt(_socket.SOL_SOCKET, _socket.SO_KEEPALIVE, True)
             if kind == _socket.AF_INET6:
                 made.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, True)
             try:
@@ -219,14 +203,17 @@ async def create_unix_server(
     ssl_shutdown_timeout: float | None = None,
     start_serving: bool = True,
     cleanup_socket: bool = sys.version_info >= (3, 13),
-    max_connections: int | None = None,
+    **options: Unpack[ServerOptions],
 ) -> Any:
-    """A server on a Unix socket; asyncio: "loop.create_unix_server()"."""
+    """A server on a Unix socket; asyncio: "loop.create_unix_server()".
+
+    options: what asyncio's does not have, see loop_factory().
+    """
     if isinstance(ssl, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_backlog(backlog)
-    limits = limits_of(loop, max_connections, None)
+    wanted = server_options(usual_options(loop), options, "create_unix_server()")
     tls_options = tls_options_of(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, server_side=True)
     given = sock is not None
     unlink = None
@@ -244,7 +231,7 @@ async def create_unix_server(
     sock.setblocking(False)
     server = Server(
         loop, [sock], protocol_factory, backlog, given,
-        max_connections=limits["max_connections"], tls_options=tls_options, on_closed=unlink,
+        tls_options=tls_options, on_closed=unlink, **wanted,
     )  # fmt: skip
     return await _served(server, start_serving)
 

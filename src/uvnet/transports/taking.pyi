@@ -4,6 +4,7 @@ from typing import Any
 
 from uvnet.transports.secure_transport import SecureTransport
 from uvnet.transports.transport import Transport
+from uvnet.transports.transport_options import TransportOptions
 
 def take(
     loop: asyncio.AbstractEventLoop,
@@ -11,6 +12,7 @@ def take(
     given: bool,
     is_unix: bool,
     protocol: Any,
+    options: TransportOptions,
     tls_options: tuple[Any, float, float] | None,
     server_side: bool,
     server_hostname: str | None,

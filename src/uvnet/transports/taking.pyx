@@ -7,17 +7,20 @@ from uvnet._loop.context cimport copy_context
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.adopt cimport may_be_taken, stream_of
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.tcp cimport TCP
+from uvnet._tls.secure_stream cimport SecureStream
 from uvnet.errors.system cimport system_error
-from uvnet.transports.secure_transport cimport SecureTransport, new_secure_transport
-from uvnet.transports.transport cimport TRANSPORT_CLOSING, TRANSPORT_LOST, Transport, new_transport
+from uvnet.transports.secure_transport cimport SecureTransport, attach_secure, new_secure_transport
+from uvnet.transports.base_transport cimport TRANSPORT_CLOSING, TRANSPORT_LOST
+from uvnet.transports.transport cimport Transport, new_transport
 from uvnet.transports.transport_events cimport attach
+from uvnet.transports.transport_options cimport TransportOptions
 
 from uvnet._loop.loop import record_of
-from uvnet.transports.transport import transports_of
+from uvnet.transports.base_transport import transports_of
 
 
-def take(loop, connected, bint given, bint is_unix, protocol, tls_options, bint server_side, server_hostname):
+def take(loop, connected, bint given, bint is_unix, protocol, TransportOptions options not None, tls_options,
+         bint server_side, server_hostname):
     """A transport on a connected socket.socket; `given` by the program, whose object it stays until it is closed.
 
     `tls_options`: (SSLContext, seconds for the handshake, seconds for the shutdown), or None.
@@ -26,10 +29,10 @@ def take(loop, connected, bint given, bint is_unix, protocol, tls_options, bint 
     cdef LoopRecord record = record_of(loop)
     cdef Transport transport
     if tls_options is None:
-        transport = new_transport(record, protocol, copy_context(), is_unix)
+        transport = new_transport(record, protocol, copy_context(), is_unix, options)
     else:
         transport = new_secure_transport(
-            record, protocol, copy_context(), is_unix, tls_options, server_side, server_hostname
+            record, protocol, copy_context(), is_unix, options, tls_options, server_side, server_hostname
         )
     cdef int descriptor = connected.fileno()
     cdef int status = 0
@@ -48,9 +51,16 @@ def take(loop, connected, bint given, bint is_unix, protocol, tls_options, bint 
         transport._given = connected
     else:
         connected.detach()
-    attach(transport, handle)
-    if isinstance(handle, TCP):
-        (<TCP>handle).set_no_delay(True)
+    try:
+        if tls_options is None:
+            attach(transport, handle)
+        else:
+            attach_secure(<SecureTransport>transport, handle)
+    except BaseException:
+        transport._give_up()
+        handle.owner = None
+        handle.close()
+        raise
     return transport
 
 
@@ -67,7 +77,8 @@ def secure(Transport transport, protocol, tls_options, bint server_side, server_
     the other one.
     """
     cdef SecureTransport upgraded = new_secure_transport(
-        transport.record, protocol, transport._context, transport._unix, tls_options, server_side, server_hostname
+        transport.record, protocol, transport._context, transport._unix, transport._options, tls_options,
+        server_side, server_hostname,
     )
     transport._hand_over()
     cdef Stream handle = transport._handle
@@ -81,9 +92,12 @@ def secure(Transport transport, protocol, tls_options, bint server_side, server_
     upgraded._tells_made = False
     upgraded._made_was_told = True
     upgraded._waiter = waiter
+    if isinstance(handle, SecureStream):
+        upgraded._outer = <SecureTransport>transport
+    transport._stop_watching()
+    attach_secure(upgraded, handle)
     transport._handle = None
     transport._state = TRANSPORT_LOST
     transport._successor = upgraded
-    attach(upgraded, handle)
     upgraded.begin()
     return upgraded

@@ -1,7 +1,7 @@
 from uvnet._loop.record cimport LoopRecord
-from uvnet._stream.stream cimport Stream
-from uvnet._stream.write_request cimport WriteRequest
-from uvnet.addresses.sockaddr cimport ip_name, sockaddr_storage
+from uvnet.transports.base_transport cimport BaseTransport
+from uvnet.transports.transport_options cimport TransportOptions
+from uvnet.transports.write_transport cimport WriteTransport
 
 cdef extern from "Python.h":
     # Under another name: the object of a Py_buffer is one that Cython lets the collector clear, before the release.
@@ -10,75 +10,17 @@ cdef extern from "Python.h":
         Py_ssize_t len
         void *obj
 
-cdef enum TransportState:
-    TRANSPORT_NEW            # connection_made() is still to come
-    TRANSPORT_MADE
-    TRANSPORT_CLOSING        # close() was called: what was written goes out first
-    TRANSPORT_LOST           # the handle is gone; connection_lost() is due, or has been
-
-cdef class Transport:
-    cdef LoopRecord record
-    cdef readonly object _loop
-    cdef Stream _handle              # None once it is lost
-    cdef object _protocol
-    cdef object _context             # in which the protocol is called
-    cdef Transport _successor        # that TLS has put in its place, or None
-    cdef object _server              # the TransportServer that accepted it, or None
-    cdef object _given               # the socket.socket that the program gave, or None
-    cdef object _socket              # what get_extra_info("socket") gives, made when first asked for
-    cdef object _data_received       # of the protocol, while it has it
-    cdef object __weakref__
-    cdef TransportState _state
-    cdef bint _buffered              # the protocol says where each read goes
-    cdef bint _reading               # pause_reading() is not in force
-    cdef bint _may_read              # connection_made() and what follows it are over
-    cdef bint _ended                 # write_eof() was called
-    cdef bint _end_received
-    cdef bint _protocol_paused       # pause_writing() was called
-    cdef bint _sends                 # a file: nobody else may write
-    cdef bint _has_more              # writelines() is not through
-    cdef object _empty               # a future that waits for the system to have taken all, or None
-    cdef object _lost_with           # what connection_lost() says
-    cdef bint _unix
-    cdef dict _transports            # of the loop, by their descriptors
-    cdef int _descriptor
-    cdef Py_ssize_t _high            # bytes
-    cdef Py_ssize_t _low
-    cdef unsigned int _lost_writes
-    cdef tuple _paths                # of a Unix socket that is lost: its own and the other one's
-    cdef ip_name _local_name
-    cdef ip_name _remote_name
+cdef class Transport(WriteTransport):
     cdef BufferView _view            # of what get_buffer() gave, while a read goes there
 
-    cdef int set_up(self, LoopRecord record, object protocol, object context, bint is_unix) except -1
-    cdef int made(self) except -1
-    cdef int start_reading(self) except -1
-    cdef int remember_remote(self, const sockaddr_storage *name) noexcept
-    cdef int _update_reading(self) noexcept
-    cdef int _take_protocol(self, object protocol) except -1
-    cdef int _put(self, object chunk, Py_ssize_t length) except -1
-    cdef Py_ssize_t _unsent(self) noexcept
-    cdef int _pause_maybe(self) except -1
-    cdef bint _holds_much(self) noexcept
-    cdef int _resume_maybe(self) except -1
-    cdef int _call_paused(self, str name) except -1
-    cdef int _wake_if_empty(self) except -1
-    cdef int _finish_maybe(self) except -1
-    cdef int _give_up(self) except -1
-    cdef int _lose(self, object error) except -1
-    cdef int _call_soon_lost(self, object error) except -1
-    cdef int _fail(self, object error, str message) except -1
+    cdef int _secured(self, object error) except -1
     cdef int _received(self, bytes chunk, ssize_t nread) except -1
     cdef int _end(self) except -1
-    cdef bint _asks(self) noexcept
     cdef int _deliver(self, bytes chunk) except -1
     cdef int _deliver_in_place(self, Py_ssize_t length) except -1
     cdef object _wanted_buffer(self)
-    cdef int _write_lost(self) except -1
-    cdef int _hand_over(self) except -1
     cdef int _wanted(self, char **base, size_t *size) except -1
     cdef int _release_view(self) noexcept
-    cdef int _sent(self, WriteRequest request) except -1
-    cdef int _capture_names(self) noexcept
 
-cdef Transport new_transport(LoopRecord record, object protocol, object context, bint is_unix)
+cdef Transport new_transport(LoopRecord record, object protocol, object context, bint is_unix,
+                             TransportOptions options)

@@ -6,15 +6,17 @@ from uvnet._stream.stream cimport Stream
 from uvnet._stream.stream_events cimport StreamEvents
 from uvnet._stream.write_request cimport WRITE_FAILED, WriteRequest
 from uvnet.errors.system cimport descriptor_lost, system_error
-from uvnet.transports.transport cimport TRANSPORT_LOST, Transport
+from uvnet.transports.base_transport cimport TRANSPORT_LOST
+from uvnet.transports.transport cimport Transport
 
-from uvnet.transports.transport import transports_of
+from uvnet.transports.base_transport import transports_of
 
 
 cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
     cdef Transport self = <Transport>owner
     if self._handle is None:
         return self._release_view()
+    self._touch()
     return self._received(chunk, nread)
 
 
@@ -33,13 +35,20 @@ cdef int _on_written(object owner, WriteRequest request) except -1:
         return 0
     if request.state == WRITE_FAILED:
         return self._fail(system_error(request.status, "write"), "Fatal write error on socket transport")
+    self._touch()
     self._wake_if_empty()
     self._resume_maybe()
     return self._finish_maybe()
 
 
+cdef int _on_secured(object owner, object error) except -1:
+    cdef Transport self = <Transport>owner
+    return 0 if self._handle is None else self._secured(error)
+
+
 cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
-    return 0
+    cdef Transport self = <Transport>owner
+    return 0 if self._handle is None else self._finish_maybe()
 
 
 cdef int _on_connected(object owner, Handle stream, int status) except -1:
@@ -82,6 +91,7 @@ _events.on_read = _on_read
 _events.on_wanted = _on_wanted
 _events.on_sent = _on_sent
 _events.on_written = _on_written
+_events.on_secured = _on_secured
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended
@@ -99,6 +109,12 @@ cdef int attach(Transport self, Stream handle) except -1:
     handle.context = self._context
     handle.events = &_events
     handle.on_abandoned = _on_abandoned
-    handle.block.referenced = True
+    handle.set_referenced(True)
     self._handle = handle
-    return 0
+    try:
+        return self.attached()
+    except BaseException:
+        self._transports.pop(self._descriptor, None)
+        self._handle = None
+        handle.owner = None
+        raise

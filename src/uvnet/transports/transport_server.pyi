@@ -6,7 +6,9 @@ from typing import Any
 from typing_extensions import disjoint_base
 
 from uvnet.addresses.blocklist import BlockList
+from uvnet.arguments.keywords import Drop
 from uvnet.transports.transport import Transport
+from uvnet.transports.transport_options import TransportOptions
 
 @disjoint_base
 class TransportServer:
@@ -14,14 +16,22 @@ class TransportServer:
         self,
         loop: asyncio.AbstractEventLoop,
         protocol_factory: Callable[[], Any],
-        most: int | None,
-        block_list: BlockList | None,
         tls_options: tuple[Any, float, float] | None,
+        *,
+        max_connections: int | None,
+        block_list: BlockList | None,
+        on_drop: Callable[[Drop], object] | None,
+        header_timeout: int,
+        transport_options: TransportOptions,
     ) -> None: ...
     @property
     def connections(self) -> int: ...
+    @property
+    def dropped(self) -> dict[str, int]: ...
+    def _cut_stages(self) -> None: ...
     def _listen(self, listening: socket.socket, backlog: int, given: bool) -> None: ...
     def _stop_listening(self) -> None: ...
     def _open_transports(self) -> list[Transport]: ...
+    def _tls_failed(self, transport: Transport, error: BaseException) -> None: ...
     def _transport_gone(self) -> None: ...
     def _connection_gone(self) -> None: ...

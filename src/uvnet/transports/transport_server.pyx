@@ -3,38 +3,23 @@
 How it comes to listen is the business of serving; what programs see of it, that of Server.
 """
 
-from libc.errno cimport ENOMEM
-from libc.string cimport memset
-
-from uvnet._accept.listener cimport (
-    FILE_DESCRIPTORS,
-    AcceptFilter,
-    DropReason,
-    Listener,
-    ListenerEvents,
-    open_listener,
-)
-from uvnet._loop.adopted cimport add_adopted, reserve_adopted
+from uvnet._accept.intake cimport IntakeEvents, new_intake
+from uvnet._accept.listener cimport Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context, copy_of_context
 from uvnet._loop.record cimport no_record
 from uvnet._loop.tick cimport report
-from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP
-from uvnet.addresses.blocklist cimport BlockList, blocks
+from uvnet.addresses.blocklist cimport BlockList
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
-from uvnet.transports.secure_transport cimport SecureTransport, new_secure_transport
+from uvnet.transports.secure_transport cimport SecureTransport, attach_secure, new_secure_transport
 from uvnet.transports.transport cimport Transport, new_transport
 from uvnet.transports.transport_events cimport attach
+from uvnet.transports.transport_options cimport TransportOptions
 
-from uvnet._accept.drops import OncePerSecond, OutOfDescriptors
 from uvnet._loop.loop import record_of
-from uvnet.transports.transport import transports_of
-
-cdef extern from "<sys/socket.h>" nogil:
-    enum:
-        AF_UNIX
+from uvnet.transports.base_transport import transports_of
 
 
 cdef class TransportServer:
@@ -42,55 +27,44 @@ cdef class TransportServer:
 
     def __cinit__(self, *args, **kwargs):
         self.record = no_record
-        memset(&self._filter, 0, sizeof(AcceptFilter))
-        self._filter.most = -1
-        self._listeners = []
+        self._intake = new_intake(no_record, &_events)
 
-    def __init__(self, loop, protocol_factory, most, BlockList block_list, tls_options):
+    def __init__(self, loop, protocol_factory, tls_options, *, max_connections, BlockList block_list, on_drop,
+                 unsigned int header_timeout, TransportOptions transport_options not None):
         self._tls_options = tls_options
-        self.record = record_of(loop)
+        self.record = self._intake.record = record_of(loop)
         self._factory = protocol_factory
         self._context = copy_context()
-        self._block_list = block_list
-        self._filter.block_list = <void *>block_list if block_list is not None else NULL
-        self._filter.is_blocked = blocks
-        self._filter.most = -1 if most is None else most
+        self._options = transport_options
+        self._on_drop = on_drop
+        self._intake.refuse_from(block_list)
+        self._intake.header_timeout = header_timeout
+        self._intake.filter.most = -1 if max_connections is None else max_connections
+        self._intake.filter.tells_drops = on_drop is not None
 
     @property
     def connections(self):
         """How many connections are open (int).  This is not in asyncio."""
-        return self._filter.connections
+        return self._intake.filter.connections
+
+    @property
+    def dropped(self):
+        """How many connections were closed at once, by the reason: a new dict.  This is not in asyncio."""
+        return self._intake.dropped()
 
     def _listen(self, listening, int backlog, bint given):
         """Listen on a bound socket.socket, which stays the caller's; `given`: by somebody who may still close it."""
-        cdef int status
-        cdef int descriptor = listening.fileno()
-        cdef Listener listener = open_listener(
-            self.record, descriptor, listening.family, &self._filter, &_events, &status
-        )
-        if listener is None:
+        cdef int status = 0
+        if self._intake.listen(self, listening.fileno(), listening.family, backlog, given, &status) is None:
             raise system_error(status, "listen")
-        try:
-            if given:
-                reserve_adopted(self.record)
-                add_adopted(listener.block, descriptor)
-            status = listener.listen(backlog)
-            if status < 0:
-                raise system_error(status, "listen")
-            self._unix = listening.family == AF_UNIX
-            self._listeners.append(listener)
-        except BaseException:
-            listener.release()
-            raise
-        listener.owner = self
-        listener.on_abandoned = _on_abandoned
 
     def _stop_listening(self):
         cdef Listener listener
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener.owner = None
-            listener.release()
+        for listener in list(self._intake.listeners):
+            self._intake.release(listener)
+
+    def _cut_stages(self):
+        self._intake.cut_stages()
 
     def _open_transports(self):
         # Those of the loop are kept already; a set of its own would cost a server some 100 bytes a connection.
@@ -100,42 +74,34 @@ cdef class TransportServer:
         ]
 
     def _transport_gone(self):
-        self._filter.connections -= 1
+        self._intake.gone()
         self._connection_gone()
 
     def _connection_gone(self):
         """For subclasses."""
 
-    cdef int _accept(self, int descriptor, const sockaddr_storage *remote) except -1:
-        cdef Stream handle = None
-        cdef Transport transport
-        cdef object context
-        cdef int status = 0
-        try:
-            handle = stream_of(self.record, self._unix, descriptor, &status)
-        except MemoryError:
-            status = -ENOMEM
-        if handle is None:
-            return self._trouble(status)
-        context = copy_of_context(self._context)
+    cdef int _accept(self, Stream handle, const sockaddr_storage *remote, const sockaddr_storage *local) except -1:
+        cdef Transport transport = None
+        cdef object context = copy_of_context(self._context)
         PyContext_Enter(context)
         try:
-            transport = None
             try:
-                transport = self._new_transport(context)
-                attach(transport, handle)
-                transport.remember_remote(remote)
-                if isinstance(handle, TCP):
-                    (<TCP>handle).set_no_delay(True)
+                transport = self._new_transport(context, not isinstance(handle, TCP))
+                if self._tls_options is None:
+                    attach(transport, handle)
+                else:
+                    attach_secure(<SecureTransport>transport, handle)
+                transport.remember_names(remote, local)
             except BaseException as error:
                 handle.owner = None
                 handle.close()
+                self._intake.gone()
                 self._failed(error, "Error on transport creation for incoming connection")
+                self._connection_gone()
                 transport = None
             if transport is None:
                 return 0
             transport._server = self
-            self._filter.connections += 1
             try:
                 if self._tls_options is None:
                     transport.made()
@@ -150,49 +116,55 @@ cdef class TransportServer:
             PyContext_Exit(context)
         return 0
 
-    cdef Transport _new_transport(self, object context):
+    cdef Transport _new_transport(self, object context, bint is_unix):
         cdef SecureTransport secure
         if self._tls_options is None:
-            return new_transport(self.record, self._factory(), context, self._unix)
+            return new_transport(self.record, self._factory(), context, is_unix, self._options)
         secure = new_secure_transport(
-            self.record, self._factory(), context, self._unix, self._tls_options, True, None
+            self.record, self._factory(), context, is_unix, self._options, self._tls_options, True, None
         )
         secure._starts_reading = True
         return secure
+
+    def _tls_failed(self, Transport transport not None, error):
+        """TLS of one of its transports has failed, which closes it."""
+        self._intake.tls_failed(
+            transport._handle.fileno(), <const sockaddr_storage *>&transport._remote_name, error
+        )
 
     cdef int _failed(self, object error, str message) except -1:
         report(self.record, error, message, self)
         return 0
 
-    cdef int _trouble(self, int status) except -1:
-        if self._accept_failures is None:
-            self._accept_failures = OncePerSecond()
-        if self._accept_failures.count():
-            self._failed(system_error(status, "accept"), "accept() failed")
-        return 0
+
+cdef int _on_connection(object owner, Stream stream, const sockaddr_storage *remote,
+                        const sockaddr_storage *local) except -1:
+    return (<TransportServer>owner)._accept(stream, remote, local)
 
 
-cdef int _on_accepted(object owner, int descriptor, const sockaddr_storage *remote) except -1:
-    return (<TransportServer>owner)._accept(descriptor, remote)
-
-
-cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
-    cdef TransportServer self = <TransportServer>owner
-    if reason == FILE_DESCRIPTORS:
-        if self._out_of_descriptors is None:
-            self._out_of_descriptors = OutOfDescriptors()
-        self._out_of_descriptors.count(self)
+cdef int _on_gone(object owner) except -1:
+    (<TransportServer>owner)._connection_gone()
     return 0
 
 
-cdef int _on_trouble(object owner, int status) except -1:
-    return (<TransportServer>owner)._trouble(status)
+cdef int _on_drop(object owner, dict drop) except -1:
+    cdef TransportServer self = <TransportServer>owner
+    PyContext_Enter(self._context)
+    try:
+        self._on_drop(drop)
+    except BaseException as error:
+        self._failed(error, "exception in on_drop()")
+    finally:
+        PyContext_Exit(self._context)
+    return 0
+
+
+cdef int _on_trouble(object owner, object error) except -1:
+    return (<TransportServer>owner)._failed(error, "accept() failed")
 
 
 cdef int _on_lost(object owner, Listener listener) except -1:
-    cdef TransportServer self = <TransportServer>owner
-    self._failed(descriptor_lost("accept"), "somebody else has closed a listening socket")
-    return 0
+    return (<TransportServer>owner)._failed(descriptor_lost("accept"), "somebody else has closed a listening socket")
 
 
 cdef int _on_abandoned(object owner) except -1:
@@ -201,8 +173,10 @@ cdef int _on_abandoned(object owner) except -1:
     return 0
 
 
-cdef ListenerEvents _events
-_events.on_accepted = _on_accepted
-_events.on_dropped = _on_dropped
+cdef IntakeEvents _events
+_events.on_connection = _on_connection
+_events.on_gone = _on_gone
+_events.on_drop = _on_drop
 _events.on_trouble = _on_trouble
 _events.on_lost = _on_lost
+_events.on_abandoned = _on_abandoned

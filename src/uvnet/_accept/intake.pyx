@@ -1,0 +1,287 @@
+"""Intake: what every server does with its listening sockets, whatever it makes of a connection.
+
+Accepting, counting, limits, the PROXY header in front of a connection, and telling of what was closed at once or
+could not be accepted.  Node: "Class: net.Server"; rules 1.8 to 1.10.
+"""
+
+from libc.errno cimport ENOMEM
+from libc.string cimport memset
+
+from uvnet._accept.header_stage cimport HeaderStage, await_header
+from uvnet._accept.listener cimport (
+    BLOCK_LIST,
+    CONNECTION_LIMIT,
+    FILE_DESCRIPTORS,
+    NOT_DROPPED,
+    PROXY_HEADER,
+    TLS_FAILURE,
+    DropReason,
+    Listener,
+    ListenerEvents,
+    open_listener,
+)
+from uvnet._accept.server_socket cimport name_of
+from uvnet._loop.adopted cimport add_adopted, reserve_adopted
+from uvnet._loop.handle cimport Intermediary
+from uvnet._loop.record cimport LoopRecord
+from uvnet._stream.adopt cimport stream_of
+from uvnet._stream.stream cimport Stream
+from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.blocklist cimport BlockList, blocks
+from uvnet.addresses.sockaddr cimport format_sockaddr, sockaddr_storage
+from uvnet.errors.system cimport system_error
+
+from uvnet._accept.drops import DropLog, OncePerSecond, describe_drop
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        AF_UNIX
+
+cdef dict _REASONS = {
+    CONNECTION_LIMIT: "connection limit",
+    BLOCK_LIST: "block list",
+    FILE_DESCRIPTORS: "file descriptors",
+    PROXY_HEADER: "proxy header",
+    TLS_FAILURE: "tls",
+}
+# What nobody would expect, and what to do about it.
+cdef dict _LOGGED = {
+    FILE_DESCRIPTORS: ("out of file descriptors", "raise the limit (ulimit -n) or set max_connections"),
+    PROXY_HEADER: ("no PROXY header", "they must come from a proxy that sends one"),
+    TLS_FAILURE: ("TLS failed", "they are not what this server can talk to, or take too long"),
+}
+
+
+cdef class Intake(Intermediary):
+    """Accepts connections for a server."""
+
+    cdef object on_behalf_of(self):
+        return self.owner
+
+    cdef int refuse_from(self, BlockList block_list) except -1:
+        """Close connections from these addresses at once; the list may change at any time."""
+        self._block_list = block_list
+        self.filter.block_list = <void *>block_list if block_list is not None else NULL
+        self.filter.is_blocked = blocks
+        return 0
+
+    cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status):
+        """Listen on a bound socket, `given` by somebody who may still close it; None, where `status` says why.
+
+        The descriptor is the listener's on success, and the caller's where there is none or an exception.
+        """
+        cdef Listener listener = open_listener(self.record, descriptor, family, &self.filter, &_events, status)
+        if listener is None:
+            return None
+        try:
+            if given:
+                reserve_adopted(self.record)
+                add_adopted(listener.block, descriptor)
+            status[0] = listener.listen(backlog)
+            if status[0] == 0:
+                self.listeners.append(listener)
+        except BaseException:
+            listener.release()
+            raise
+        if status[0] < 0:
+            listener.release()
+            return None
+        listener.owner = self
+        listener.on_abandoned = _on_abandoned
+        self.owner = owner
+        return listener
+
+    cdef int close(self, Listener listener) except -1:
+        """Listen no more; connections stay."""
+        self._let_go(listener)
+        listener.close()
+        return self._forget_owner()
+
+    cdef int release(self, Listener listener) except -1:
+        """close(), and leave the descriptor to the caller."""
+        self._let_go(listener)
+        listener.release()
+        return self._forget_owner()
+
+    cdef int gone(self) except -1:
+        """A connection that was handed on is over."""
+        self.filter.connections -= 1
+        return 0
+
+    cdef int tls_failed(self, int descriptor, const sockaddr_storage *remote, object error) except -1:
+        """A connection that was handed on is closed for what its TLS has come to."""
+        return self._drop(TLS_FAILURE, descriptor, remote, NULL, error)
+
+    cdef int cut_stages(self) except -1:
+        """Close the connections that were not handed on yet."""
+        cdef HeaderStage stage
+        for stage in list(self.stages):
+            self.stages.discard(stage)
+            stage.let_go()
+            self._uncount(stage.stream)
+        return self._forget_owner()
+
+    cdef dict dropped(self):
+        """How many connections were dropped, by the reason."""
+        return {reason: self.filter.dropped[<int>number] for number, reason in _REASONS.items()}
+
+    cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
+        """A connection was accepted."""
+        cdef Stream stream = None
+        cdef int status = 0
+        try:
+            stream = stream_of(self.record, listener.family == AF_UNIX, descriptor, &status)
+        except MemoryError:
+            status = -ENOMEM
+        if stream is None:
+            return self._trouble(status)
+        self.filter.connections += 1
+        if self.header_timeout == 0:
+            return self._hand_on(stream, remote, NULL)
+        try:
+            self.stages.add(await_header(stream, remote, self.header_timeout, self, _on_header))
+        except BaseException:
+            self._uncount(stream)
+            raise
+        return 0
+
+    cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote,
+                      const sockaddr_storage *local) except -1:
+        cdef bint no_memory = False
+        try:
+            self.events.on_connection(self.owner, stream, remote, local)
+        except MemoryError:
+            no_memory = True
+        except BaseException:
+            self._uncount(stream)
+            raise
+        if no_memory:
+            self._uncount(stream)
+            self._trouble(-ENOMEM)
+        return 0
+
+    cdef int _header_came(self, HeaderStage stage, object error) except -1:
+        """A connection has said whose it is, or `error` says why it will not."""
+        cdef Stream stream = stage.stream
+        cdef const sockaddr_storage *remote = &stage.remote
+        cdef const sockaddr_storage *local = &stage.local if stage.named else NULL
+        cdef DropReason reason = NOT_DROPPED
+        self.stages.discard(stage)
+        try:
+            if error is not None:
+                reason = PROXY_HEADER
+            elif stage.named and self.filter.block_list is not NULL and blocks(
+                self._block_list, <const sockaddr *>remote
+            ):
+                reason = BLOCK_LIST
+            if reason == NOT_DROPPED:
+                return self._hand_on(stream, remote, local)
+            try:
+                # Who says nothing at all only looks whether somebody listens.
+                if not stage.silent:
+                    self._drop(reason, stream.fileno(), remote, local, error)
+            finally:
+                self._uncount(stream)
+        finally:
+            self._forget_owner()
+        return 0
+
+    cdef int _drop(self, DropReason reason, int descriptor, const sockaddr_storage *remote,
+                   const sockaddr_storage *local, object detail) except -1:
+        """One is closed: count it, log it where nobody would expect it, and tell if somebody wants to know."""
+        self.filter.dropped[<int>reason] += 1
+        if reason in _LOGGED:
+            if self._logs is None:
+                self._logs = {}
+            if reason not in self._logs:
+                self._logs[reason] = DropLog(*_LOGGED[reason])
+            self._logs[reason].count(self.owner, detail)
+        if self.filter.tells_drops and self.owner is not None:
+            drop = describe_drop(
+                _REASONS[reason],
+                name_of(descriptor) if local is NULL else format_sockaddr(<const sockaddr *>local),
+                format_sockaddr(<const sockaddr *>remote),
+            )
+            if detail is not None:
+                drop["error"] = detail
+            self.events.on_drop(self.owner, drop)
+        return 0
+
+    cdef int _trouble(self, int status) except -1:
+        cdef int count
+        if self._failures is None:
+            self._failures = OncePerSecond()
+        count = self._failures.count()
+        if count and self.owner is not None:
+            detail = f"({count} times since this was last told)" if count > 1 else None
+            self.events.on_trouble(
+                self.owner, system_error(status, "accept", None, None, False, None, None, detail)
+            )
+        return 0
+
+    cdef int _uncount(self, Stream stream) except -1:
+        """A connection that counts will not be handed on."""
+        stream.owner = None
+        stream.close()
+        self.gone()
+        return 0 if self.owner is None else self.events.on_gone(self.owner)
+
+    cdef int _let_go(self, Listener listener) except -1:
+        listener.owner = None
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+        return 0
+
+    cdef int _forget_owner(self) except -1:
+        if not self.listeners and not self.stages:
+            self.owner = None
+        return 0
+
+
+cdef Intake new_intake(LoopRecord record, const IntakeEvents *events):
+    cdef Intake self = Intake.__new__(Intake)
+    self.record = record
+    self.events = events
+    self.listeners = []
+    self.stages = set()
+    memset(&self.filter, 0, sizeof(self.filter))
+    self.filter.most = -1
+    return self
+
+
+cdef int _on_accepted(object owner, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
+    return (<Intake>owner)._take_in(listener, descriptor, remote)
+
+
+cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
+    return (<Intake>owner)._drop(reason, descriptor, remote, NULL, None)
+
+
+cdef int _on_trouble(object owner, int status) except -1:
+    return (<Intake>owner)._trouble(status)
+
+
+cdef int _on_lost(object owner, Listener listener) except -1:
+    cdef Intake self = <Intake>owner
+    return self.events.on_lost(self.owner, listener)
+
+
+cdef int _on_abandoned(object owner) except -1:
+    cdef Intake self = <Intake>owner
+    self.stages = set()
+    try:
+        return 0 if self.owner is None else self.events.on_abandoned(self.owner)
+    finally:
+        self.listeners = []
+        self.owner = None
+
+
+cdef int _on_header(object owner, HeaderStage stage, object error) except -1:
+    return (<Intake>owner)._header_came(stage, error)
+
+
+cdef ListenerEvents _events
+_events.on_accepted = _on_accepted
+_events.on_dropped = _on_dropped
+_events.on_trouble = _on_trouble
+_events.on_lost = _on_lost

@@ -1,0 +1,611 @@
+"""SecureStream: a stream whose bytes go through a TLS engine, on another stream.
+
+For its owner it is a stream like any other: it gathers, queues, pauses and tells by the same table.  What was written
+in one turn of the loop is encrypted together, so it is few records and one system call.  What was received is
+decrypted as far as the owner takes it; the rest stays encrypted, and when that is much no more is received.
+RFC 8446.
+"""
+
+from collections import deque
+
+from cpython.buffer cimport PyBUF_READ
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.errno cimport ECONNRESET, EPIPE
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy
+
+from uvnet._loop.handle cimport HANDLE_CLOSED, HANDLE_CLOSING, HANDLE_OPEN, Handle, HandleBlock
+from uvnet._loop.tick cimport later
+from uvnet._stream.stream cimport READS_AT_ONCE, Stream
+from uvnet._stream.stream_events cimport StreamEvents
+from uvnet._stream.write_request cimport WRITE_DONE, WRITE_WAITING, WriteRequest
+from uvnet._stream.writer cimport Writer, tell_failed, tell_owner
+from uvnet._tls.engine cimport MOST_TOGETHER, NOTHING_NOW, TLSEngine
+from uvnet._uv.table cimport UVNET_UV_EOF
+
+cdef enum:
+    MOST_AT_ONCE = 262144    # bytes decrypted for one on_read
+    NOBODY = -3              # where a length is expected: the owner wants nothing any more
+
+
+cdef class SecureStream(Stream):
+    """The plain side of a TLS connection."""
+
+    # === Life ===
+
+    cdef int begin(self) except -1:
+        """Begin the handshake; on_secured tells how it ends."""
+        self.phase = SECURE_HANDSHAKING
+        self._update_under()
+        return self._shake_hands()
+
+    cdef bint _is_open(self) noexcept:
+        return self.state == HANDLE_OPEN and self.phase != SECURE_FAILED
+
+    cdef void close(self, bint reset=False) noexcept:
+        if self.state != HANDLE_OPEN:
+            return
+        self.state = HANDLE_CLOSING
+        self.block.reading = False
+        if not reset and isinstance(self.under, SecureStream):
+            try:
+                self.under.shutdown()
+            except BaseException as error:
+                # It is closed right after.
+                tell_failed(self.under, None, error)
+        self.under.close(reset)
+
+    cdef int fileno(self) except -2:
+        return self.under.fileno()
+
+    cdef Stream base(self):
+        return self.under.base()
+
+    cdef void set_referenced(self, bint referenced) noexcept:
+        self.under.set_referenced(referenced)
+
+    cdef void set_activity(self, uint64_t *activity) noexcept:
+        self.under.set_activity(activity)
+
+    cdef int _fail_with(self, object error) except -1:
+        """TLS cannot go on; the other side is told why by what the engine has to send.
+
+        The owner hears of it on a tick: it may be the one that has just called.
+        """
+        self.phase = SECURE_FAILED
+        try:
+            self._send(None, None)
+        finally:
+            self._update_under()
+            later(self.record, _run_failure, self, error, 0)
+        return 0
+
+    cdef int _shake_hands(self) except -1:
+        cdef bint over = False
+        cdef object failure = None
+        try:
+            over = self.engine.shake_hands()
+        except Exception as error:
+            failure = error
+        if failure is not None:
+            return self._fail_with(failure)
+        self._send(None, None)
+        if not over or self.state != HANDLE_OPEN:
+            return 0
+        self.phase = SECURE_OPEN
+        tell_owner(self, _tell_secured, <void *>None, 0)
+        if self._is_open():
+            self._push(None)
+        if self._is_open():
+            self._say_end_maybe()
+        return 0
+
+    # === Reading ===
+
+    cdef int read_start(self) noexcept:
+        if self.state != HANDLE_OPEN or self.block.reading:
+            return 0
+        self.block.reading = True
+        self._deliver_later()
+        self._update_under()
+        return 0
+
+    cdef void read_stop(self) noexcept:
+        if self.state == HANDLE_OPEN and self.block.reading:
+            self.block.reading = False
+            self._update_under()
+
+    cdef void _update_under(self) noexcept:
+        """Receive, unless nothing more can come or much waits to be read already."""
+        if self.state != HANDLE_OPEN:
+            return
+        try:
+            wanted = not self._raw_end and (self.phase == SECURE_HANDSHAKING or (
+                self.phase == SECURE_OPEN and not self.engine.holds_much()
+            ))
+        except BaseException as error:
+            wanted = False
+            tell_failed(self, self.owner, error)
+        if self.state != HANDLE_OPEN:
+            return
+        if wanted:
+            self.under.read_start()
+        else:
+            self.under.read_stop()
+
+    cdef int _deliver_later(self) noexcept:
+        """What was received before somebody wanted it waits here, and nothing else may come."""
+        if self._delivery_due or self.phase != SECURE_OPEN:
+            return 0
+        try:
+            if self._decrypted or self._raw_end or self.engine.ended or self.engine.holds():
+                later(self.record, _run_delivery, self, None, 0)
+                self._delivery_due = True
+        except BaseException as error:
+            tell_failed(self, self.owner, error)
+        return 0
+
+    cdef int _receive(self, ssize_t nread) except -1:
+        """Encrypted bytes have come, or the end of them."""
+        if nread == UVNET_UV_EOF:
+            self._raw_end = True
+            if self.phase == SECURE_HANDSHAKING:
+                return self._fail_with(ConnectionResetError(
+                    ECONNRESET, "the other side has closed during the TLS handshake"
+                ))
+            return self._deliver()
+        if nread < 0:
+            if self.phase == SECURE_FAILED:
+                return 0
+            self.phase = SECURE_FAILED
+            return self._tell_read_now(None, nread)
+        if nread == 0 or self.phase == SECURE_FAILED:
+            return 0
+        # It stays in the loop's own buffer for so long.
+        self.engine.receive(self.record.read_buffer, nread)
+        if self.phase == SECURE_HANDSHAKING:
+            self._shake_hands()
+        if self.phase == SECURE_OPEN and self.state == HANDLE_OPEN:
+            self._deliver()
+            if self._wants_read and self._is_open():
+                self._wants_read = False
+                self._push(None)
+                if self._is_open():
+                    self._say_end_maybe()
+        self._update_under()
+        return 0
+
+    cdef int _deliver(self) except -1:
+        """Give the owner what was received, as long as it wants it."""
+        cdef HandleBlock *block = self.block
+        cdef object owner = self.owner
+        cdef Py_ssize_t nread = NOTHING_NOW
+        cdef object failure = None
+        cdef bytes chunk
+        cdef int _turn
+        for _turn in range(READS_AT_ONCE):
+            if not block.reading or self._end_told or self.phase != SECURE_OPEN or self.owner is not owner:
+                break
+            chunk = None
+            try:
+                if block.asks:
+                    nread = self._decrypt_where_asked()
+                elif block.own_buffer:
+                    nread = self._decrypt_in_place(block.read_buffer, block.read_size)
+                else:
+                    chunk = self._decrypt_some()
+                    nread = NOTHING_NOW if chunk is None else PyBytes_GET_SIZE(chunk)
+            except Exception as error:
+                failure = error
+            if failure is not None:
+                return self._fail_with(failure)
+            self._send(None, None)
+            if nread == NOBODY:
+                break
+            if nread >= 0:
+                block.bytes_read += nread
+                self._tell_read_now(chunk, nread)
+            else:
+                # The end may also come without a close_notify.
+                if block.reading and (self.engine.ended or self._raw_end):
+                    self._end_told = True
+                    block.reading = False
+                    self._tell_read_now(None, UVNET_UV_EOF)
+                break
+        else:
+            self._deliver_later()
+        self._update_under()
+        return 0
+
+    cdef bytes _decrypt_some(self):
+        """What is there, up to a limit; None where there is nothing now."""
+        cdef list pieces = self._decrypted
+        cdef Py_ssize_t length = 0
+        cdef bytes piece
+        self._decrypted = None
+        if pieces is not None:
+            for piece in pieces:
+                length += PyBytes_GET_SIZE(piece)
+        while length < MOST_AT_ONCE:
+            piece = self.engine.decrypt()
+            if piece is None:
+                if pieces is None:
+                    return None
+                break
+            length += PyBytes_GET_SIZE(piece)
+            if pieces is None:
+                pieces = [piece]
+            else:
+                pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    cdef Py_ssize_t _decrypt_where_asked(self) except? -1:
+        """_decrypt_in_place() where the owner says; NOBODY where it wants nothing any more."""
+        cdef char *base = NULL
+        cdef size_t size = 0
+        cdef Py_ssize_t nread
+        cdef object owner = self.owner
+        if self._decrypted is None and not self.engine.holds():
+            return NOTHING_NOW
+        tell_owner(self, _ask, &base, <ssize_t><size_t>&size)
+        if self.owner is not owner:
+            return NOBODY
+        if self.block.reading and base is not NULL:
+            nread = self._decrypt_in_place(base, size)
+            if nread >= 0:
+                return nread
+        else:
+            nread = NOBODY
+        # It will not be filled.
+        self._tell_read_now(None, 0)
+        return nread
+
+    cdef Py_ssize_t _decrypt_in_place(self, char *base, size_t size) except? -1:
+        cdef bytes piece
+        if self._decrypted is not None:
+            piece = self._decrypted[0]
+            if <size_t>PyBytes_GET_SIZE(piece) <= size:
+                size = PyBytes_GET_SIZE(piece)
+                del self._decrypted[0]
+                self._decrypted = self._decrypted or None
+            else:
+                self._decrypted[0] = piece[size:]
+            memcpy(base, <char *>piece, size)
+            return size
+        return self.engine.decrypt_into(base, size)
+
+    cdef int _tell_read_now(self, bytes chunk, ssize_t nread) except -1:
+        tell_owner(self, _tell_read, <void *>chunk, nread)
+        return 0
+
+    # === Writing ===
+
+    cdef size_t unsent(self) noexcept:
+        """Bytes that the system has not taken: those that are not encrypted yet, and what others have become."""
+        cdef size_t plain = 0
+        for request in self._waiting:
+            plain += (<WriteRequest>request).length
+        return plain + self.under.unsent()
+
+    cdef bint gets_on(self, uint64_t *sent) noexcept:
+        return self.under.gets_on(sent)
+
+    cdef int _send_chunk(self) except -1:
+        cdef object chunk = self.gathered_chunk
+        cdef WriteRequest request
+        if chunk is None:
+            return 0
+        self.gathered_chunk = None
+        request = WriteRequest.__new__(WriteRequest)
+        request.add(chunk)
+        self._accept(request)
+        if request.state != WRITE_DONE and self.owner is not None:
+            self.events.on_sent(self.owner, request)
+        return 0
+
+    cdef WriteRequest _send_gathered(self, WriteRequest request):
+        self._accept(request)
+        return None if request.state == WRITE_DONE else request
+
+    cdef int send(self, WriteRequest request) except -1:
+        return self._accept(request)
+
+    cdef int _accept(self, WriteRequest request) except -1:
+        """Take a request: afterwards it is done, failed, or waiting for its on_written event."""
+        request.total = request.length
+        if not self._is_open() or self._end_due or self._end_sent:
+            return self._fail(request, -EPIPE)
+        if request.length == 0:
+            request.release()
+            request.state = WRITE_DONE
+            return 0
+        request.state = WRITE_WAITING
+        self.block.bytes_written += request.length
+        self.block.queued_bytes += request.length
+        self._waiting.append(request)
+        return self._push(request)
+
+    cdef int _push(self, WriteRequest current) except -1:
+        """Encrypt what waits, and send it; of `current` the caller will see for himself how far it got."""
+        cdef WriteRequest request
+        cdef Py_ssize_t done
+        cdef object failure = None
+        cdef list batch = []
+        if self.phase != SECURE_OPEN or self._wants_read:
+            return 0
+        while self._waiting:
+            request = self._waiting[0]
+            try:
+                done = self.engine.encrypt(_bytes_of(request))
+            except Exception as error:
+                failure = error
+                break
+            if done < <Py_ssize_t>request.length:
+                if done:
+                    self.block.queued_bytes -= done
+                    request.advance(done)
+                self._wants_read = True
+                break
+            self._waiting.popleft()
+            batch.append((request, request.length))
+            # No plain text is kept longer than it is needed.
+            request.release()
+        self._send(batch, current)
+        return 0 if failure is None else self._fail_with(failure)
+
+    cdef int _send(self, list batch, WriteRequest current) except -1:
+        """Send what the engine has made of these writes, or has to say by itself."""
+        cdef WriteRequest carrier
+        cdef bytes data = self.engine.take_outgoing()
+        if data is None and not batch:
+            return 0
+        carrier = WriteRequest.__new__(WriteRequest)
+        if data is None:
+            carrier.state = WRITE_DONE
+        elif self.state != HANDLE_OPEN:
+            self._fail(carrier, -EPIPE)
+        else:
+            carrier.add(data)
+            self.under.send(carrier)
+        if carrier.state == WRITE_WAITING:
+            self._sending.append((carrier, batch))
+            return 0
+        return self._complete(batch, current, carrier)
+
+    cdef int _complete(self, list batch, WriteRequest current, WriteRequest carrier) except -1:
+        """What carried these writes is out, or failed."""
+        cdef WriteRequest request
+        if batch is None:
+            return 0
+        for request, length in batch:
+            self.block.queued_bytes -= <size_t>length
+            request.state = carrier.state
+            request.status = carrier.status
+        for request, _ in batch:
+            if request is not current:
+                tell_owner(self, _tell_written, <void *>request, 0)
+        return 0
+
+    cdef int _sent_under(self, WriteRequest carrier) except -1:
+        if not self._sending or self._sending[0][0] is not carrier:
+            return 0
+        self._complete(self._sending.popleft()[1], None, carrier)
+        return self._tell_end_sent_maybe()
+
+    # === The end ===
+
+    cdef int shutdown(self) except? 1:
+        """Send close_notify once everything written is encrypted; receiving goes on.  on_shutdown follows."""
+        if not self._is_open():
+            return -EPIPE
+        self._end_due = True
+        self._say_end_maybe()
+        return 0
+
+    cdef int _say_end_maybe(self) except -1:
+        cdef bytes piece
+        cdef object failure = None
+        if not self._end_due or self.phase != SECURE_OPEN or self._waiting:
+            return 0
+        self._end_due = False
+        self._end_sent = True
+        try:
+            # SSL_shutdown() looks for the other side's end, and what is in front of it would be an error.
+            while (piece := self.engine.decrypt()) is not None:
+                if self._decrypted is None:
+                    self._decrypted = []
+                self._decrypted.append(piece)
+            self.engine.say_end()
+        except Exception as error:
+            failure = error
+        if failure is not None:
+            return self._fail_with(failure)
+        self._send(None, None)
+        if self.block.reading:
+            self._deliver_later()
+        return self._tell_end_sent_maybe()
+
+    cdef int _tell_end_sent_maybe(self) except -1:
+        """on_shutdown, once all is out."""
+        if self._end_sent and not self._end_sent_told and not self._sending:
+            self._end_sent_told = True
+            later(self.record, _run_shutdown, self, None, 0)
+        return 0
+
+
+cdef object _bytes_of(WriteRequest request):
+    """What a request holds, as one bytes-like object that lasts as long as the request."""
+    cdef bytes joined
+    cdef char *place
+    cdef unsigned int index
+    if request.count == 1:
+        return PyMemoryView_FromMemory(request.buffers[0].base, request.buffers[0].len, PyBUF_READ)
+    joined = PyBytes_FromStringAndSize(NULL, request.length)
+    place = joined
+    for index in range(request.count):
+        memcpy(place, request.buffers[index].base, request.buffers[index].len)
+        place += request.buffers[index].len
+    return joined
+
+
+# What is told to the owner, for tell_owner().
+
+cdef int _tell_secured(Writer self, object owner, void *error, ssize_t number) except -1:
+    return self.events.on_secured(owner, <object>error)
+
+
+cdef int _tell_read(Writer self, object owner, void *chunk, ssize_t nread) except -1:
+    return self.events.on_read(owner, <bytes>chunk, nread)
+
+
+cdef int _ask(Writer self, object owner, void *base, ssize_t size) except -1:
+    return self.events.on_wanted(owner, <char **>base, <size_t *><size_t>size)
+
+
+cdef int _tell_written(Writer self, object owner, void *request, ssize_t number) except -1:
+    return self.events.on_written(owner, <WriteRequest>request)
+
+
+cdef int _tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
+    return self.events.on_shutdown(owner, self, <int>status)
+
+
+cdef int _tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:
+    return self.events.on_lost(owner, self)
+
+
+cdef int _tell_closed(Writer self, object owner, void *what, ssize_t number) except -1:
+    return self.on_closed(owner, self)
+
+
+# Steps that wait for a tick.
+
+cdef int _run_delivery(object target, object argument, int step) except -1:
+    cdef SecureStream self = <SecureStream>target
+    self._delivery_due = False
+    return self._deliver() if self.phase == SECURE_OPEN and self.state == HANDLE_OPEN else 0
+
+
+cdef int _run_failure(object target, object error, int step) except -1:
+    cdef SecureStream self = <SecureStream>target
+    if self.state == HANDLE_OPEN:
+        tell_owner(self, _tell_secured, <void *>error, 0)
+    return 0
+
+
+cdef int _run_shutdown(object target, object argument, int step) except -1:
+    tell_owner(<SecureStream>target, _tell_shutdown, NULL, 0)
+    return 0
+
+
+# Events of the stream under it.
+
+cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
+    cdef SecureStream self = <SecureStream>owner
+    return self._receive(nread) if self.state == HANDLE_OPEN else 0
+
+
+cdef int _on_sent(object owner, WriteRequest request) except -1:
+    return 0
+
+
+cdef int _on_written(object owner, WriteRequest request) except -1:
+    return (<SecureStream>owner)._sent_under(request)
+
+
+cdef int _on_secured(object owner, object error) except -1:
+    """The other TLS below this one has failed."""
+    cdef SecureStream self = <SecureStream>owner
+    return 0 if error is None or self.phase == SECURE_FAILED else self._fail_with(error)
+
+
+cdef int _on_wanted(object owner, char **base, size_t *size) except -1:
+    return 0
+
+
+cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
+    return 0
+
+
+cdef int _on_connected(object owner, Handle stream, int status) except -1:
+    return 0
+
+
+cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
+    return 0
+
+
+cdef int _on_relay_lost(object owner) except -1:
+    return 0
+
+
+cdef int _on_lost(object owner, Handle stream) except -1:
+    cdef SecureStream self = <SecureStream>owner
+    self.block.descriptor = -1
+    tell_owner(self, _tell_lost, NULL, 0)
+    return 0
+
+
+cdef int _on_failed(object owner, Handle stream, object error) except -1:
+    cdef SecureStream self = <SecureStream>owner
+    tell_failed(self, self.owner, error)
+    return 0
+
+
+cdef int _on_closed(object owner, Handle handle) except -1:
+    cdef SecureStream self = <SecureStream>owner
+    self.state = HANDLE_CLOSED
+    if self.on_closed is not NULL:
+        tell_owner(self, _tell_closed, NULL, 0)
+    self.owner = None
+    return 0
+
+
+cdef int _on_abandoned(object owner) except -1:
+    """The loop is gone: no event will come."""
+    cdef SecureStream self = <SecureStream>owner
+    self.state = HANDLE_CLOSED
+    if self.owner is not None and self.on_abandoned is not NULL:
+        self.on_abandoned(self.owner)
+    self.owner = None
+    return 0
+
+
+cdef StreamEvents _events
+_events.on_read = _on_read
+_events.on_wanted = _on_wanted
+_events.on_sent = _on_sent
+_events.on_written = _on_written
+_events.on_shutdown = _on_shutdown
+_events.on_connected = _on_connected
+_events.on_relay_ended = _on_relay_ended
+_events.on_relay_lost = _on_relay_lost
+_events.on_lost = _on_lost
+_events.on_failed = _on_failed
+_events.on_secured = _on_secured
+
+
+cdef SecureStream open_secure(Stream under, TLSEngine engine):
+    """A stream on an open one, which is nobody else's from then on; begin() follows."""
+    cdef SecureStream self = SecureStream.__new__(SecureStream)
+    self.block = <HandleBlock *>calloc(1, sizeof(HandleBlock))
+    if self.block is NULL:
+        raise MemoryError
+    self.engine = engine
+    self._waiting = deque()
+    self._sending = deque()
+    self.record = under.record
+    self.block.owner = <void *>self
+    self.block.hold = &self.record.hold
+    self.block.descriptor = -1
+    self.under = under
+    under.renew()
+    under.owner = self
+    under.events = &_events
+    under.read_into(self.record.read_buffer, MOST_TOGETHER)
+    under.on_closed = _on_closed
+    under.on_abandoned = _on_abandoned
+    self.state = HANDLE_OPEN
+    return self
