@@ -86,6 +86,22 @@ def test_nobody_is_told_before_it_has_come(play: Player) -> None:
     play(scenario)
 
 
+def test_the_server_is_closed_by_a_listener_of_drop(play: Player) -> None:
+    """'close' comes all the same, once the connection is gone."""
+
+    async def scenario() -> None:
+        server = uvnet.create_server(accept_proxy_protocol=True)
+        server.listen(0, "127.0.0.1")
+        await uvnet.once(server, "listening")
+        server.on("drop", lambda drop: server.close())
+        closed = asyncio.ensure_future(uvnet.once(server, "close"))
+        await asyncio.sleep(0)
+        with await connected(server, b"GET / HTTP/1.1\r\n\r\n"):
+            await closed
+
+    play(scenario)
+
+
 def test_shutdown_counts_who_has_not_said_yet(play: Player) -> None:
     async def scenario() -> None:
         server = uvnet.create_server(accept_proxy_protocol=True)

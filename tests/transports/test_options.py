@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tls_peer
 from certificates import Certificates
 from descriptors import open_descriptors
 from tls_stage import Recorder, Reports, all_gone, on_loop, recorded
@@ -112,6 +114,74 @@ def test_a_slow_reader_is_no_idle_one() -> None:
             assert await far.lost is None
 
     on_loop(scenario)
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_a_reader_that_takes_little_at_a_time(tmp_path: Path, unix: bool) -> None:
+    """The system has room again only when much of its buffer is gone; what goes out until then counts."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        protocols: list[Recorder] = []
+        options = {"idle_timeout": 1, "close_timeout": 1}
+        where: Any = str(tmp_path / "server")
+        if unix:
+            server = await loop.create_unix_server(recorded(protocols), where, **options)
+        else:
+            server = await loop.create_server(recorded(protocols), "127.0.0.1", 0, **options)
+            where = server.sockets[0].getsockname()
+        with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            slow.setblocking(False)
+            await loop.sock_connect(slow, where)
+            while not protocols:
+                await asyncio.sleep(0.001)
+            transport = protocols[0].transport
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 262144)
+            transport.write(bytes(2 * MEBIBYTE))
+            transport.close()
+            # A Unix socket says so only when a whole buffer of the system's, some 32 KiB, is read.
+            for _ in range(12):
+                await asyncio.sleep(0.25)
+                assert await loop.sock_recv(slow, 16384 if unix else 4096)
+            assert not protocols[0].lost.done()
+            while await loop.sock_recv(slow, MEBIBYTE):
+                pass
+        assert await protocols[0].lost is None
+        server.close()
+
+    on_loop(scenario)
+
+
+def test_a_record_that_comes_slowly_is_traffic(certificates: Certificates) -> None:
+    """TLS has received something, though nobody can read it yet."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        protocols: list[Recorder] = []
+        server = await loop.create_server(
+            recorded(protocols), "127.0.0.1", 0, ssl=certificates.server(), idle_timeout=0.5
+        )
+        raw, peer = await loop.run_in_executor(
+            None, lambda: _secured(certificates, server.sockets[0].getsockname()[1])
+        )
+        with raw:
+            record = peer.records(b"x" * 1000)
+            raw.setblocking(False)
+            for place in range(0, len(record), 100):
+                await loop.sock_sendall(raw, record[place : place + 100])
+                await asyncio.sleep(0.15)
+            await protocols[0].until(1000)
+            assert not protocols[0].lost.done()
+            assert isinstance(await protocols[0].lost, TimeoutError)
+        server.close()
+
+    on_loop(scenario)
+
+
+def _secured(certificates: Certificates, port: int) -> tuple[socket.socket, tls_peer.Peer]:
+    peer = tls_peer.connected(port, certificates.client())
+    return peer.raw, peer
 
 
 @TLS

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import tls_peer
 from certificates import Certificates
+from pairs import reset
 from tls_stage import Buffered, Recorder, all_gone, in_thread, on_loop, recorded
 
 import uvnet
@@ -256,6 +257,70 @@ def test_closing_while_a_header_is_awaited(tmp_path: Path, how: str) -> None:
             assert await loop.sock_recv(client, 1) == b""
 
     on_loop(scenario)
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["bad header", "block list"])
+def test_the_server_is_closed_by_who_is_told_of_a_drop(tmp_path: Path, blocked: bool) -> None:
+    """wait_closed() waits for the connection, and hears of its end."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        waiting: list[Any] = []
+        block_list = uvnet.BlockList()
+        block_list.add_address(SOURCE[0])
+
+        def close(_drop: Any) -> None:
+            waiting.append(asyncio.ensure_future(server.wait_closed()))
+            server.close()
+
+        server, where = await listening(tmp_path, "tcp", Recorder, on_drop=close, block_list=block_list)
+        with await connected(where) as client:
+            await loop.sock_sendall(client, HEADERS["text"] if blocked else b"GET / HTTP/1.1\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                assert await loop.sock_recv(client, 1) == b""
+        await waiting[0]
+        assert server.connections == 0
+
+    on_loop(scenario)
+
+
+def test_a_reset_in_a_header(tmp_path: Path) -> None:
+    drops: list[Any] = []
+
+    async def scenario() -> None:
+        server, where = await listening(tmp_path, "tcp", Recorder, on_drop=drops.append)
+        client = await connected(where)
+        await asyncio.get_running_loop().sock_sendall(client, b"PROXY TCP4")
+        await counted(server, 1)
+        await asyncio.sleep(0.05)
+        reset(client)
+        await all_gone(server)
+        server.close()
+
+    on_loop(scenario)
+    assert [type(drop["error"]) for drop in drops] == [ConnectionResetError]
+
+
+def test_tls_that_fails_is_told_with_the_names_of_the_header(tmp_path: Path, certificates: Certificates) -> None:
+    """Also after the server has closed: the connection was there."""
+    drops: list[Any] = []
+
+    async def scenario() -> None:
+        server, where = await listening(
+            tmp_path, "tcp", Recorder, ssl=certificates.server(), on_drop=drops.append
+        )
+        with await connected(where) as client:
+            await asyncio.get_running_loop().sock_sendall(client, HEADERS["text"])
+            await counted(server, 1)
+            server.close()
+            await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\n\r\n" * 10)
+            await all_gone(server)
+
+    on_loop(scenario)
+    [drop] = drops
+    assert (drop["remote_address"], drop["remote_port"]) == SOURCE
+    assert (drop["local_address"], drop["local_port"]) == DESTINATION
+    assert drop["reason"] == "tls"
 
 
 def test_a_header_after_the_server_has_closed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import tls_peer
 from certificates import Certificates
-from tls_stage import LOOPS, VERSIONS, Buffered, Recorder, in_thread, on_loop, traces
+from tls_stage import LOOPS, VERSIONS, Buffered, Recorder, in_thread, on_loop, open_pair, traces
 
 RANDOM = random.Random(10)
 
@@ -360,6 +361,85 @@ def test_tls_inside_of_tls(certificates: Certificates, version: Any, protocol: A
         return inner_near.trace[-1], far.trace, near.trace
 
     assert on_loop(scenario) == (("lost", None), ["made", 9], ["made"])
+
+
+def test_tls_inside_of_tls_whose_peer_is_gone(certificates: Certificates, version: Any) -> None:
+    """Without a close_notify of either TLS it is over at once, not after the time of a shutdown."""
+
+    async def scenario() -> Any:
+        far, near, server = await plain_pair(
+            context=certificates.server(version), ssl=certificates.client(), server_hostname="localhost"
+        )
+        inner_far, inner_near = await upgrade(certificates, far, near, version)
+        inner_near.transport.write(b"last words")
+        await inner_far.until(10)
+        inner_near.transport.abort()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert await inner_far.lost is None
+        server.close()
+        return loop.time() - began < 15, inner_far.trace
+
+    assert on_loop(scenario) == (True, [10, "eof", ("lost", None)])
+
+
+def test_start_tls_within_connection_made(certificates: Certificates) -> None:
+    """As an eager task would: who waits for the first transport gets it."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        started: list[Any] = []
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+
+        def upgrade_now(protocol: Any) -> None:
+            # Up to its first wait it runs here.
+            coroutine = loop.start_tls(
+                protocol.transport, Recorder(), certificates.server(), server_side=True
+            )
+            started.append((coroutine, coroutine.send(None)))
+
+        accepting = asyncio.ensure_future(
+            loop.connect_accepted_socket(lambda: Recorder(made=upgrade_now), ours, ssl=certificates.server())
+        )
+        transport, _ = await loop.create_unix_connection(
+            Recorder, sock=theirs, ssl=certificates.client(), server_hostname="localhost"
+        )
+        upgraded = await loop.start_tls(
+            transport, Recorder(), certificates.client(), server_hostname="localhost"
+        )
+        await accepting
+        [(coroutine, handshake)] = started
+        while not handshake.done():
+            await asyncio.sleep(0.001)
+        with pytest.raises(StopIteration) as returned:
+            coroutine.send(None)
+        returned.value.value.abort()
+        upgraded.abort()
+
+    on_loop(scenario)
+
+
+@pytest.mark.parametrize("action", ["close", "abort"])
+def test_a_buffer_is_given_back_where_the_connection_ends_in_get_buffer(
+    certificates: Certificates, version: Any, action: str
+) -> None:
+    buffer = bytearray(1000)
+
+    class Ends(Buffered):
+        def get_buffer(self, sizehint: int) -> Any:
+            getattr(self.transport, action)()
+            return buffer
+
+    async def scenario() -> None:
+        far, near = await open_pair(certificates, version, server=Ends)
+        near.transport.write(b"data")
+        await far.lost
+        await near.lost
+        # It is exported no more.
+        buffer.extend(b"more")
+
+    on_loop(scenario)
 
 
 def test_tls_inside_of_tls_that_fails(certificates: Certificates) -> None:

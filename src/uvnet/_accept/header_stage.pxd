@@ -18,6 +18,7 @@ cdef class HeaderStage(Intermediary):
     cdef sockaddr_storage remote     # of the connection; once the header is there, what that says
     cdef sockaddr_storage local      # what the header says
     cdef bint named                  # it says both
+    cdef int _failure                # a libuv error that was met by looking, or 0
     cdef bint silent                 # the other end has gone without a word
     cdef IdleEntry _limit
     cdef Py_ssize_t _length          # bytes of the header that have come

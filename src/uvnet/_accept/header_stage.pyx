@@ -4,6 +4,7 @@ It looks before it takes: no byte behind the header is received, so the stream i
 there.  The protocol is that of HAProxy's document "The PROXY protocol".
 """
 
+from libc.errno cimport EAGAIN, errno
 from libc.string cimport memchr, memcmp, memset
 
 from uvnet._loop.handle cimport Handle, Intermediary
@@ -54,6 +55,9 @@ cdef class HeaderStage(Intermediary):
             self.stream.fileno(), self._header + self._length, LONGEST_HEADER - self._length,
             MSG_PEEK | MSG_DONTWAIT,
         )
+        if seen < 0 and errno != EAGAIN:
+            # To be told once is all that the system does.
+            self._failure = -errno
         base[0] = self._header + self._length
         size[0] = 1 if seen <= 0 else _belonging(self._header, self._length, self._length + seen)
         return 0
@@ -63,6 +67,8 @@ cdef class HeaderStage(Intermediary):
             return 0
         if nread < 0:
             self.silent = self._length == 0
+            if self._failure:
+                nread = self._failure
             return self._over(
                 ProxyProtocolError("the PROXY header was cut short") if nread == UVNET_UV_EOF
                 else system_error(<int>nread, "read")

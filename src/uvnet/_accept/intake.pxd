@@ -40,16 +40,17 @@ cdef class Intake(Intermediary):
     cdef int close(self, Listener listener) except -1
     cdef int release(self, Listener listener) except -1
     cdef int gone(self) except -1
-    cdef int tls_failed(self, int descriptor, const sockaddr_storage *remote, object error) except -1
+    cdef int tls_failed(self, object owner, int descriptor, const sockaddr_storage *remote,
+                        const sockaddr_storage *local, object error) except -1
     cdef int cut_stages(self) except -1
     cdef dict dropped(self)
     cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1
     cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1
     cdef int _header_came(self, HeaderStage stage, object error) except -1
-    cdef int _drop(self, DropReason reason, int descriptor, const sockaddr_storage *remote,
+    cdef int _drop(self, object owner, DropReason reason, int descriptor, const sockaddr_storage *remote,
                    const sockaddr_storage *local, object detail) except -1
     cdef int _trouble(self, int status) except -1
-    cdef int _uncount(self, Stream stream) except -1
+    cdef int _uncount(self, Stream stream, object owner) except -1
     cdef int _let_go(self, Listener listener) except -1
     cdef int _forget_owner(self) except -1
 

@@ -108,17 +108,19 @@ cdef class Intake(Intermediary):
         self.filter.connections -= 1
         return 0
 
-    cdef int tls_failed(self, int descriptor, const sockaddr_storage *remote, object error) except -1:
-        """A connection that was handed on is closed for what its TLS has come to."""
-        return self._drop(TLS_FAILURE, descriptor, remote, NULL, error)
+    cdef int tls_failed(self, object owner, int descriptor, const sockaddr_storage *remote,
+                        const sockaddr_storage *local, object error) except -1:
+        """A connection that was handed on to `owner` is closed for what its TLS has come to."""
+        return self._drop(owner, TLS_FAILURE, descriptor, remote, local, error)
 
     cdef int cut_stages(self) except -1:
         """Close the connections that were not handed on yet."""
         cdef HeaderStage stage
+        cdef object owner = self.owner
         for stage in list(self.stages):
             self.stages.discard(stage)
             stage.let_go()
-            self._uncount(stage.stream)
+            self._uncount(stage.stream, owner)
         return self._forget_owner()
 
     cdef dict dropped(self):
@@ -128,6 +130,7 @@ cdef class Intake(Intermediary):
     cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
         """A connection was accepted."""
         cdef Stream stream = None
+        cdef HeaderStage stage = None
         cdef int status = 0
         try:
             stream = stream_of(self.record, listener.family == AF_UNIX, descriptor, &status)
@@ -139,24 +142,28 @@ cdef class Intake(Intermediary):
         if self.header_timeout == 0:
             return self._hand_on(stream, remote, NULL)
         try:
-            self.stages.add(await_header(stream, remote, self.header_timeout, self, _on_header))
+            stage = await_header(stream, remote, self.header_timeout, self, _on_header)
+            self.stages.add(stage)
         except BaseException:
-            self._uncount(stream)
+            if stage is not None:
+                stage.let_go()
+            self._uncount(stream, self.owner)
             raise
         return 0
 
     cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote,
                       const sockaddr_storage *local) except -1:
         cdef bint no_memory = False
+        cdef object owner = self.owner
         try:
-            self.events.on_connection(self.owner, stream, remote, local)
+            self.events.on_connection(owner, stream, remote, local)
         except MemoryError:
             no_memory = True
         except BaseException:
-            self._uncount(stream)
+            self._uncount(stream, owner)
             raise
         if no_memory:
-            self._uncount(stream)
+            self._uncount(stream, owner)
             self._trouble(-ENOMEM)
         return 0
 
@@ -166,6 +173,8 @@ cdef class Intake(Intermediary):
         cdef const sockaddr_storage *remote = &stage.remote
         cdef const sockaddr_storage *local = &stage.local if stage.named else NULL
         cdef DropReason reason = NOT_DROPPED
+        # Who is told may close the server, which forgets its owner then, and waits for this connection all the same.
+        cdef object owner = self.owner
         self.stages.discard(stage)
         try:
             if error is not None:
@@ -179,14 +188,14 @@ cdef class Intake(Intermediary):
             try:
                 # Who says nothing at all only looks whether somebody listens.
                 if not stage.silent:
-                    self._drop(reason, stream.fileno(), remote, local, error)
+                    self._drop(owner, reason, stream.fileno(), remote, local, error)
             finally:
-                self._uncount(stream)
+                self._uncount(stream, owner)
         finally:
             self._forget_owner()
         return 0
 
-    cdef int _drop(self, DropReason reason, int descriptor, const sockaddr_storage *remote,
+    cdef int _drop(self, object owner, DropReason reason, int descriptor, const sockaddr_storage *remote,
                    const sockaddr_storage *local, object detail) except -1:
         """One is closed: count it, log it where nobody would expect it, and tell if somebody wants to know."""
         self.filter.dropped[<int>reason] += 1
@@ -195,8 +204,8 @@ cdef class Intake(Intermediary):
                 self._logs = {}
             if reason not in self._logs:
                 self._logs[reason] = DropLog(*_LOGGED[reason])
-            self._logs[reason].count(self.owner, detail)
-        if self.filter.tells_drops and self.owner is not None:
+            self._logs[reason].count(owner, detail)
+        if self.filter.tells_drops and owner is not None:
             drop = describe_drop(
                 _REASONS[reason],
                 name_of(descriptor) if local is NULL else format_sockaddr(<const sockaddr *>local),
@@ -204,7 +213,7 @@ cdef class Intake(Intermediary):
             )
             if detail is not None:
                 drop["error"] = detail
-            self.events.on_drop(self.owner, drop)
+            self.events.on_drop(owner, drop)
         return 0
 
     cdef int _trouble(self, int status) except -1:
@@ -219,12 +228,12 @@ cdef class Intake(Intermediary):
             )
         return 0
 
-    cdef int _uncount(self, Stream stream) except -1:
-        """A connection that counts will not be handed on."""
+    cdef int _uncount(self, Stream stream, object owner) except -1:
+        """A connection that counts will not be handed on to `owner`."""
         stream.owner = None
         stream.close()
         self.gone()
-        return 0 if self.owner is None else self.events.on_gone(self.owner)
+        return 0 if owner is None else self.events.on_gone(owner)
 
     cdef int _let_go(self, Listener listener) except -1:
         listener.owner = None
@@ -254,7 +263,8 @@ cdef int _on_accepted(object owner, Listener listener, int descriptor, const soc
 
 
 cdef int _on_dropped(object owner, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
-    return (<Intake>owner)._drop(reason, descriptor, remote, NULL, None)
+    cdef Intake self = <Intake>owner
+    return self._drop(self.owner, reason, descriptor, remote, NULL, None)
 
 
 cdef int _on_trouble(object owner, int status) except -1:

@@ -35,6 +35,30 @@ from uvnet._uv.table cimport (
     uvnet_uv_write_queue_size,
 )
 
+cdef extern from *:
+    """
+    #include <sys/ioctl.h>
+    #include <sys/socket.h>
+    #ifdef __linux__
+    #include <linux/sockios.h>
+    #endif
+
+    static int uvnet_not_acknowledged(int descriptor)
+    {
+        int bytes = 0;
+    #if defined(SIOCOUTQ)
+        if (ioctl(descriptor, SIOCOUTQ, &bytes) < 0)
+            return 0;
+    #elif defined(SO_NWRITE)
+        socklen_t length = sizeof(bytes);
+        if (getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &bytes, &length) < 0)
+            return 0;
+    #endif
+        return bytes;
+    }
+    """
+    int not_acknowledged "uvnet_not_acknowledged" (int descriptor) nogil
+
 
 cdef class Writer(Handle):
     """What a Stream writes with."""
@@ -45,7 +69,8 @@ cdef class Writer(Handle):
 
     cdef bint gets_on(self, uint64_t *sent) noexcept:
         """Whether more has gone out than when this was asked last: libuv calls back when all of it has."""
-        cdef uint64_t now = self.block.bytes_written - self.unsent()
+        # The system has room again only when much of what it holds is gone, which takes a slow reader long.
+        cdef uint64_t now = self.block.bytes_written - self.unsent() - not_acknowledged(self.fileno())
         cdef bint more = now != sent[0]
         sent[0] = now
         return more

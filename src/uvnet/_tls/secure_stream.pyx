@@ -57,6 +57,14 @@ cdef class SecureStream(Stream):
                 tell_failed(self.under, None, error)
         self.under.close(reset)
 
+    cdef void leave_under(self) noexcept:
+        """Be over, and leave the open stream below to somebody else, who has heard of nothing yet."""
+        self.state = HANDLE_CLOSED
+        self.owner = None
+        self.under.renew()
+        if isinstance(self.under, SecureStream):
+            (<SecureStream>self.under)._end_told = False
+
     cdef int fileno(self) except -2:
         return self.under.fileno()
 
@@ -65,9 +73,6 @@ cdef class SecureStream(Stream):
 
     cdef void set_referenced(self, bint referenced) noexcept:
         self.under.set_referenced(referenced)
-
-    cdef void set_activity(self, uint64_t *activity) noexcept:
-        self.under.set_activity(activity)
 
     cdef int _fail_with(self, object error) except -1:
         """TLS cannot go on; the other side is told why by what the engine has to send.
@@ -163,6 +168,8 @@ cdef class SecureStream(Stream):
             return self._tell_read_now(None, nread)
         if nread == 0 or self.phase == SECURE_FAILED:
             return 0
+        if self.block.activity is not NULL:
+            self.block.activity[0] = self.record.now()
         # It stays in the loop's own buffer for so long.
         self.engine.receive(self.record.read_buffer, nread)
         if self.phase == SECURE_HANDSHAKING:

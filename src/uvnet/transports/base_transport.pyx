@@ -298,6 +298,8 @@ cdef class BaseTransport:
             self._limit = <IdleEntry *>calloc(1, sizeof(IdleEntry))
             if self._limit is NULL:
                 raise MemoryError
+        # What TLS receives is traffic before it is data.
+        self._handle.set_activity(&self._limit.last)
         idle_timers_of(self.record).start(self._limit, self, milliseconds, _on_idle)
         return 0
 

@@ -26,6 +26,7 @@ cdef class SecureTransport(Transport):
 
     cdef int begin(self) except -1
     cdef int _handshake_failed(self, object error) except -1
+    cdef bint _wake(self) except -1
     cdef int _tell_server(self, object error) except -1
     cdef int _close_outer(self) except -1
     cdef int _shut_down(self) except -1

@@ -86,6 +86,7 @@ cdef class SecureTransport(Transport):
         self._phase = SHUTTING_DOWN
         try:
             self._set_timer(self._shutdown_timeout, self._shutdown_too_long)
+            self._watch(self._options.close)
             self._handle.shutdown()
             if self._end_received:
                 self._shut_down()
@@ -175,6 +176,8 @@ cdef class SecureTransport(Transport):
         cdef Stream stream = (<SecureStream>self._handle).under
         self._outer = None
         self._stop_watching()
+        # It may be on the stack, and must not touch what is not its own any more.
+        (<SecureStream>self._handle).leave_under()
         self._handle = None
         outer._given, self._given = self._given, None
         outer._protocol = _Below(self)
@@ -184,7 +187,6 @@ cdef class SecureTransport(Transport):
         outer._phase = SECURE
         outer._state = TRANSPORT_MADE
         self._successor = outer
-        stream.renew()
         attach(outer, stream)
         outer.close()
         return 0
@@ -242,19 +244,26 @@ cdef class SecureTransport(Transport):
             except BaseException as error:
                 self._fail(error, "Fatal error: protocol.connection_made() call failed.")
             if self._handle is None:
+                # start_tls() may have put another one in its place: nobody else wakes who waits.
+                self._wake()
                 return 0
         elif self._state == TRANSPORT_NEW:
             self._state = TRANSPORT_MADE
         if self._starts_reading:
             self._may_read = True
         self._update_reading()
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-            if not self._starts_reading:
-                # After whoever awaits it.
-                self._loop.call_soon(self._loop.call_soon, self._start_reading)
+        if self._wake() and not self._starts_reading:
+            # After whoever awaits it.
+            self._loop.call_soon(self._loop.call_soon, self._start_reading)
         return 0
+
+    cdef bint _wake(self) except -1:
+        """Tell who waits for the handshake; whether there was somebody."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return False
+        waiter.set_result(None)
+        return True
 
     cdef int _handshake_failed(self, object error) except -1:
         if self._handle is None:
@@ -269,6 +278,7 @@ cdef class SecureTransport(Transport):
     cdef int _received(self, bytes chunk, ssize_t nread) except -1:
         if self._phase != SHUTTING_DOWN:
             return Transport._received(self, chunk, nread)
+        self._release_view()
         if nread == UVNET_UV_EOF:
             self._end_received = True
             return self._shut_down()

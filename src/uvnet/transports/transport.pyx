@@ -120,7 +120,12 @@ cdef class Transport(WriteTransport):
         """Ask the protocol where the next read goes."""
         base[0] = NULL
         size[0] = 0
-        if self._wanted_buffer() is not None:
+        if self._wanted_buffer() is None:
+            return 0
+        if self._handle is None:
+            # get_buffer() has closed the connection, or given it away.
+            self._release_view()
+        else:
             base[0] = <char *>self._view.buf
             size[0] = self._view.len
         return 0

@@ -129,7 +129,8 @@ cdef class TransportServer:
     def _tls_failed(self, Transport transport not None, error):
         """TLS of one of its transports has failed, which closes it."""
         self._intake.tls_failed(
-            transport._handle.fileno(), <const sockaddr_storage *>&transport._remote_name, error
+            self, transport._handle.fileno(), <const sockaddr_storage *>&transport._remote_name,
+            <const sockaddr_storage *>&transport._local_name if transport._local_name.any.sa_family else NULL, error,
         )
 
     cdef int _failed(self, object error, str message) except -1:
