@@ -74,10 +74,13 @@ cdef class HeaderStage(Intermediary):
                 else system_error(<int>nread, "read")
             )
         self._length += nread
+        header = failure = None
         try:
             header = parse_header(self._header[:self._length])
         except ProxyProtocolError as error:
-            return self._over(error)
+            failure = error
+        if failure is not None:
+            return self._over(failure)
         if header is None:
             return 0
         if header.source is not None and header.destination is not None:

@@ -118,7 +118,9 @@ cdef int _tell_of(LoopRecord record, tuple unheard) except -1:
 def active_handles(LoopRecord record not None):
     """The owners (Socket, Server) of the handles and look-ups that keep run() going now, each once."""
     cdef Handle handle
-    cdef list owners = [lookup.owner for lookup in record.lookups]
+    cdef list owners = []
+    for lookup in record.lookups:
+        owners.append(lookup.owner)
     for handle in open_handles(record):
         if handle.keeps_alive() and (owner := user_of(handle)) is not None:
             owners.append(owner)

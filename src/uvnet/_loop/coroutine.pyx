@@ -22,7 +22,7 @@ cdef int start_coroutine(object loop, object coroutine, object owner, object fai
 
 cdef list running_coroutines():
     """(task, owner) of all that have not ended."""
-    return [(task, owner) for task, owner in list(_tasks.items()) if not task.done()]
+    return [item for item in list(_tasks.items()) if not item[0].done()]
 
 
 def _start(loop, coroutine, owner, failed):

@@ -121,9 +121,8 @@ cdef void report(LoopRecord record, object error, str message, object source, ob
         record.loop.call_exception_handler(context)
     except BaseException as failure:
         # The handler itself failed with KeyboardInterrupt or SystemExit.
-        if record.loop.is_closed():
-            return
-        record.loop.call_soon(_raise, failure)
+        if not record.loop.is_closed():
+            record.loop.call_soon(_raise, failure)
 
 
 cdef void report_unheard(LoopRecord record, object error, object source) noexcept:

@@ -205,8 +205,8 @@ cdef void _deliver(uv_stream_t *uv_stream, ssize_t nread) noexcept:
             chunk = new_chunk(self.record, block.read_buffer, nread)
     except MemoryError as error:
         _read_failed(self, error)
-        return
-    _tell_read(self, chunk, nread)
+    else:
+        _tell_read(self, chunk, nread)
 
 
 cdef void _read_large(uv_stream_t *uv_stream) noexcept:

@@ -141,10 +141,10 @@ cdef class Writer(Handle):
             # What is lost is not lost in silence.
             if self.owner is not None:
                 tell_failed(self, self.owner, error)
-            return 0
-        self._sent(request, sent)
-        if self.owner is not None:
-            self.events.on_sent(self.owner, request)
+        else:
+            self._sent(request, sent)
+            if self.owner is not None:
+                self.events.on_sent(self.owner, request)
         return 0
 
     cdef WriteRequest _send_gathered(self, WriteRequest request):
@@ -176,6 +176,8 @@ cdef class Writer(Handle):
         try:
             waiting = request.split(sent)
         except MemoryError:
+            waiting = None
+        if waiting is None:
             self._fail(request, -ENOMEM)
             return request
         self.block.bytes_written += request.length - waiting.total - length_of_writes(waiting.rest)

@@ -104,11 +104,13 @@ cdef class TLSEngine:
         try:
             length = self._calls.read(size, view)
         except _WantRead:
-            return NOTHING_NOW
+            length = NOTHING_NOW
         except _End:
             pass
         finally:
             view.release()
+        if length == NOTHING_NOW:
+            return NOTHING_NOW
         self._may_hold = length == size
         if length:
             return length

@@ -264,12 +264,13 @@ cdef class BlockList:
         raise cannot_pickle(self)
 
     def __repr__(self):
-        texts = [repr(text) for text in self._texts(RULES_SHOWN)]
+        texts = list(map(repr, self._texts(RULES_SHOWN)))
         if self.entries.count > RULES_SHOWN:
             texts.append(f"... {self.entries.count - RULES_SHOWN} more")
         return f"<{type(self).__name__} rules=[{', '.join(texts)}]>"
 
     cdef list _texts(self, uint32_t limit):
+        cdef list texts = []
         cdef uint32_t index, place, count
         cdef Rule *rules
         # Copied first: making text makes objects, and that may lead back here.
@@ -284,9 +285,11 @@ cdef class BlockList:
         if rules is NULL:
             raise MemoryError
         try:
-            return [text_of_rule(&rules[index]) for index in range(count)]
+            for index in range(count):
+                texts.append(text_of_rule(&rules[index]))
         finally:
             free(rules)
+        return texts
 
     # === For servers and sockets ===
 

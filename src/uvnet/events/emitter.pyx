@@ -196,10 +196,10 @@ cdef class EventEmitter:
 
     def listeners(self, event):
         """A list of the listeners of `event`, as they were given.  Node: "emitter.listeners(eventName)"."""
-        return [
-            (<OnceListener>listener).listener if isinstance(listener, OnceListener) else listener
-            for listener in self.raw_listeners(event)
-        ]
+        found = []
+        for listener in self.raw_listeners(event):
+            found.append((<OnceListener>listener).listener if isinstance(listener, OnceListener) else listener)
+        return found
 
     def raw_listeners(self, event):
         """Like listeners(), with the wrappers that once() made; a wrapper has the function as `listener`.

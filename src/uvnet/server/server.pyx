@@ -235,6 +235,8 @@ cdef class Server(Acceptor):
             address = self.address()
         except OSError:
             # The descriptor was taken over, and is somebody else's by now.
+            address = None
+        if address is None:
             return f"<{type(self).__name__} listening>"
         where = f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
         return f"<{type(self).__name__} listening on {where}>"

@@ -105,7 +105,10 @@ cdef class Readable(LoopEmitter):
             parts[0] = parts[0][self._offset:]
             self._buffer = None
             self._offset = self._readable_length = 0
-            text = "".join(part if isinstance(part, str) else decoder.decode(part) for part in parts)
+            decoded = []
+            for part in parts:
+                decoded.append(part if isinstance(part, str) else decoder.decode(part))
+            text = "".join(decoded)
         if self._decoder is not None:
             text += decoder.decode(self._decoder.getstate()[0])
         if self._readable_ended:
