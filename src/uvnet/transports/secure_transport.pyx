@@ -86,8 +86,9 @@ cdef class SecureTransport(Transport):
         self._phase = SHUTTING_DOWN
         try:
             self._set_timer(self._shutdown_timeout, self._shutdown_too_long)
-            self._watch(self._options.close)
             self._handle.shutdown()
+            if self._unsent():
+                self._watch(self._options.close)
             if self._end_received:
                 self._shut_down()
             else:
