@@ -174,7 +174,11 @@ def main(operations: dict[str, Operation]) -> None:
     # What cannot raise says so on standard error; here that is no defect.
     sys.unraisablehook = lambda _: None
     warnings.simplefilter("ignore")
-    # What is made once is made.
+    # What is made once is made, the loop's timer for limits of time too.
+    stage = Stage()
+    timed, _ = stage.pair()
+    timed.set_timeout(1000)
+    timed.destroy()
     attempt(operations[name], 1_000_000)
     gc.collect()
     before = descriptors()
