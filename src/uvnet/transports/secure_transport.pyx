@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on a transport that is not there yet, or any more.
 """SecureTransport: a Transport on a SecureStream: what asyncio says of a connection's handshake and of its end.
 
 asyncio: "asyncio.sslproto".
@@ -320,8 +322,8 @@ cdef class SecureTransport(Transport):
 
     # === Writing ===
 
-    cdef int _put(self, object chunk, Py_ssize_t length) except -1:
-        return self._write_lost() if self._phase >= SHUTTING_DOWN else Transport._put(self, chunk, length)
+    cdef int _put(self, object chunk) except -1:
+        return self._write_lost() if self._phase >= SHUTTING_DOWN else Transport._put(self, chunk)
 
     cdef Py_ssize_t _unsent(self) noexcept:
         # What TLS has to say by itself counts too.

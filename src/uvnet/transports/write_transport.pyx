@@ -69,10 +69,11 @@ cdef class WriteTransport(BaseTransport):
             raise RuntimeError("unable to write; sendfile is in progress")
         cdef Py_ssize_t length = chunk_length(data)
         if length and not (self._options.max_buffered and self._is_full(length)):
-            self._put(data, length)
+            self._put(data)
 
     def writelines(self, list_of_data):
         """write() each of several, which go out together.  asyncio: "WriteTransport.writelines()"."""
+        cdef Py_ssize_t length = 0
         self.record.check()
         # Cython's comprehension gives an item back twice where there is no memory to append it.
         chunks = list(map(self._chunk, list_of_data))
@@ -80,14 +81,16 @@ cdef class WriteTransport(BaseTransport):
             raise RuntimeError("Cannot call writelines() after write_eof()")
         if self._sends:
             raise RuntimeError("unable to write; sendfile is in progress")
-        if self._options.max_buffered and self._is_full(sum(map(len, chunks))):
+        for chunk in chunks:
+            length += chunk_length(chunk)
+        if self._options.max_buffered and self._is_full(length):
             return
         # pause_writing() may write: not between them.
         self._has_more = True
         try:
             for chunk in chunks:
                 if chunk_length(chunk):
-                    self._put(chunk, chunk_length(chunk))
+                    self._put(chunk)
         finally:
             self._has_more = False
         self._pause_maybe()
@@ -114,7 +117,7 @@ cdef class WriteTransport(BaseTransport):
 
     def _write_piece(self, bytes data):
         if len(data):
-            self._put(data, len(data))
+            self._put(data)
 
     async def _until_empty(self):
         """Wait until the system has taken all; raises ConnectionError where the connection is lost."""
@@ -143,14 +146,19 @@ cdef class WriteTransport(BaseTransport):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
         return chunk
 
-    cdef int _put(self, object chunk, Py_ssize_t length) except -1:
+    cdef int _put(self, object chunk) except -1:
         cdef Stream handle = self._handle
+        cdef size_t gathered
         if handle is None:
             return self._write_lost()
         self._touch()
         handle.gather_chunk(chunk)
-        if length >= GATHER_MOST or handle.gathered_length() >= GATHER_MOST:
+        gathered = handle.gathered_length()
+        if gathered >= GATHER_MOST:
             handle.flush()
+        elif gathered <= <size_t>self._high and handle.block.queued_bytes == 0:
+            # Nothing else waits.
+            return 0
         return self._pause_maybe()
 
     cdef bint _is_full(self, Py_ssize_t length) except -1:
