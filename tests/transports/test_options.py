@@ -189,7 +189,7 @@ def test_close_always_ends(certificates: Certificates, tls: bool) -> None:
     """A peer that takes nothing any more."""
 
     async def scenario() -> None:
-        options = {"close_timeout": 0.1, **({"ssl_shutdown_timeout": 0.2} if tls else {})}
+        options = {"close_timeout": 0.1, **({"ssl_shutdown_timeout": 100} if tls else {})}
         async with Ends(certificates_if(tls, certificates), **options) as ends:
             near = await ends.connect()
             near.transport.pause_reading()
