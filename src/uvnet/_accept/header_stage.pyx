@@ -10,7 +10,7 @@ from libc.string cimport memchr, memcmp, memset
 from uvnet._loop.handle cimport Handle, Intermediary
 from uvnet._loop.idle cimport IdleTimers, idle_timers_of
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.stream_events cimport StreamEvents
+from uvnet._stream.stream_events cimport StreamEvents, nothing_told
 from uvnet._uv.table cimport UVNET_UV_EOF
 from uvnet.addresses.sockaddr cimport parse_sockaddr, sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
@@ -140,8 +140,7 @@ cdef int _on_abandoned(object owner) except -1:
 
 
 # It neither writes nor relays, so nothing else is told.
-cdef StreamEvents _events
-memset(&_events, 0, sizeof(_events))
+cdef StreamEvents _events = nothing_told
 _events.on_read = _on_read
 _events.on_wanted = _on_wanted
 _events.on_lost = _on_lost

@@ -132,7 +132,7 @@ cdef class Stream(Writer):
     cdef void descriptor_lost(self) noexcept:
         # Nothing may be sent to what the number stands for now.
         self.block.descriptor = NO_DESCRIPTOR
-        tell_owner(self, _tell_lost, NULL, 0)
+        tell_owner(self, tell_lost, NULL, 0)
 
     cdef void read_more(self) noexcept:
         """What a full read brought was taken at once: the next one may bring more."""
@@ -145,7 +145,7 @@ cdef class Stream(Writer):
             self.block.read_size = FIRST_READ_SIZE
 
 
-cdef int _tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:
+cdef int tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:
     return self.events.on_lost(owner, self)
 
 

@@ -24,3 +24,5 @@ cdef struct StreamEvents:
     int (*on_lost)(object owner, Handle stream) except -1
     # One of the above raised: user code did.
     int (*on_failed)(object owner, Handle stream, object error) except -1
+
+cdef StreamEvents nothing_told

@@ -36,5 +36,9 @@ cdef class Writer(Handle):
     cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
 
+# For tell_owner().
+cdef int tell_written(Writer self, object owner, void *request, ssize_t number) except -1
+cdef int tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1
+
 cdef void tell_failed(Writer stream, object owner, object error) noexcept
 cdef void tell_owner(Writer stream, stream_event event, void *what, ssize_t number) noexcept

@@ -330,11 +330,11 @@ cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
     request.release()
     request.state = WRITE_DONE if status == 0 else WRITE_FAILED
     request.status = status
-    tell_owner(self, _tell_written, <void *>request, 0)
+    tell_owner(self, tell_written, <void *>request, 0)
     Py_DECREF(request)
 
 
-cdef int _tell_written(Writer self, object owner, void *request, ssize_t number) except -1:
+cdef int tell_written(Writer self, object owner, void *request, ssize_t number) except -1:
     return self.events.on_written(owner, <WriteRequest>request)
 
 
@@ -343,10 +343,10 @@ cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil
     free(uv_shutdown)
     changed(self.block)
     counters.requests -= 1
-    tell_owner(self, _tell_shutdown, NULL, status)
+    tell_owner(self, tell_shutdown, NULL, status)
 
 
-cdef int _tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
+cdef int tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
     return self.events.on_shutdown(owner, self, <int>status)
 
 

@@ -43,5 +43,3 @@ cdef class SecureStream(Stream):
     cdef int _tell_end_sent_maybe(self) except -1
     cdef int _sent_under(self, WriteRequest carrier) except -1
     cdef bint _is_open(self) noexcept
-
-cdef SecureStream open_secure(Stream under, TLSEngine engine)

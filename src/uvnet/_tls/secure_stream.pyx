@@ -6,23 +6,19 @@ decrypted as far as the owner takes it; the rest stays encrypted, and when that 
 RFC 8446.
 """
 
-from collections import deque
-
 from cpython.buffer cimport PyBUF_READ
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport ECONNRESET, EPIPE
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
-from uvnet._loop.handle cimport HANDLE_CLOSED, HANDLE_CLOSING, HANDLE_OPEN, Handle, HandleBlock
+from uvnet._loop.handle cimport HANDLE_CLOSED, HANDLE_CLOSING, HANDLE_OPEN, HandleBlock
 from uvnet._loop.tick cimport later
 from uvnet._stream.stream cimport READS_AT_ONCE, Stream
-from uvnet._stream.stream_events cimport StreamEvents
 from uvnet._stream.write_request cimport WRITE_DONE, WRITE_WAITING, WriteRequest
-from uvnet._stream.writer cimport Writer, tell_failed, tell_owner
-from uvnet._tls.engine cimport MOST_TOGETHER, NOTHING_NOW, TLSEngine
+from uvnet._stream.writer cimport Writer, tell_failed, tell_owner, tell_shutdown, tell_written
+from uvnet._tls.engine cimport NOTHING_NOW
 from uvnet._uv.table cimport UVNET_UV_EOF
 
 cdef enum:
@@ -392,7 +388,7 @@ cdef class SecureStream(Stream):
             request.status = carrier.status
         for request, _ in batch:
             if request is not current:
-                tell_owner(self, _tell_written, <void *>request, 0)
+                tell_owner(self, tell_written, <void *>request, 0)
         return 0
 
     cdef int _sent_under(self, WriteRequest carrier) except -1:
@@ -471,22 +467,6 @@ cdef int _ask(Writer self, object owner, void *base, ssize_t size) except -1:
     return self.events.on_wanted(owner, <char **>base, <size_t *><size_t>size)
 
 
-cdef int _tell_written(Writer self, object owner, void *request, ssize_t number) except -1:
-    return self.events.on_written(owner, <WriteRequest>request)
-
-
-cdef int _tell_shutdown(Writer self, object owner, void *what, ssize_t status) except -1:
-    return self.events.on_shutdown(owner, self, <int>status)
-
-
-cdef int _tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:
-    return self.events.on_lost(owner, self)
-
-
-cdef int _tell_closed(Writer self, object owner, void *what, ssize_t number) except -1:
-    return self.on_closed(owner, self)
-
-
 # Steps that wait for a tick.
 
 cdef int _run_delivery(object target, object argument, int step) except -1:
@@ -503,116 +483,5 @@ cdef int _run_failure(object target, object error, int step) except -1:
 
 
 cdef int _run_shutdown(object target, object argument, int step) except -1:
-    tell_owner(<SecureStream>target, _tell_shutdown, NULL, 0)
+    tell_owner(<SecureStream>target, tell_shutdown, NULL, 0)
     return 0
-
-
-# Events of the stream under it.
-
-cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
-    cdef SecureStream self = <SecureStream>owner
-    return self._receive(nread) if self.state == HANDLE_OPEN else 0
-
-
-cdef int _on_sent(object owner, WriteRequest request) except -1:
-    return 0
-
-
-cdef int _on_written(object owner, WriteRequest request) except -1:
-    return (<SecureStream>owner)._sent_under(request)
-
-
-cdef int _on_secured(object owner, object error) except -1:
-    """The other TLS below this one has failed."""
-    cdef SecureStream self = <SecureStream>owner
-    return 0 if error is None or self.phase == SECURE_FAILED else self._fail_with(error)
-
-
-cdef int _on_wanted(object owner, char **base, size_t *size) except -1:
-    return 0
-
-
-cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
-    return 0
-
-
-cdef int _on_connected(object owner, Handle stream, int status) except -1:
-    return 0
-
-
-cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
-    return 0
-
-
-cdef int _on_relay_lost(object owner) except -1:
-    return 0
-
-
-cdef int _on_lost(object owner, Handle stream) except -1:
-    cdef SecureStream self = <SecureStream>owner
-    self.block.descriptor = -1
-    tell_owner(self, _tell_lost, NULL, 0)
-    return 0
-
-
-cdef int _on_failed(object owner, Handle stream, object error) except -1:
-    cdef SecureStream self = <SecureStream>owner
-    tell_failed(self, self.owner, error)
-    return 0
-
-
-cdef int _on_closed(object owner, Handle handle) except -1:
-    cdef SecureStream self = <SecureStream>owner
-    self.state = HANDLE_CLOSED
-    if self.on_closed is not NULL:
-        tell_owner(self, _tell_closed, NULL, 0)
-    self.owner = None
-    return 0
-
-
-cdef int _on_abandoned(object owner) except -1:
-    """The loop is gone: no event will come."""
-    cdef SecureStream self = <SecureStream>owner
-    self.state = HANDLE_CLOSED
-    if self.owner is not None and self.on_abandoned is not NULL:
-        self.on_abandoned(self.owner)
-    self.owner = None
-    return 0
-
-
-cdef StreamEvents _events
-_events.on_read = _on_read
-_events.on_wanted = _on_wanted
-_events.on_sent = _on_sent
-_events.on_written = _on_written
-_events.on_shutdown = _on_shutdown
-_events.on_connected = _on_connected
-_events.on_relay_ended = _on_relay_ended
-_events.on_relay_lost = _on_relay_lost
-_events.on_lost = _on_lost
-_events.on_failed = _on_failed
-_events.on_secured = _on_secured
-
-
-cdef SecureStream open_secure(Stream under, TLSEngine engine):
-    """A stream on an open one, which is nobody else's from then on; begin() follows."""
-    cdef SecureStream self = SecureStream.__new__(SecureStream)
-    self.block = <HandleBlock *>calloc(1, sizeof(HandleBlock))
-    if self.block is NULL:
-        raise MemoryError
-    self.engine = engine
-    self._waiting = deque()
-    self._sending = deque()
-    self.record = under.record
-    self.block.owner = <void *>self
-    self.block.hold = &self.record.hold
-    self.block.descriptor = -1
-    self.under = under
-    under.renew()
-    under.owner = self
-    under.events = &_events
-    under.read_into(self.record.read_buffer, MOST_TOGETHER)
-    under.on_closed = _on_closed
-    under.on_abandoned = _on_abandoned
-    self.state = HANDLE_OPEN
-    return self

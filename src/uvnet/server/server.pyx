@@ -58,11 +58,10 @@ cdef class Server(Acceptor):
     high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
     max_buffered, on_max_buffered: of accepted sockets, see Socket (default None, "destroy");
     block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop';
-    shutdown_timeout: seconds that leaving `async with server` may take, as of shutdown(); None (default): no limit.
-
+    shutdown_timeout: seconds that leaving `async with server` may take, as of shutdown(); None (default): no limit;
     accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
     HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
-    them too.  Connections without one are closed; proxy_header_timeout: seconds, more than 0, for it to come (10);
+    them too.  Connections without one are closed; proxy_header_timeout: seconds, more than 0, for it to come (10).
 
     Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
     "connection limit", "block list", "file descriptors" and "proxy header" (then with the `error`), and on TCP

@@ -5,7 +5,7 @@ The handle may be of an earlier life of the Connection.
 
 from uvnet._loop.handle cimport HANDLE_CLOSING, Handle, open_handles
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.stream_events cimport StreamEvents
+from uvnet._stream.stream_events cimport StreamEvents, nothing_told
 from uvnet._stream.write_request cimport WriteRequest
 from uvnet.errors.system cimport descriptor_lost
 from uvnet.socket.connection cimport Connection
@@ -111,15 +111,10 @@ cdef int _on_abandoned(object owner) except -1:
     return 0
 
 
-cdef int _on_secured(object owner, object error) except -1:
-    return 0
-
-
-cdef StreamEvents _events
+cdef StreamEvents _events = nothing_told
 _events.on_read = _on_read
 _events.on_sent = _on_sent
 _events.on_written = _on_written
-_events.on_secured = _on_secured
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended

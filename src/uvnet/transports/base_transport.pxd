@@ -48,8 +48,7 @@ cdef class BaseTransport:
     cdef ip_name _local_name
     cdef ip_name _remote_name
 
-    cdef int set_up(self, LoopRecord record, object protocol, object context, bint is_unix,
-                    TransportOptions options) except -1
+    cdef int set_up(self, LoopRecord record, object protocol, object context, TransportOptions options) except -1
     cdef int made(self) except -1
     cdef int start_reading(self) except -1
     cdef int remember_names(self, const sockaddr_storage *remote, const sockaddr_storage *local) noexcept

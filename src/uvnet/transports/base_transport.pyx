@@ -140,13 +140,11 @@ cdef class BaseTransport:
 
     # === Life ===
 
-    cdef int set_up(self, LoopRecord record, object protocol, object context, bint is_unix,
-                    TransportOptions options) except -1:
+    cdef int set_up(self, LoopRecord record, object protocol, object context, TransportOptions options) except -1:
         """What __init__ would do; transports are not made by users."""
         self.record = record
         self._loop = record.loop
         self._context = context
-        self._unix = is_unix
         self._options = options
         return self._take_protocol(protocol)
 
@@ -176,6 +174,7 @@ cdef class BaseTransport:
 
     cdef int attached(self) except -1:
         """The handle is there."""
+        self._unix = not isinstance(self._handle.base(), TCP)
         self._options.apply(self._handle)
         return self._watch(self._options.idle)
 

@@ -32,7 +32,7 @@ cdef class SecureTransport(Transport):
     cdef int _shut_down(self) except -1
     cdef int _set_timer(self, double seconds, object callback) except -1
 
-cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context, bint is_unix,
+cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context,
                                           TransportOptions options, tuple tls_options, bint server_side,
                                           object server_hostname)
 cdef int attach_secure(SecureTransport self, Stream under) except -1

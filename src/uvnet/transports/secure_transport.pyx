@@ -12,7 +12,8 @@ import ssl
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream cimport Stream
 from uvnet._tls.engine cimport new_engine
-from uvnet._tls.secure_stream cimport SecureStream, open_secure
+from uvnet._tls.secure_stream cimport SecureStream
+from uvnet._tls.secure_stream_events cimport open_secure
 from uvnet._uv.table cimport UVNET_UV_EOF
 from uvnet.errors.system cimport system_error
 from uvnet.transports.base_transport cimport TRANSPORT_CLOSING, TRANSPORT_LOST, TRANSPORT_MADE, TRANSPORT_NEW
@@ -330,7 +331,7 @@ cdef class SecureTransport(Transport):
         return 0 if self._handle is None else self._handle.gathered_length() + self._handle.unsent()
 
 
-cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context, bint is_unix,
+cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, object context,
                                           TransportOptions options, tuple tls_options, bint server_side,
                                           object server_hostname):
     """A transport that has no handle yet; attach_secure() and begin() follow.  See tls_options_of()."""
@@ -338,7 +339,7 @@ cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, ob
     tls_context, self._handshake_timeout, self._shutdown_timeout = tls_options
     self._engine = new_engine(tls_context, server_side, server_hostname)
     self._tells_made = True
-    self.set_up(record, protocol, context, is_unix, options)
+    self.set_up(record, protocol, context, options)
     return self
 
 

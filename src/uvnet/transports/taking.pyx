@@ -29,10 +29,10 @@ def take(loop, connected, bint given, bint is_unix, protocol, TransportOptions o
     cdef LoopRecord record = record_of(loop)
     cdef Transport transport
     if tls_options is None:
-        transport = new_transport(record, protocol, copy_context(), is_unix, options)
+        transport = new_transport(record, protocol, copy_context(), options)
     else:
         transport = new_secure_transport(
-            record, protocol, copy_context(), is_unix, options, tls_options, server_side, server_hostname
+            record, protocol, copy_context(), options, tls_options, server_side, server_hostname
         )
     cdef int descriptor = connected.fileno()
     cdef int status = 0
@@ -77,8 +77,8 @@ def secure(Transport transport, protocol, tls_options, bint server_side, server_
     the other one.
     """
     cdef SecureTransport upgraded = new_secure_transport(
-        transport.record, protocol, transport._context, transport._unix, transport._options, tls_options,
-        server_side, server_hostname,
+        transport.record, protocol, transport._context, transport._options, tls_options, server_side,
+        server_hostname,
     )
     transport._hand_over()
     cdef Stream handle = transport._handle

@@ -22,5 +22,4 @@ cdef class Transport(WriteTransport):
     cdef int _wanted(self, char **base, size_t *size) except -1
     cdef int _release_view(self) noexcept
 
-cdef Transport new_transport(LoopRecord record, object protocol, object context, bint is_unix,
-                             TransportOptions options)
+cdef Transport new_transport(LoopRecord record, object protocol, object context, TransportOptions options)

@@ -155,9 +155,8 @@ cdef class Transport(WriteTransport):
         return 0
 
 
-cdef Transport new_transport(LoopRecord record, object protocol, object context, bint is_unix,
-                             TransportOptions options):
+cdef Transport new_transport(LoopRecord record, object protocol, object context, TransportOptions options):
     """A transport that has no handle yet."""
     cdef Transport self = Transport.__new__(Transport)
-    self.set_up(record, protocol, context, is_unix, options)
+    self.set_up(record, protocol, context, options)
     return self

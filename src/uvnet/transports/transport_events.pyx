@@ -3,7 +3,7 @@
 from uvnet._loop.handle cimport Handle
 from uvnet._loop.tick cimport report
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.stream_events cimport StreamEvents
+from uvnet._stream.stream_events cimport StreamEvents, nothing_told
 from uvnet._stream.write_request cimport WRITE_FAILED, WriteRequest
 from uvnet.errors.system cimport descriptor_lost, system_error
 from uvnet.transports.base_transport cimport TRANSPORT_LOST
@@ -51,18 +51,6 @@ cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
     return 0 if self._handle is None else self._finish_maybe()
 
 
-cdef int _on_connected(object owner, Handle stream, int status) except -1:
-    return 0
-
-
-cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
-    return 0
-
-
-cdef int _on_relay_lost(object owner) except -1:
-    return 0
-
-
 cdef int _on_lost(object owner, Handle stream) except -1:
     cdef Transport self = <Transport>owner
     return 0 if self._handle is None else self._fail(descriptor_lost("read"), "Fatal read error on socket transport")
@@ -86,16 +74,14 @@ cdef int _on_abandoned(object owner) except -1:
     return self._release_view()
 
 
-cdef StreamEvents _events
+# It neither connects nor relays.
+cdef StreamEvents _events = nothing_told
 _events.on_read = _on_read
 _events.on_wanted = _on_wanted
 _events.on_sent = _on_sent
 _events.on_written = _on_written
 _events.on_secured = _on_secured
 _events.on_shutdown = _on_shutdown
-_events.on_connected = _on_connected
-_events.on_relay_ended = _on_relay_ended
-_events.on_relay_lost = _on_relay_lost
 _events.on_lost = _on_lost
 _events.on_failed = _on_failed
 

@@ -9,7 +9,6 @@ from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context, 
 from uvnet._loop.record cimport no_record
 from uvnet._loop.tick cimport report
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.tcp cimport TCP
 from uvnet.addresses.blocklist cimport BlockList
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
@@ -86,7 +85,7 @@ cdef class TransportServer:
         PyContext_Enter(context)
         try:
             try:
-                transport = self._new_transport(context, not isinstance(handle, TCP))
+                transport = self._new_transport(context)
                 if self._tls_options is None:
                     attach(transport, handle)
                 else:
@@ -116,12 +115,12 @@ cdef class TransportServer:
             PyContext_Exit(context)
         return 0
 
-    cdef Transport _new_transport(self, object context, bint is_unix):
+    cdef Transport _new_transport(self, object context):
         cdef SecureTransport secure
         if self._tls_options is None:
-            return new_transport(self.record, self._factory(), context, is_unix, self._options)
+            return new_transport(self.record, self._factory(), context, self._options)
         secure = new_secure_transport(
-            self.record, self._factory(), context, is_unix, self._options, self._tls_options, True, None
+            self.record, self._factory(), context, self._options, self._tls_options, True, None
         )
         secure._starts_reading = True
         return secure
