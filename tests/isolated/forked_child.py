@@ -16,23 +16,13 @@ import os
 import sys
 import threading
 
-from scene import connected, echoed, event, new_path, say, say_what_is_left
+from scene import connected, echoed, event, fork, must_raise, new_path, say, say_what_is_left
 
 import uvnet
 
 what, where = sys.argv[1:]
 parent = os.getpid()
 everything: list[object] = []
-
-
-def must_raise(call: object, *arguments: object) -> None:
-    try:
-        call(*arguments)  # type: ignore[operator]
-    except RuntimeError as error:
-        if "made before fork" in str(error):
-            return
-        raise
-    raise AssertionError(f"{call} did nothing to complain about")
 
 
 def use() -> None:
@@ -87,23 +77,6 @@ def child() -> None:
     gc.collect()
 
 
-def fork() -> None:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            child()
-            status = 7
-        finally:
-            if status != 7:
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-    _, status = os.waitpid(pid, 0)
-    say("child:", os.waitstatus_to_exitcode(status))
-
-
 def servers() -> list[uvnet.Server]:
     tcp = uvnet.create_server(lambda socket: socket.pipe(socket)).listen(0)
     unix = uvnet.create_server(lambda socket: socket.pipe(socket)).listen(new_path())
@@ -126,13 +99,13 @@ async def main() -> None:
     if where == "coroutine":
         for client in clients:
             client.write(b"gathered before ")
-        fork()
+        fork(child)
     elif where == "thread":
-        thread = threading.Thread(target=fork)
+        thread = threading.Thread(target=fork, args=(child,))
         thread.start()
         thread.join()
     elif where == "listener":
-        clients[0].once("data", lambda _: fork())
+        clients[0].once("data", lambda _: fork(child))
         clients[0].write(b"fork")
         await event(clients[0], "data")
         got[clients[0]].clear()
@@ -154,6 +127,6 @@ async def main() -> None:
 
 if where == "before":
     made = servers()
-    fork()
+    fork(child)
 uvnet.run(main())
 say_what_is_left()

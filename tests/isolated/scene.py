@@ -8,6 +8,8 @@ import itertools
 import logging
 import os
 import signal
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import uvnet
@@ -26,6 +28,39 @@ logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith(
 def say(*words: Any) -> None:
     """Print at once: a script may end in os._exit()."""
     print(*words, flush=True)
+
+
+def must_raise(call: object, *arguments: object) -> None:
+    try:
+        call(*arguments)  # type: ignore[operator]
+    except RuntimeError as error:
+        if "made before fork" in str(error):
+            return
+        raise
+    raise AssertionError(f"{call} did nothing to complain about")
+
+
+def fork(child: Callable[[], None], leaves: bool = False) -> None:
+    """Run `child` in a forked process, and say how that ended; 7 is well.
+
+    `leaves`: by sys.exit(), so through whatever runs here, and not at once.
+    """
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            child()
+            status = 7
+        finally:
+            if status != 7:
+                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if not leaves:
+                os._exit(status)
+        sys.exit(status)
+    _, status = os.waitpid(pid, 0)
+    say("child:", os.waitstatus_to_exitcode(status))
 
 
 def say_what_is_left() -> None:

@@ -16,7 +16,7 @@ import ssl
 import sys
 from typing import Any
 
-from scene import new_path, say, say_what_is_left
+from scene import fork, must_raise, new_path, say, say_what_is_left
 
 import uvnet
 
@@ -45,16 +45,7 @@ def leave(name: str) -> None:
     elif how == "os._exit":
         os._exit(4)
     elif how != "close":
-        fork()
-
-
-def must_raise(call: Any, *arguments: Any) -> None:
-    try:
-        call(*arguments)
-    except RuntimeError as error:
-        assert "made before fork" in str(error), error
-    else:
-        raise AssertionError(f"{call} did nothing to complain about")
+        fork(child, leaves=how == "leave")
 
 
 def child() -> None:
@@ -75,25 +66,6 @@ def child() -> None:
     transports.clear()
     servers.clear()
     gc.collect()
-
-
-def fork() -> None:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            child()
-            status = 7
-        finally:
-            if status != 7:
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-            sys.stdout.flush()
-            sys.stderr.flush()
-            if how != "leave":
-                os._exit(status)
-        sys.exit(status)
-    _, status = os.waitpid(pid, 0)
-    say("child:", os.waitstatus_to_exitcode(status))
 
 
 class Echo(asyncio.Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket as plain
@@ -56,11 +57,8 @@ def test_a_chunk_counts_whole_until_it_is_written(play: Player, kind: str, with_
         assert sink.writable_need_drain is False
         await scene.close()
 
-    if with_relays:
+    with contextlib.nullcontext() if with_relays else relays_off():
         play(scenario)
-    else:
-        with relays_off():
-            play(scenario)
 
 
 def test_bytes_in_a_kernel_pipe_count_as_written(play: Player) -> None:
@@ -252,11 +250,8 @@ def test_a_sink_that_cannot_be_written_to(play: Player, with_relays: bool) -> No
         assert source.bytes_read == len(b"beginnever") and sink.bytes_written == len(b"begin")
         await scene.close()
 
-    if with_relays:
+    with contextlib.nullcontext() if with_relays else relays_off():
         play(scenario)
-    else:
-        with relays_off():
-            play(scenario)
 
 
 @pytest.mark.parametrize("with_relays", [True, False])
@@ -282,11 +277,8 @@ def test_a_sink_that_breaks_while_a_chunk_waits(play: Player, with_relays: bool)
         assert source.bytes_read == sink.bytes_written
         await scene.close()
 
-    if with_relays:
+    with contextlib.nullcontext() if with_relays else relays_off():
         play(scenario)
-    else:
-        with relays_off():
-            play(scenario)
 
 
 def test_what_libuv_had_of_a_relay_is_freed(play: Player) -> None:
