@@ -47,10 +47,13 @@ def test_bulk_takes_a_kernel_pipe_and_small_data_none(play: Player, mix: tuple[s
         sender, receiver = scene.peers["source"], scene.peers["sink"]
         sent = bytearray()
 
+        async def all_arrives() -> None:
+            await scene.until(lambda: len(receiver.received) == len(sent))
+
         async def move(data: bytes) -> None:
             sender.send(data)
             sent.extend(data)
-            await scene.until(lambda: len(receiver.received) == len(sent))
+            await all_arrives()
 
         async def move_little() -> None:
             for number in range(SMALL_MOVES):
@@ -71,7 +74,7 @@ def test_bulk_takes_a_kernel_pipe_and_small_data_none(play: Player, mix: tuple[s
             await scene.quiet()
             waits = [level > 0 for level in new_pipes(before).values()]
             receiver.reading = True
-            await scene.until(lambda: len(receiver.received) == len(sent))
+            await all_arrives()
             assert list(new_pipes(before).values()) == [0]
             if waits == [True]:
                 break
