@@ -1,7 +1,8 @@
 """EventEmitter: Node's `events.EventEmitter`.
 
 A listener list is a single function or an immutable tuple, so that emit() needs no copy: adding and removing
-replace it.  Nothing is allocated before the first listener is added.
+replace it.  A method of the emitter's own is kept as an OwnMethod.  Nothing is allocated before the first listener is
+added.
 
 What uvnet itself waits for is an observer: it has a place among the listeners of an event, so it is told in its turn,
 but it is none of them.  Nobody sees it, nobody can remove it, and no listener that raises keeps it from being told.
@@ -19,6 +20,7 @@ from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZ
 from uvnet._loop.coroutine cimport is_coroutine, start_coroutine
 from uvnet._loop.slow cimport call_watched, watching
 from uvnet._uv.public_name cimport public_name
+from uvnet.events.own_method cimport OwnMethod, call_stored, call_stored_with, with_owner, without_owner
 
 from uvnet.errors.codes import cannot_pickle, invalid_callback, invalid_type, out_of_range, unhandled_error
 
@@ -31,8 +33,6 @@ cdef extern from *:
     }
     """
     object uvnet_call_tuple(object callable, tuple arguments)
-    object PyObject_CallNoArgs(object callable)
-    object PyObject_CallOneArg(object callable, object argument)
 
 cdef enum:
     DEFAULT_MAX_LISTENERS = 10
@@ -327,7 +327,7 @@ cdef class EventEmitter:
         listener = <object>found
         if watching or PyTuple_CheckExact(listener):
             return self.emit_all(event, ())
-        result = PyObject_CallNoArgs(listener)
+        result = call_stored(listener, self)
         if result is not None:
             self._returned(result, event, None)
         return type(listener) is not Observer
@@ -342,7 +342,7 @@ cdef class EventEmitter:
         listener = <object>found
         if watching or PyTuple_CheckExact(listener):
             return self.emit_all(event, (argument,))
-        result = PyObject_CallOneArg(listener, argument)
+        result = call_stored_with(listener, self, argument)
         if result is not None:
             self._returned(result, event, argument)
         return type(listener) is not Observer
@@ -368,10 +368,12 @@ cdef class EventEmitter:
     # === Private ===
 
     cdef int _call(self, object listener, object event, tuple arguments) except -1:
-        if not watching:
-            result = uvnet_call_tuple(listener, arguments)
+        if watching:
+            result = call_watched(self._loop(), f"{event!r} listener", with_owner(listener, self), arguments, self)
+        elif type(listener) is OwnMethod:
+            result = uvnet_call_tuple((<OwnMethod>listener).function, (self, *arguments))
         else:
-            result = call_watched(self._loop(), f"{event!r} listener", listener, arguments, self)
+            result = uvnet_call_tuple(listener, arguments)
         if result is not None:
             self._returned(result, event, arguments[0] if arguments else None)
         return 0
@@ -401,9 +403,10 @@ cdef class EventEmitter:
         """A list of the listeners in what is stored for an event."""
         if found is None:
             return []
-        listeners = list(<tuple>found) if PyTuple_CheckExact(found) else [found]
-        if self._observers:
-            return [listener for listener in listeners if type(listener) is not Observer]
+        cdef list listeners = []
+        for listener in (<tuple>found if PyTuple_CheckExact(found) else (found,)):
+            if type(listener) is not Observer:
+                listeners.append(with_owner(listener, self))
         return listeners
 
     cdef object _find(self, object event):
@@ -447,13 +450,14 @@ cdef class EventEmitter:
             self.emit_all("newListener", (event, listener))
             # Whoever was told may have brought back what the listener ends.
             self._listener_coming(event)
-        added = listener
         if once:
             wrapper = OnceListener.__new__(OnceListener)
             wrapper.listener = listener
             wrapper.emitter = self
             wrapper.event = event
             added = wrapper
+        else:
+            added = without_owner(listener, self)
         if self._put(event, added, first):
             count = len(self._listeners_among(self._events[event]))
             if count == self.get_max_listeners() + 1 and self.get_max_listeners() > 0:
@@ -502,7 +506,7 @@ cdef class EventEmitter:
             return False
         listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
         for index in range(len(listeners) - 1, -1, -1):
-            candidate = listeners[index]
+            candidate = with_owner(listeners[index], self)
             if type(candidate) is Observer:
                 continue
             if candidate is listener:

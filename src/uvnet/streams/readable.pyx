@@ -9,14 +9,12 @@ from collections import deque
 from uvnet._loop.slow cimport watching
 from uvnet._stream.write_request cimport as_chunk
 from uvnet.events.loop_emitter cimport LoopEmitter
+from uvnet.events.own_method cimport call_stored_with
 from uvnet.events.waiter cimport Reader
 from uvnet.streams.steps cimport STEP_CALL, STEP_END, STEP_FILL
 
 from uvnet.errors.codes import being_read, invalid_type, out_of_range, unshift_after_end
 from uvnet.streams.encoding import canonical_encoding, encode, new_decoder
-
-cdef extern from "Python.h":
-    object PyObject_CallOneArg(object callable, object argument)
 
 cdef enum:
     MAX_HIGH_WATER_MARK = 0x40000000     # read(n) raises the mark up to 1 GiB (rule 3.1.3)
@@ -210,7 +208,7 @@ cdef class Readable(LoopEmitter):
         elif self._flowing == FLOWING and self._readable_length == 0 and self._readable_ended == 0:
             # The common case: straight to the listeners, as in _add_chunk().
             if self._data_listener is not None and not watching:
-                result = PyObject_CallOneArg(self._data_listener, chunk)
+                result = call_stored_with(self._data_listener, self, chunk)
                 if result is not None and result is not True and result is not False:
                     self._returned(result, "data", chunk)
                 return 0
