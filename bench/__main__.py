@@ -16,6 +16,7 @@ from bench.http import http_workload
 from bench.idle import idle_workload
 from bench.interrupt import exit_on_signals
 from bench.ip import IP
+from bench.lines import LINES
 from bench.proxy import STEADY_RATE, bulk_workload, proxy_workload
 from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
@@ -69,6 +70,7 @@ BENCHMARKS: dict[str, Run] = {
     "emitter": _timing(EMITTER),
     "blocklist": _timing(BLOCKLIST),
     "ip": _timing(IP),
+    "lines": _timing(LINES),
 }
 STANDARD = ("echo", "emitter")
 

@@ -4,14 +4,13 @@ python examples/line_server.py             listens on 127.0.0.1:8126; try: nc 12
 python examples/line_server.py PORT|PATH   on another port, or on a Unix socket
 Ctrl-C ends it.
 
-Requests: UPPER text, REVERSE text, SUM numbers, QUIT.  Each connection is one coroutine, which reads with `async for`
+Requests: UPPER text, REVERSE text, SUM numbers, QUIT.  Each connection is one coroutine, which reads line by line
 and waits when the client does not take its answers: so neither side can fill the server's memory.
 """
 
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
 
 import uvnet
 
@@ -21,21 +20,6 @@ IDLE = 60  # seconds without a word
 
 class BadRequest(Exception):
     """Its text is the answer."""
-
-
-async def lines_of(socket: uvnet.Socket) -> AsyncIterator[bytes]:
-    """The lines that a client sends, without their ends; what is longer than LONGEST comes in pieces."""
-    pending = b""
-    async for chunk in socket:
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            yield line.removesuffix(b"\r")
-        if len(pending) > LONGEST:
-            yield pending
-            pending = b""
-    if pending:
-        # The client has half-closed without a last newline.
-        yield pending
 
 
 def answer(line: bytes) -> str:
@@ -55,27 +39,27 @@ def answer(line: bytes) -> str:
 async def on_connection(socket: uvnet.Socket) -> None:
     # An idle connection fails like any other: with an error, which the `async for` raises.
     socket.set_timeout(IDLE, lambda: socket.destroy(TimeoutError("idle for too long")))
+    farewell = ""
     try:
-        async for line in lines_of(socket):
-            # No `break`: that would destroy the socket, and with it what is still to be sent.
-            if socket.writable_ended:
-                continue
-            if len(line) > LONGEST:
-                socket.end("ERROR the line is too long\n")
-            elif line.upper() == b"QUIT":
-                socket.end("BYE\n")
-            else:
-                try:
-                    reply = f"OK {answer(line)}\n"
-                except BadRequest as error:
-                    reply = f"ERROR {error}\n"
-                if not socket.write(reply):
-                    await uvnet.once(socket, "drain")
-        if not socket.writable_ended:
-            socket.end()
+        async for line in socket.lines(limit=LONGEST):
+            if line.upper() == b"QUIT":
+                farewell = "BYE\n"
+                break
+            try:
+                reply = f"OK {answer(line)}\n"
+            except BadRequest as error:
+                reply = f"ERROR {error}\n"
+            socket.write(reply)
+            await socket.drain()
+    except asyncio.LimitOverrunError:
+        farewell = "ERROR the line is too long\n"
     except OSError:
         # The connection is gone, and with it whom to tell.
         socket.destroy()
+        return
+    socket.end(farewell)
+    # Nobody wants the rest, but to close a connection with unread data would be to reset it.
+    socket.resume()
 
 
 async def main(where: str) -> None:

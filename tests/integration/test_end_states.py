@@ -41,6 +41,9 @@ WAITS: dict[str, Callable[[uvnet.Socket], Awaitable[Any]]] = {
     "exactly": lambda socket: socket.read_exactly(5),
     "until": lambda socket: socket.read_until(),
     "chunk": next_chunk,
+    "receive": lambda socket: socket.receive(),
+    "all": lambda socket: socket.read_all(100),
+    "line": lambda socket: anext(socket.lines()),
     "enter": enter,
     "leave": leave,
     "finished": lambda socket: uvnet.finished(socket),
@@ -49,26 +52,26 @@ WAITS: dict[str, Callable[[uvnet.Socket], Awaitable[Any]]] = {
 }
 
 TABLE = """
-state                    drain     close close-now exactly    until      chunk   enter  leave finished read written
-never-connected          ok        True  True      waits      waits      waits   socket ok    waits    waits waits
-connecting               ok        waits True      waits      waits      waits   waits  waits waits    waits waits
-failing-to-connect       mine      False True      mine       mine       mine    mine   ok    mine     mine  mine
-open                     ok        True  True      waits      waits      waits   socket ok    waits    waits waits
-paused                   ok        True  True      waits      waits      waits   socket ok    waits    waits waits
-ending                   ok        waits False     waits      waits      waits   socket waits waits    waits waits
-finished                 ok        True  True      waits      waits      waits   socket ok    waits    waits ok
-ended-by-the-peer        ok        True  True      incomplete incomplete stop    socket ok    waits    ok    waits
-ended-with-a-rest        ok        True  True      incomplete incomplete b'rest' socket ok    waits    waits waits
-closed                   ok        True  True      incomplete incomplete stop    closed ok    ok       ok    ok
-destroyed                DESTROYED False False     incomplete incomplete stop    closed ok    early    early early
-destroyed-and-closed     DESTROYED False False     incomplete incomplete stop    closed ok    early    early early
-failed                   mine      False False     mine       mine       mine    mine   ok    mine     mine  mine
-failed-and-closed        mine      False False     mine       mine       mine    mine   ok    mine     mine  mine
-finished-and-destroyed   ok        True  True      incomplete incomplete stop    closed ok    early    early ok
-ended-and-destroyed      DESTROYED False False     incomplete incomplete stop    closed ok    early    ok    early
-failing-to-write         reset     False False     reset      reset      reset   reset  ok    reset    reset reset
-without-a-writable-side  ok        True  True      waits      waits      waits   socket ok    waits    waits ok
-without-a-readable-side  ok        True  True      incomplete incomplete stop    socket ok    waits    ok    waits
+state                   drain     close close-now exactly    until      chunk   receive all        line    enter  leave finished read  written
+never-connected         ok        True  True      waits      waits      waits   waits   waits      waits   socket ok    waits    waits waits
+connecting              ok        waits True      waits      waits      waits   waits   waits      waits   waits  waits waits    waits waits
+failing-to-connect      mine      False True      mine       mine       mine    mine    mine       mine    mine   ok    mine     mine  mine
+open                    ok        True  True      waits      waits      waits   waits   waits      waits   socket ok    waits    waits waits
+paused                  ok        True  True      waits      waits      waits   waits   waits      waits   socket ok    waits    waits waits
+ending                  ok        waits False     waits      waits      waits   waits   waits      waits   socket waits waits    waits waits
+finished                ok        True  True      waits      waits      waits   waits   waits      waits   socket ok    waits    waits ok
+ended-by-the-peer       ok        True  True      incomplete incomplete stop    b''     b''        stop    socket ok    waits    ok    waits
+ended-with-a-rest       ok        True  True      incomplete incomplete b'rest' b'rest' b'rest'    b'rest' socket ok    waits    waits waits
+closed                  ok        True  True      incomplete incomplete stop    b''     b''        stop    closed ok    ok       ok    ok
+destroyed               DESTROYED False False     incomplete incomplete stop    b''     incomplete stop    closed ok    early    early early
+destroyed-and-closed    DESTROYED False False     incomplete incomplete stop    b''     incomplete stop    closed ok    early    early early
+failed                  mine      False False     mine       mine       mine    mine    mine       mine    mine   ok    mine     mine  mine
+failed-and-closed       mine      False False     mine       mine       mine    mine    mine       mine    mine   ok    mine     mine  mine
+finished-and-destroyed  ok        True  True      incomplete incomplete stop    b''     incomplete stop    closed ok    early    early ok
+ended-and-destroyed     DESTROYED False False     incomplete incomplete stop    b''     b''        stop    closed ok    early    ok    early
+failing-to-write        reset     False False     reset      reset      reset   reset   reset      reset   reset  ok    reset    reset reset
+without-a-writable-side ok        True  True      waits      waits      waits   waits   waits      waits   socket ok    waits    waits ok
+without-a-readable-side ok        True  True      incomplete incomplete stop    b''     b''        stop    socket ok    waits    ok    waits
 """
 
 

@@ -31,6 +31,9 @@ READINGS: dict[str, Reading] = {
     "exactly": lambda socket: socket.read_exactly(5),
     "until": lambda socket: socket.read_until(b"e"),
     "chunk": next_chunk,
+    "line": lambda socket: anext(socket.lines(limit=100)),
+    "receive": lambda socket: socket.receive(),
+    "all": lambda socket: socket.read_all(100),
 }
 readings = pytest.mark.parametrize("read", READINGS.values(), ids=READINGS.keys())
 

@@ -545,6 +545,12 @@ async def reading_and_writing(socket: uvnet.Socket) -> None:
     line = assert_type(await socket.read_until(), bytes)
     text = cast(str, await socket.read_until("\r\n", limit=1024))
     print(head, line, text, await socket.read_until(bytearray(b"\0"), 10))
+    print(await socket.read_until((b"\r\n", "\n"), limit=1024))
+    async for line in socket.lines(limit=1024, keep_ends=True):
+        assert_type(line, bytes)
+    assert_type(await socket.receive(), bytes)
+    assert_type(await socket.receive(4096), bytes)
+    assert_type(await socket.read_all(4096), bytes)
     assert_type(await socket.drain(), None)
     task = asyncio.create_task(socket.read_exactly(4))
     await asyncio.gather(task, asyncio.create_task(socket.drain()))

@@ -19,6 +19,7 @@ cdef class Stream(Writer):
     cdef void read_stop(self) noexcept
     cdef void read_more(self) noexcept
     cdef void read_less(self) noexcept
+    cdef bytes read_once(self)
 
 # For tell_owner().
 cdef int tell_lost(Writer self, object owner, void *what, ssize_t number) except -1

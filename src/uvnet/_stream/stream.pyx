@@ -144,6 +144,15 @@ cdef class Stream(Writer):
         if self.block is not NULL and not self.block.own_buffer:
             self.block.read_size = FIRST_READ_SIZE
 
+    cdef bytes read_once(self):
+        """What has arrived and was not read, or None: for an owner that closes the stream next."""
+        cdef HandleBlock *block = self.block
+        cdef ssize_t nread
+        if self.state != HANDLE_OPEN or block.no_socket or block.own_buffer or block.relay_from is not NULL:
+            return None
+        nread = receive_now(block, block.read_buffer, READ_BUFFER_SIZE)
+        return PyBytes_FromStringAndSize(block.read_buffer, nread) if nread > 0 else None
+
 
 cdef int tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:
     return self.events.on_lost(owner, self)

@@ -118,6 +118,10 @@ cdef class SecureStream(Stream):
             self.block.reading = False
             self._update_under()
 
+    cdef bytes read_once(self):
+        # What was decrypted has been told, and no record that is whole waits where nothing failed in reading.
+        return None
+
     cdef void _update_under(self) noexcept:
         """Receive, unless nothing more can come or much waits to be read already."""
         if self.state != HANDLE_OPEN:

@@ -22,6 +22,8 @@ from uvnet.events.loop_emitter cimport EARLIER_LIFE, LoopEmitter
 from uvnet.socket.onread cimport BufferReader
 from uvnet.streams.duplex cimport Duplex
 from uvnet.streams.iteration cimport ChunkIterator
+from uvnet.streams.lines cimport LineIterator
+from uvnet.streams.readable cimport NOT_FLOWING
 from uvnet.streams.steps cimport STEP_CLOSE, STEP_CLOSE_WITH_ERROR
 
 from uvnet.addresses.address import Address, PeerCredentials
@@ -29,7 +31,9 @@ from uvnet.errors.codes import ended_by_other_party, invalid_handle_type, socket
 from uvnet.socket.closing import close_socket
 from uvnet.socket.scope import enter_socket, leave_socket
 from uvnet.streams.draining import drain
-from uvnet.streams.reading import read_exactly, read_until
+from uvnet.streams.reading import read_exactly
+from uvnet.streams.receiving import read_all, receive
+from uvnet.streams.separating import read_until
 
 
 cdef class Connection(Duplex):
@@ -186,15 +190,53 @@ cdef class Connection(Duplex):
     def read_until(self, separator=b"\n", limit=65536):
         """Await everything up to the next `separator`, with it; after set_encoding() as str.
 
-        `separator` is bytes-like or str, and not empty.  At most `limit` bytes (characters) may come before
-        it.  Cancelled, it takes nothing.  From the first await on the socket does not flow, and its errors
-        are raised by what is awaited instead of being reported.
+        `separator` is bytes-like or str, and not empty; or a tuple of such, of which the one counts that ends
+        first.  At most `limit` bytes (characters) may come before it.  Cancelled, it takes nothing.  From the
+        first await on the socket does not flow, and its errors are raised by what is awaited instead of being
+        reported.
         Raises asyncio.LimitOverrunError where there are more, and leaves them in the buffer;
         asyncio.IncompleteReadError at an end that comes before, with what was left as `partial`; what the
         socket was destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError for bad
         arguments.  asyncio: "StreamReader.readuntil()".
         """
         return read_until(self, separator, limit)
+
+    def lines(self, limit=65536, keep_ends=False):
+        """Lines as they come, for `async for`: bytes, after set_encoding() str.
+
+        A line ends with "\\n"; that, and a "\\r" before it, is taken off unless `keep_ends` is true.  The last one
+        may be without.  At most `limit` bytes (characters) may come before the "\\n".  Left before the end, the
+        socket stays as it is, with the rest in its buffer: read on in any other way, or call lines() again.
+        From the first line on the socket does not flow, and its errors are raised here instead of being reported;
+        of a connection that breaks, lines that came whole are given out first.
+        Raises asyncio.LimitOverrunError where a line is longer, and leaves it in the buffer; what the socket was
+        destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError for a bad limit.
+        asyncio: "StreamReader.readline()".
+        """
+        return LineIterator(self, limit, keep_ends)
+
+    def receive(self, limit=None):
+        """Await data: whatever has come and is not read yet, b"" at the end; after set_encoding() str.
+
+        At most `limit` bytes (characters), where it is not None; the rest is for the next call.  Cancelled, it
+        takes nothing.  From the first await on the socket does not flow, and its errors are raised by what is
+        awaited instead of being reported; of a connection that breaks, what had come is given out first.
+        Raises what the socket was destroyed with; RuntimeError while another coroutine reads; TypeError or
+        ValueError for a bad limit.  asyncio: "StreamReader.read(n)".
+        """
+        return receive(self, limit)
+
+    def read_all(self, limit):
+        """Await everything up to the end, at most `limit` bytes; after set_encoding() characters, as str.
+
+        Cancelled, it takes nothing.  From the first await on the socket does not flow, and its errors are raised
+        by what is awaited instead of being reported.
+        Raises asyncio.LimitOverrunError where more comes, and leaves it in the buffer; asyncio.IncompleteReadError
+        where the socket was destroyed before the end, with what was left as `partial`; what the socket was
+        destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError for a bad limit.
+        asyncio: "StreamReader.read()".
+        """
+        return read_all(self, limit)
 
     def drain(self):
         """Await the 'drain' that is owed since write() returned False; without one, go on at once.
@@ -266,7 +308,7 @@ cdef class Connection(Duplex):
             return 0
         status = self._handle.read_start()
         if status < 0:
-            self._destroy_stream(system_error(status, "read"))
+            self._lost(system_error(status, "read"))
         return 0
 
     cdef int _stop_reading(self) except -1:
@@ -278,6 +320,17 @@ cdef class Connection(Duplex):
         if self._handle is not None:
             self._handle.read_less()
         return 0
+
+    cdef int _lost(self, object error) except -1:
+        cdef bytes chunk
+        if self._awaited and self._flowing == NOT_FLOWING and not self._destroyed and not self._connecting:
+            # A write failed, and what had come by then is still with the system: no more than its buffer holds.
+            while self._handle is not None:
+                chunk = self._handle.read_once()
+                if chunk is None:
+                    break
+                self._push(chunk)
+        return Duplex._lost(self, error)
 
     cdef Stream _gathering_handle(self):
         if self._handle is None or self._connecting:
@@ -468,5 +521,5 @@ cdef class Connection(Duplex):
         elif nread == UVNET_UV_EOF:
             self._push_end()
         else:
-            self._destroy_stream(system_error(<int>nread, "read"))
+            self._lost(system_error(<int>nread, "read"))
         return 0

@@ -50,7 +50,7 @@ cdef int _on_relay_lost(object owner) except -1:
 cdef int _on_lost(object owner, Handle stream) except -1:
     cdef Connection self = <Connection>owner
     if stream is self._handle:
-        self._destroy_stream(descriptor_lost("read"))
+        self._lost(descriptor_lost("read"))
     return 0
 
 

@@ -147,7 +147,7 @@ cdef class Duplex(Writable):
         self._pending_steps -= 1
         if error is not None:
             self._call_finish_callbacks(error)
-            self._destroy_stream(error)
+            self._lost(error)
         elif self._may_finish():
             self._prefinished = True
             self.emit0("prefinish")

@@ -56,7 +56,7 @@ cdef class ChunkReader(StreamReader):
             # What comes now is another connection's.
             self.iterator.finished = True
             raise StopAsyncIteration
-        self.result = None if stream._destroyed else stream._read(0, True)
+        self.result = None if stream._destroyed and not stream._broken else stream._read(0, True)
         if self.result is not None:
             return True
         if not self._is_over():

@@ -40,6 +40,7 @@ cdef class Readable(LoopEmitter):
     cdef flag _emitted_readable
     cdef flag _readable_listening
     cdef flag _destroyed
+    cdef flag _broken                    # destroyed because the connection failed: what has come may still be taken
     cdef flag _close_emitted
 
     # For subclasses.
@@ -51,6 +52,7 @@ cdef class Readable(LoopEmitter):
     cdef int _emit_readable(self) except -1
     cdef int _after_end(self) except -1              # 'end' has been emitted
     cdef int _destroy_stream(self, object error) except -1
+    cdef int _lost(self, object error) except -1             # the connection has failed
     cdef int _try_relay(self, object piping) except -1
     cdef int _leave_relays(self, int directions) except -1   # go on as if there had been none
 
@@ -73,6 +75,7 @@ cdef class Readable(LoopEmitter):
     cdef int _settle(self) except -1
     cdef object _read(self, Py_ssize_t count, bint everything)
     cdef object _take(self, Py_ssize_t count)
+    cdef bint _is_taken_quietly(self, Py_ssize_t rest) noexcept
     cdef Py_ssize_t _how_much(self, Py_ssize_t count, bint everything) noexcept
     cdef int _end_readable(self) except -1
     cdef int _emit_end(self) except -1

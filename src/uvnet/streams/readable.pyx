@@ -175,6 +175,12 @@ cdef class Readable(LoopEmitter):
     cdef int _destroy_stream(self, object error) except -1:
         return 0
 
+    cdef int _lost(self, object error) except -1:
+        """The connection has failed: coroutines may still take what has come, and then hear of it."""
+        if not self._destroyed:
+            self._broken = True
+        return self._destroy_stream(error)
+
     cdef int _emit_readable_later(self) except -1:
         return 0
 
@@ -291,7 +297,7 @@ cdef class Readable(LoopEmitter):
         self._need_readable = self._flowing == FLOWING or self._readable_listening
         self._emitted_readable = False
         self._awaited = self._error_heard = False
-        self._destroyed = self._close_emitted = False
+        self._destroyed = self._broken = self._close_emitted = False
         return 0
 
     # === Private ===
@@ -403,6 +409,13 @@ cdef class Readable(LoopEmitter):
             parts.append(self._buffer.popleft())
             count -= len(first)
         return ("" if isinstance(parts[0], str) else b"").join(parts)
+
+    cdef bint _is_taken_quietly(self, Py_ssize_t rest) noexcept:
+        """Whether taking so much that `rest` is left, which is not nothing, is all that _read() would do."""
+        return not self._readable_listening and not self.has_listeners("data") and (
+            rest >= self._readable_high_water_mark or self._readable_ended or self._destroyed
+            or self._is_reading()
+        )
 
     cdef int _end_readable(self) except -1:
         if not self._end_emitted and not self._end_scheduled:

@@ -439,5 +439,5 @@ cdef class Writable(Flowing):
         if request.error is self._errored:
             self._fail_buffered()
             if self._life == life:
-                self._destroy_stream(request.error)
+                self._lost(request.error)
         return 0

@@ -1,0 +1,13 @@
+from typing import final
+
+from uvnet.streams.readable import Readable
+from uvnet.streams.reading import StreamReader
+
+@final
+class NextReader(StreamReader): ...
+
+@final
+class AllReader(StreamReader): ...
+
+def receive(stream: Readable, limit: int | None) -> NextReader: ...
+def read_all(stream: Readable, limit: int) -> AllReader: ...
