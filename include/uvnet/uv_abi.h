@@ -80,6 +80,7 @@ typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct 
     X(UVNET_UV_SHUTDOWN, UV_SHUTDOWN, 4)             \
     X(UVNET_UV_GETADDRINFO, UV_GETADDRINFO, 8)       \
     X(UVNET_UV_READABLE, UV_READABLE, 1)             \
+    X(UVNET_UV_WRITABLE, UV_WRITABLE, 2)             \
     X(UVNET_UV_EOF, UV_EOF, -4095)                   \
     X(UVNET_UV_EAI_NODATA, UV_EAI_NODATA, -3007)     \
     X(UVNET_UV_EAI_NONAME, UV_EAI_NONAME, -3008)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from uvnet import cluster as cluster
 from uvnet._loop.running import active_handles, run
 from uvnet.addresses import (
     Address,
@@ -14,6 +15,7 @@ from uvnet.addresses import (
 )
 from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.events import EventEmitter, MaxListenersExceededWarning, next_tick, on, once
+from uvnet.processes import fork, parent_process
 from uvnet.proxy import create_proxy
 from uvnet.server import Cut, Server, create_server, listen_fds
 from uvnet.socket import (
@@ -50,6 +52,7 @@ __all__ = [
     "create_proxy",
     "create_server",
     "finished",
+    "fork",
     "get_default_auto_select_family",
     "get_default_auto_select_family_attempt_timeout",
     "is_ip",
@@ -62,6 +65,7 @@ __all__ = [
     "on",
     "once",
     "open_connection",
+    "parent_process",
     "patch_loop",
     "pipeline",
     "run",
@@ -84,5 +88,5 @@ else:
 # Tracebacks, pickles and documentation name what is public by the name that users import.
 for _public in map(globals().__getitem__, __all__):
     # A class that was made in C has that name already, and cannot be given one.
-    if _public.__module__ != __name__:
+    if getattr(_public, "__module__", __name__) != __name__:
         _public.__module__ = __name__

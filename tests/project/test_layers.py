@@ -21,6 +21,7 @@ ROOMS = """
     uvnet.addresses
     uvnet._stream
     uvnet._accept
+    uvnet._channel
     uvnet._tls
     uvnet.transports
     uvnet.events
@@ -28,6 +29,8 @@ ROOMS = """
     uvnet.socket
     uvnet.server
     uvnet.proxy
+    uvnet.processes
+    uvnet.cluster
     uvnet
     uvnet._cli
     uvnet.__main__
@@ -136,7 +139,7 @@ def late():
 
 def test_transports_and_emitters_do_not_know_each_other() -> None:
     """Both are owners of streams; that transports do not import what is above them is said by the order."""
-    emitters = {f"uvnet.{room}" for room in ("events", "streams", "socket", "server", "proxy")}
+    emitters = {f"uvnet.{room}" for room in ("events", "streams", "socket", "server", "proxy", "processes", "cluster")}
     users = {
         room_of(module_of(path))
         for path in CODE
@@ -151,6 +154,7 @@ EVENT = re.compile(r'\b(?:emit\w*|has_listeners|_observe|on|once|off)\(\s*"(\w+)
 # The same words for something else.
 NO_EVENTS = {("_loop/tick.pyx", "connection"), ("_loop/descriptors.pxd", "close"), ("addresses/block_rule.pyx", "end")}
 # A key of a dict, and methods of a socket.
+NO_EVENTS |= {(place, "message") for place in ("_loop/running.py", "_loop/tick.pyx", "transports/base_transport.pyx")}
 NO_EVENTS |= {("_accept/intake.pyx", "error")}
 NO_EVENTS |= {("transports/names.py", "close"), ("transports/names.py", "connect")}
 
@@ -168,10 +172,10 @@ def test_nothing_below_events_knows_the_name_of_one() -> None:
     assert known == NO_EVENTS
 
 
-def test_nothing_above_accepting_calls_libuv() -> None:
+def test_nothing_above_channels_calls_libuv() -> None:
     callers = {room_of(module_of(path)) for path in CODE if re.search(r"\buv\.\w+\s*\(", code_of(path.read_text()))}
     assert {"uvnet._stream", "uvnet._accept"} <= callers
-    assert max(ROOMS.index(room) for room in callers) == ROOMS.index("uvnet._accept")
+    assert max(ROOMS.index(room) for room in callers) == ROOMS.index("uvnet._channel")
 
 
 @pytest.mark.parametrize(

@@ -628,3 +628,36 @@ def loops(block_list: uvnet.BlockList) -> None:
     uvnet.patch_loop(make())
     uvnet.patch_loop(limited())
     uvnet.patch_loop(uvnet.EventLoopPolicy().new_event_loop())
+
+
+def heard(message: object, handle: object) -> None: ...
+
+
+def worker_over(worker: object, code: int | None, signal: str | None) -> None: ...
+
+
+def processes() -> None:
+    child = uvnet.fork("worker.py", ["--port", "8124"], silent=True, serialization="pickle")
+    child.on("message", heard)
+    assert_type(child.send({"ready": True}, uvnet.Server(), {"keep_open": True}, done), bool)
+    assert_type(child.connected, bool)
+    assert_type(child.kill("SIGTERM"), bool)
+    child.unref()
+    child.ref()
+    child.disconnect()
+    parent = uvnet.parent_process()
+    if parent is not None:
+        parent.send("ready", uvnet.Socket(), keep_open=True)
+
+
+def workers() -> None:
+    if uvnet.cluster.is_primary:
+        uvnet.cluster.scheduling_policy = uvnet.cluster.SCHED_NONE
+        uvnet.cluster.setup_primary(silent=True)
+        worker = uvnet.cluster.fork({"NAME": "value"})
+        uvnet.cluster.on("exit", worker_over)
+        worker.send("hello", callback=done)
+        uvnet.cluster.disconnect(nothing)
+    elif uvnet.cluster.worker is not None:
+        assert_type(uvnet.cluster.worker.id, int)
+        uvnet.cluster.worker.disconnect()

@@ -1,5 +1,5 @@
 from uvnet._accept.header_stage cimport HeaderStage
-from uvnet._accept.listener cimport AcceptFilter, DropReason, Listener
+from uvnet._accept.listener cimport AcceptFilter, DropReason, Lease, Listener
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream cimport Stream
@@ -36,7 +36,8 @@ cdef class Intake(Intermediary):
     cdef object _failures            # counts failures of accept(2); None until there is one
 
     cdef int refuse_from(self, BlockList block_list) except -1
-    cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status)
+    cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status,
+                         Lease lease=*)
     cdef int close(self, Listener listener) except -1
     cdef int release(self, Listener listener) except -1
     cdef int gone(self) except -1

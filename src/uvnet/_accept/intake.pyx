@@ -16,6 +16,7 @@ from uvnet._accept.listener cimport (
     PROXY_HEADER,
     TLS_FAILURE,
     DropReason,
+    Lease,
     Listener,
     ListenerEvents,
     open_listener,
@@ -65,14 +66,20 @@ cdef class Intake(Intermediary):
         self.filter.is_blocked = blocks
         return 0
 
-    cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status):
+    cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status,
+                         Lease lease=None):
         """Listen on a bound socket, `given` by somebody who may still close it; None, where `status` says why.
+
+        `lease`: the right to it, where it is another process's.
 
         The descriptor is the listener's on success, and the caller's where there is none or an exception.
         """
         cdef Listener listener = open_listener(self.record, descriptor, family, &self.filter, &_events, status)
         if listener is None:
             return None
+        if lease is not None:
+            listener.lease = lease
+            lease.listener = listener
         try:
             if given:
                 reserve_adopted(self.record)

@@ -24,6 +24,14 @@ cdef struct AcceptFilter:
 
 cdef class Listener
 
+# The right to a listening socket of another process, which is told what becomes of it.
+cdef class Lease:
+    cdef readonly bint dealt         # that process accepts, and deals its connections out
+    cdef Listener listener           # None before there is one, and afterwards
+
+    cdef void ready(self, bint wants_more) noexcept
+    cdef void over(self) noexcept
+
 # Called with the GIL between enter() and leave(); an exception is reported.
 cdef struct ListenerEvents:
     # A connection; `descriptor` is the owner's from now on.
@@ -34,6 +42,8 @@ cdef struct ListenerEvents:
     int (*on_trouble)(object owner, int status) except -1
     # Somebody else has closed the descriptor; the listener closes right after it.
     int (*on_lost)(object owner, Listener listener) except -1
+    # All that could be accepted at once was; or NULL.
+    int (*on_turn_over)(object owner) except -1
 
 cdef class Listener(Handle):
     cdef int descriptor
@@ -44,6 +54,7 @@ cdef class Listener(Handle):
     cdef bint held                   # accepting waits until the owner wants more
     cdef int reserve                 # a descriptor to give up for a moment when there are no others; -1: lost
     cdef Timer timer                 # to try again; None until first needed
+    cdef Lease lease                 # None where the socket is this process's own
 
     cdef inline uv_poll_t *uv_poll(self) noexcept:
         return <uv_poll_t *>self.uv_handle
@@ -53,6 +64,7 @@ cdef class Listener(Handle):
     cdef int pause(self) except -1
     cdef int hold(self) except -1
     cdef int go_on(self) except -1
+    cdef bint deal(self, int descriptor, const sockaddr_storage *remote) noexcept
     cdef void release(self) noexcept
     cdef int drop_one(self) except -1
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1

@@ -10,7 +10,7 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPROTO, err
 from uvnet._loop.adopted cimport changed, forget_adopted, is_lost
 from uvnet._loop.descriptors cimport close_descriptor, open_spare
 from uvnet._loop.gil cimport hold_gil
-from uvnet._loop.handle cimport HANDLE_OPEN, Handle, block_of
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, block_of, user_of
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport enter, leave, report
 from uvnet._loop.timer cimport open_timer
@@ -44,6 +44,24 @@ cdef enum:
     PAUSE = 50               # milliseconds without accepting when that cannot work
 
 
+cdef class Lease:
+    """Where another process accepts, a listener is there to be dealt its connections, and never asks the system."""
+
+    cdef void ready(self, bint wants_more) noexcept:
+        """Whether connections are wanted now; first of all that they are."""
+
+    cdef void over(self) noexcept:
+        """Nobody listens here any more.  May be called again."""
+
+    def give_up(self):
+        """Nobody will listen."""
+        self.over()
+
+    def holder(self):
+        """The server that listens; None before it does, and afterwards."""
+        return None if self.listener is None else user_of(self.listener)
+
+
 cdef class Listener(Handle):
     """A socket that accepts connections; it owns the descriptor."""
 
@@ -52,7 +70,7 @@ cdef class Listener(Handle):
 
     cdef int listen(self, int backlog) noexcept:
         """Start to listen and to accept; 0 or a libuv error."""
-        if listen(self.descriptor, backlog) < 0:
+        if self.lease is None and listen(self.descriptor, backlog) < 0:
             return -errno
         return self.start()
 
@@ -60,6 +78,10 @@ cdef class Listener(Handle):
         """Accept from now on."""
         if self.state != HANDLE_OPEN or self.held:
             return 0
+        if self.lease is not None:
+            self.lease.ready(True)
+            if self.lease.dealt:
+                return 0
         if self.reserve < 0:
             self.reserve = open_spare()
         changed(self.block)
@@ -75,8 +97,12 @@ cdef class Listener(Handle):
 
     cdef int hold(self) except -1:
         """Leave connections in the backlog until go_on()."""
+        if self.held or self.state != HANDLE_OPEN:
+            return 0
         self.held = True
         uv.poll_stop(self.uv_poll())
+        if self.lease is not None and self.lease.dealt:
+            self.lease.ready(False)
         return 0
 
     cdef int go_on(self) except -1:
@@ -114,6 +140,29 @@ cdef class Listener(Handle):
             self.timer.owner = None
             self.timer.close()
             self.timer = None
+        if self.lease is not None:
+            self.lease.listener = None
+            self.lease.over()
+            self.lease = None
+
+    cdef bint is_active(self) noexcept:
+        if self.state == HANDLE_OPEN and self.lease is not None and self.lease.dealt:
+            return True
+        return Handle.is_active(self)
+
+    cdef bint deal(self, int descriptor, const sockaddr_storage *remote) noexcept:
+        """A connection that another process has accepted; False: none is wanted now, and it stays the caller's."""
+        cdef LoopRecord record = self.record
+        cdef object owner = self.owner
+        if self.state != HANDLE_OPEN or self.held or owner is None or record.closed:
+            return False
+        enter(record)
+        try:
+            _take(self, descriptor, remote)
+        except BaseException as error:
+            report(record, error, "exception in a uvnet connection callback", owner)
+        leave(record)
+        return True
 
     cdef void release(self) noexcept:
         """Close the handle and leave the descriptor to the caller."""
@@ -197,7 +246,7 @@ cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
     for _turn in range(ACCEPTS_AT_ONCE):
         # A listener of the owner's may have closed it.
         if self.state != HANDLE_OPEN or self.held or self.owner is None or record.closed:
-            return
+            break
         enter(record)
         try:
             more = _accept_one(self)
@@ -206,25 +255,36 @@ cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
             report(record, error, "exception in a uvnet connection callback", owner)
         leave(record)
         if not more:
-            return
+            break
+    if self.events.on_turn_over is not NULL and self.owner is not None and not record.closed:
+        enter(record)
+        try:
+            self.events.on_turn_over(self.owner)
+        except BaseException as error:
+            report(record, error, "exception in a uvnet connection callback", owner)
+        leave(record)
+
+
+cdef int _take(Listener self, int descriptor, const sockaddr_storage *remote) except -1:
+    cdef DropReason reason = _judge(self.filter, <const sockaddr *>remote)
+    if reason == NOT_DROPPED:
+        self.events.on_accepted(self.owner, self, descriptor, remote)
+    else:
+        self.dropped(descriptor, remote, reason)
+    return 0
 
 
 cdef bint _accept_one(Listener self) except -1:
     """Accept one connection; False where no more can be had now."""
     cdef sockaddr_storage remote
     cdef socklen_t length = sizeof(remote)
-    cdef DropReason reason
     cdef int status
     cdef int descriptor
     remote.ss_family = 0
     descriptor = accept(self.descriptor, <sockaddr *>&remote, &length)
     if descriptor >= 0:
         self.has_waited = False
-        reason = _judge(self.filter, <sockaddr *>&remote)
-        if reason == NOT_DROPPED:
-            self.events.on_accepted(self.owner, self, descriptor, &remote)
-        else:
-            self.dropped(descriptor, &remote, reason)
+        _take(self, descriptor, &remote)
         return True
     status = -errno
     if status == -EAGAIN:

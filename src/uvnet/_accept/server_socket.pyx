@@ -3,12 +3,15 @@
 Results are a descriptor, which the caller owns, or a negative libuv error.
 """
 
-from libc.errno cimport EINVAL, EOPNOTSUPP, errno
+import os
+
+from libc.errno cimport EADDRINUSE, EINVAL, EOPNOTSUPP, errno
 from libc.string cimport memcpy, memset
 
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage, socklen_t
-from uvnet.addresses.unix_path cimport check_path
+from uvnet.addresses.unix_path cimport check_path, path_error
+from uvnet.errors.system cimport system_error
 
 cdef extern from "<sys/socket.h>" nogil:
     """
@@ -124,6 +127,27 @@ cdef int open_unix_server(bytes path) noexcept:
         return -errno
     # A path ends with NUL, an abstract name does not.
     return _bind(descriptor, <sockaddr *>&name, PATH_OFFSET + len(path) + (path[0] != 0))
+
+
+def open_listening_socket(address, int port, path, bint ipv6_only):
+    """The descriptor of a socket bound to a path or an IP address (None for any), as Server.listen() binds it.
+
+    Raises OSError as of bind(2).
+    """
+    cdef int status
+    if path is not None:
+        name = os.fsencode(path)
+        status = open_unix_server(name)
+        if status < 0:
+            raise path_error(status, "bind", name, path)
+        return status
+    status = open_tcp_server(address or "::", port, ipv6_only, False)
+    # Both families at once, or IPv4 alone where there is no IPv6.
+    if address is None and status < 0 and status != -EADDRINUSE and not ipv6_only:
+        status = open_tcp_server("0.0.0.0", port, False, False)
+    if status < 0:
+        raise system_error(status, "bind", address, port, True)
+    return status
 
 
 cdef int family_of_server(int descriptor) noexcept:

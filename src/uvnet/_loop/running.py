@@ -18,9 +18,16 @@ from typing import Any, TypeVar, overload
 from uvnet._loop import alive
 from uvnet._loop.loop import record_of, running_record, take_pending_loop
 
-__all__ = ["active_handles", "run"]
+__all__ = ["active_handles", "at_run", "run"]
 
 _T = TypeVar("_T")
+
+_at_run: list[Callable[[], object]] = []
+
+
+def at_run(function: Callable[[], object]) -> None:
+    """Have function() called on the loop of each run() when it begins."""
+    _at_run.append(function)
 
 
 @overload
@@ -49,6 +56,8 @@ def run(main: Coroutine[Any, Any, _T] | None = None, *, debug: bool | None = Non
     asyncio.set_event_loop(loop)
     if debug is not None:
         loop.set_debug(debug)
+    for function in _at_run:
+        loop.call_soon(function)
     try:
         if main is None:
             alive.stop_when_idle(record)

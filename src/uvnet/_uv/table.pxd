@@ -74,6 +74,7 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         UVNET_UV_SHUTDOWN
         UVNET_UV_GETADDRINFO
         UVNET_UV_READABLE
+        UVNET_UV_WRITABLE
         UVNET_UV_EOF
         UVNET_UV_EAI_NODATA
         UVNET_UV_EAI_NONAME

@@ -224,6 +224,49 @@ def buffer_full(limit: int, advice: str = "Wait for 'drain' when write() has ret
     )
 
 
+def decoded_already() -> NetRuntimeError:
+    """ERR_SOCKET_DECODED, of uvnet alone: the bytes of what was received are not there any more."""
+    return NetRuntimeError(
+        "ERR_SOCKET_DECODED", "The socket has received text and not given it out: read it first"
+    )
+
+
+def cannot_be_sent(value: Any) -> NetTypeError:
+    """ERR_INVALID_HANDLE_TYPE of send()."""
+    return NetTypeError(
+        "ERR_INVALID_HANDLE_TYPE",
+        f"This handle type cannot be sent: a Server, a Socket or a socket.socket can. Received {describe(value)}",
+    )
+
+
+def handle_closed(handle: object) -> NetRuntimeError:
+    """ERR_SOCKET_CLOSED, for what was to be sent."""
+    return NetRuntimeError("ERR_SOCKET_CLOSED", f"{handle!r} has nothing that could be sent: it is not open")
+
+
+def of_another_loop(thing: object) -> NetRuntimeError:
+    """ERR_OF_ANOTHER_LOOP, of uvnet alone."""
+    return NetRuntimeError("ERR_OF_ANOTHER_LOOP", f"{thing!r} belongs to another event loop: use it there")
+
+
+def invalid_environment(name: str, value: str) -> RuntimeError:
+    """A variable that uvnet itself sets, and that somebody else has changed."""
+    return RuntimeError(f"the environment variable {name} is {value!r}, which makes no sense: unset it")
+
+
+def channel_closed() -> NetRuntimeError:
+    """ERR_IPC_CHANNEL_CLOSED."""
+    return NetRuntimeError("ERR_IPC_CHANNEL_CLOSED", "Channel closed")
+
+
+def channel_full(length: int) -> NetRuntimeError:
+    """ERR_IPC_CHANNEL_FULL, of uvnet alone: a message that is too long, or behind too many that wait."""
+    return NetRuntimeError(
+        "ERR_IPC_CHANNEL_FULL",
+        f"A message of {length} bytes cannot wait: the other process does not read. Wait when send() returns False",
+    )
+
+
 def initialised_before(kind: str) -> RuntimeError:
     """For a second __init__() of an object that lives already."""
     return RuntimeError(f"{kind}.__init__() has been called before; make another {kind}")

@@ -1,5 +1,5 @@
 from uvnet._accept.intake cimport Intake
-from uvnet._accept.listener cimport Listener
+from uvnet._accept.listener cimport Lease, Listener
 from uvnet._stream.stream cimport Stream
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.server.arrivals cimport Arrivals
@@ -26,7 +26,7 @@ cdef class Acceptor(SocketParent):
 
     # For Server.
     cdef int _stopped(self) except -1
-    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=*) except? 1
+    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=*, Lease lease=*) except? 1
     cdef int _listener_lost(self) except -1
     cdef int _stop_accepting(self) except -1
     cdef int _fail(self, object error) except -1     # 'error' on a tick

@@ -4,7 +4,7 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 """
 
 from uvnet._accept.intake cimport IntakeEvents, new_intake
-from uvnet._accept.listener cimport Listener
+from uvnet._accept.listener cimport Lease, Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._loop.coroutine cimport running_coroutines
 from uvnet._loop.handle cimport Handle, open_handles, user_of
@@ -87,14 +87,19 @@ cdef class Acceptor(SocketParent):
 
     # === For Server ===
 
-    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=False) except? 1:
+    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=False,
+                              Lease lease=None) except? 1:
         """Listen on a bound socket, `given` by somebody who may still close it; 0 or a libuv error.
+
+        `lease`: the right to it, where it is another process's.
 
         The descriptor is the server's on success, and the caller's where there is an error or an exception.
         """
         cdef int status = 0
         self._intake.record = self.record
-        cdef Listener listener = self._intake.listen(self, descriptor, family, backlog, given, &status)
+        cdef Listener listener = self._intake.listen(
+            self, descriptor, family, backlog, given, &status, lease
+        )
         if listener is None:
             return status
         try:
@@ -218,6 +223,11 @@ cdef class Acceptor(SocketParent):
     cdef int _connection_gone(self) except -1:
         self._intake.gone()
         return _on_gone(self)
+
+    def _connection_ended(self):
+        """One that another process has got is over."""
+        if not self.record.closed:
+            self._connection_gone()
 
     def _cut(self):
         """Destroy every connection; returns how many."""

@@ -11,6 +11,7 @@ import socket as _socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from uvnet._accept.sharing import listening_source
 from uvnet.addresses.endpoint import check_host, is_pipe_name, normalize
 from uvnet.arguments.checks import check_path, check_port, reject_unknown, to_number
 from uvnet.arguments.keywords import ListenKeywords, ServerKeywords
@@ -36,6 +37,7 @@ class ListenOptions(NamedTuple):
     reuse_port: bool
     readable_all: bool
     writable_all: bool
+    shared: bool  # on a socket that another process has
 
 
 def parse_listen_options(
@@ -64,6 +66,8 @@ def parse_listen_options(
         name: bool(options.get(name, False))
         for name in ("ipv6_only", "reuse_port", "readable_all", "writable_all")
     }
+    own = flags["reuse_port"] or bool(options.get("exclusive", False))
+    flags["shared"] = handle is None and not own and listening_source() is not None
     if handle is not None:
         handle = _check_handle(handle)
         return ListenOptions(handle, None, 0, None, backlog, **flags), callback

@@ -1,3 +1,4 @@
+from uvnet._accept.listener cimport Lease
 from uvnet.server.acceptor cimport Acceptor
 
 cdef class Server(Acceptor):
@@ -7,4 +8,4 @@ cdef class Server(Acceptor):
     cdef object _inode                   # of the socket file, to unlink that one only
 
     cdef int _listen_tcp(self, str address, options) except? 1
-    cdef int _listen_on(self, int descriptor, int family, options) except? 1
+    cdef int _listen_on(self, int descriptor, int family, options, Lease lease=*) except? 1

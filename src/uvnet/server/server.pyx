@@ -8,7 +8,7 @@ import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EINVAL
 
-from uvnet._accept.listener cimport Listener
+from uvnet._accept.listener cimport Lease, Listener
 from uvnet._accept.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context
 from uvnet._loop.descriptors cimport close_descriptor
@@ -20,6 +20,7 @@ from uvnet.addresses.unix_path cimport path_error
 from uvnet.errors.system cimport system_error
 from uvnet.server.acceptor cimport Acceptor
 
+from uvnet._accept.sharing import Wanted, listening_source
 from uvnet.addresses.address import Address, bracketed
 from uvnet.addresses.blocklist import check_block_list
 from uvnet.addresses.ip import is_ip
@@ -98,7 +99,8 @@ cdef class Server(Acceptor):
         exclusive, fd.
 
         reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of
-        several processes too.  exclusive is what every listen() is without it: nobody else may have the port.
+        several processes too.  In a worker of uvnet.cluster those that listen on the same port or path share one
+        socket, which the primary has; `exclusive` (and reuse_port) make one of its own.
 
         'listening' follows, or 'error' (an OSError).  Without a host the address is known at once; a host is
         looked up first.  A path that looks like an address is refused: "./127.0.0.1" means a file of that name.
@@ -117,10 +119,12 @@ cdef class Server(Acceptor):
         try:
             if options.handle is not None:
                 self._listen_on_given(options)
-            elif options.path is not None:
-                self._listen_on_path(options)
             elif options.host is not None:
                 self._listen_on_host(options)
+            elif options.shared:
+                self._listen_with_others(None, options)
+            elif options.path is not None:
+                self._listen_on_path(options)
             else:
                 self._listen_on_any(options)
         except BaseException:
@@ -269,11 +273,11 @@ cdef class Server(Acceptor):
 
     # === Listening ===
 
-    cdef int _listen_on(self, int descriptor, int family, options) except? 1:
+    cdef int _listen_on(self, int descriptor, int family, options, Lease lease=None) except? 1:
         """Listen on a socket of ours; 0 or a libuv error, and then it is closed."""
         cdef int status = -EINVAL
         try:
-            status = self._start_accepting(descriptor, family, options.backlog)
+            status = self._start_accepting(descriptor, family, options.backlog, False, lease)
         finally:
             if status < 0:
                 close_descriptor(descriptor)
@@ -324,9 +328,52 @@ cdef class Server(Acceptor):
             # A link-local address is of no use without its interface.
             usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
             address = usable[0] if usable else addresses[0][0]
+            if options.shared:
+                self._listen_with_others(address, options)
+                return
             status = self._listen_tcp(address, options)
             if status < 0:
                 self._fail(system_error(status, "listen", address, options.port, True))
+        except BaseException as raised:
+            self._failed(raised)
+        finally:
+            PyContext_Exit(self._context)
+
+    def _listen_with_others(self, address, options):
+        """On a socket that another process has, and perhaps others listen on."""
+        self._lookup = token = object()
+        self._close_emitted = False
+        wanted = Wanted(
+            address, options.port, options.path, options.backlog, options.ipv6_only,
+            options.readable_all, options.writable_all,
+        )
+        try:
+            listening_source().request(
+                wanted, lambda error, descriptor, lease: self._granted(token, error, descriptor, lease, options)
+            )
+        except BaseException:
+            self._lookup = None
+            raise
+
+    def _granted(self, token, error, int descriptor, Lease lease, options):
+        cdef int status
+        if self._lookup is not token:
+            if error is None:
+                lease.give_up()
+                close_descriptor(descriptor)
+            return
+        self._lookup = None
+        PyContext_Enter(self._context)
+        try:
+            if error is not None:
+                self._cannot_listen(error)
+                return
+            status = self._listen_on(descriptor, family_of_server(descriptor), options, lease)
+            if status < 0:
+                self._fail(system_error(status, "listen", None, None, True))
+            else:
+                # The file is that process's.
+                self._path, self._inode = options.path, None
         except BaseException as raised:
             self._failed(raised)
         finally:
@@ -401,6 +448,10 @@ cdef class Server(Acceptor):
                 raise
         self._path = path if isinstance(path, str) else None
         self._inode = None
+
+    def _listening_descriptor(self):
+        """The descriptor that stays the server's; -1 where it does not listen."""
+        return -1 if self._listener is None else self._listener.descriptor
 
     def _take_listening_socket(self):
         """Give the socket to another server, which owns it from then on."""

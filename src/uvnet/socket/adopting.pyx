@@ -16,10 +16,18 @@ from uvnet._stream.adopt cimport may_be_taken, open_for, take
 from uvnet._stream.stream cimport Stream
 from uvnet.errors.system cimport system_error
 from uvnet.socket.connection_events cimport attach
+from uvnet.socket.socket_parent cimport SocketParent
 from uvnet.socket.tunable cimport Tunable
 from uvnet.streams.readable cimport RELAY_FROM, RELAY_TO
 
-from uvnet.errors.codes import invalid_fd_type, invalid_type, out_of_range, socket_closed, still_sending
+from uvnet.errors.codes import (
+    decoded_already,
+    invalid_fd_type,
+    invalid_type,
+    out_of_range,
+    socket_closed,
+    still_sending,
+)
 
 _FD_TYPES = {14: "TTY", 15: "UDP", 17: "FILE"}     # libuv's handle types that are no streams of ours
 
@@ -128,6 +136,43 @@ cdef class Adopting(Tunable):
             idle_timers_of(self.record).stop(self._idle)
         return handle
 
+    def _send_away(self):
+        # For another process: the connection, which this socket is left without.
+        cdef Parcel parcel = Parcel.__new__(Parcel)
+        cdef bint counted = self._counted
+        self.record.check()
+        if self._decoder is not None and self._readable_length:
+            raise decoded_already()
+        parcel.unread = b""
+        if self._readable_length:
+            chunks = deque(self._buffer)
+            chunks[0] = chunks[0][self._offset:]
+            parcel.unread = b"".join(chunks)
+        parcel._socket = self
+        parcel.writable = not self._ending
+        # It stays in its server's number of connections.
+        self._counted = False
+        try:
+            parcel._handle = self._give_away()
+        except BaseException:
+            self._counted = counted
+            raise
+        if counted:
+            parcel._server = self._server
+        self._buffer = None
+        self._offset = 0
+        self._readable_length = 0
+        return parcel
+
+    def _connection_descriptor(self):
+        return self._handle.fileno()
+
+    def _received_before(self, bytes unread not None):
+        # By the process that had the connection.
+        if unread:
+            self._buffer = deque((unread,))
+            self._readable_length = len(unread)
+
     def _take_listening_socket(self):
         # For server.listen(socket).  The handle closes the descriptor it has.
         cdef Stream handle
@@ -142,6 +187,45 @@ cdef class Adopting(Tunable):
             raise
         handle.close()
         return descriptor, None, None
+
+
+cdef class Parcel:
+    """A connection that a socket has given up, and another process has not got yet."""
+
+    def fileno(self):
+        """The descriptor; -1 once it is over."""
+        return -1 if self._handle is None else self._handle.fileno()
+
+    def delivered(self):
+        """The other process has it: the server that counts it until its end is known, or None."""
+        cdef Stream handle = self._handle
+        self._handle = None
+        self._socket = None
+        if handle is not None:
+            handle.close()
+        server, self._server = self._server, None
+        return server
+
+    def back(self):
+        """Nobody got it: it is the socket's again, or closed where that has another connection by now."""
+        cdef Stream handle = self._handle
+        cdef Adopting socket = self._socket
+        cdef SocketParent server = self._server
+        self._handle = self._socket = self._server = None
+        if handle is None:
+            return
+        if socket._handle is not None or socket._destroyed or socket.record.closed:
+            handle.close()
+            if server is not None:
+                server._connection_gone()
+            return
+        attach(socket, handle)
+        socket._counted = server is not None
+        socket._server = server
+        if self.unread:
+            socket._buffer = deque((self.unread,))
+            socket._readable_length = len(self.unread)
+        socket._read(0, False)
 
 
 cdef int _detach(object given) except -1:

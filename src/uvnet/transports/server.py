@@ -6,8 +6,10 @@ import asyncio
 import socket as _socket
 import sys
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
+from uvnet._accept.listener import Lease
 from uvnet.transports.names import ListeningSocket
 from uvnet.transports.transport_server import TransportServer
 
@@ -27,6 +29,7 @@ class Server(TransportServer, asyncio.AbstractServer):
         *,
         tls_options: tuple[Any, float, float] | None = None,
         on_closed: Callable[[], object] | None = None,
+        leases: Sequence[Lease] = (),
         **options: Any,
     ) -> None:
         super().__init__(loop, protocol_factory, tls_options, **options)
@@ -38,6 +41,8 @@ class Server(TransportServer, asyncio.AbstractServer):
         self._forever: asyncio.Future[None] | None = None
         self._waiters: list[asyncio.Future[None]] | None = []
         self._on_closed = on_closed
+        # Of sockets that are another process's, in their order.
+        self._leases = leases
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
@@ -59,8 +64,8 @@ class Server(TransportServer, asyncio.AbstractServer):
         if self._serving or self._sockets is None:
             return
         self._serving = True
-        for listening in self._sockets:
-            self._listen(listening, self._backlog, self._given)
+        for listening, lease in zip_longest(self._sockets, self._leases):
+            self._listen(listening, self._backlog, self._given, lease)
 
     async def start_serving(self) -> None:
         """Accept connections; harmless twice.  asyncio: "Server.start_serving()"."""
@@ -93,6 +98,8 @@ class Server(TransportServer, asyncio.AbstractServer):
         if sockets is None:
             return
         self._stop_listening()
+        for lease in self._leases:
+            lease.give_up()
         for listening in sockets:
             listening.close()
         self._serving = False

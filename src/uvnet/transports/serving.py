@@ -9,11 +9,13 @@ import itertools
 import os
 import socket as _socket
 import ssl as _ssl
-import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from uvnet._accept.listener import Lease
+from uvnet._accept.sharing import ListeningSource, Wanted, listening_source
+from uvnet._accept.socket_files import remove_socket_file
 from uvnet.transports.server import Server
 from uvnet.transports.server_options import ServerOptions, server_options
 
@@ -112,17 +114,19 @@ async def create_server(
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
-        sockets = await _bound(loop, host, port, family, flags, reuse_address, reuse_port)
+        sockets, leases = await _bound(
+            loop, host, port, family, flags, reuse_address, reuse_port, backlog
+        )
     elif sock is None:
         raise ValueError("Neither host/port nor sock were specified")
     else:
         check_stream(sock)
-        sockets = [sock]
+        sockets, leases = [sock], []
     for each in sockets:
         each.setblocking(False)
     server = Server(
         loop, sockets, protocol_factory, backlog, sock is not None,
-        tls_options=tls_options, **wanted,
+        tls_options=tls_options, leases=leases, **wanted,
     )  # fmt: skip
     return await _served(server, start_serving)
 
@@ -146,8 +150,12 @@ async def _bound(
     flags: int,
     reuse_address: bool | None,
     reuse_port: bool | None,
-) -> list[_socket.socket]:
-    """A socket for each address of the hosts; all of them, or the error of the first that cannot be."""
+    backlog: int,
+) -> tuple[list[_socket.socket], list[Lease]]:
+    """A socket for each address of the hosts; all of them, or the error of the first that cannot be.
+
+    Their leases, where they are another process's.
+    """
     hosts: Iterable[Any] = [None] if host == "" else [host] if isinstance(host, str) or host is None else host
     found = await asyncio.gather(
         *[
@@ -156,6 +164,14 @@ async def _bound(
         ]
     )
     names = dict.fromkeys(itertools.chain.from_iterable(found))
+    source = None if reuse_port else listening_source()
+    if source is not None:
+        wanted = [
+            Wanted(str(name[4][0]), int(name[4][1]), None, backlog, ipv6_only=True)
+            for name in names
+            if name[0] in (_socket.AF_INET, _socket.AF_INET6)
+        ]
+        return await _granted(loop, source, wanted)
     with contextlib.ExitStack() as undo:
         sockets = []
         for kind, type_, proto, _, address in names:
@@ -174,14 +190,53 @@ async def _bound(
             try:
                 made.bind(address)
             except OSError as error:
-                raise OSError(
-                    error.errno,
-                    f"error while attempting to bind on address {address!r}: {str(error.strerror).lower()}",
-                ) from None
+                raise cannot_bind(error, address) from None
         if not sockets:
             raise OSError(f"could not bind on any address out of {[name[4] for name in names]!r}")
         undo.pop_all()
-    return sockets
+    return sockets, []
+
+
+def cannot_bind(error: OSError, address: Any) -> OSError:
+    """What asyncio says of it."""
+    reason = os.strerror(error.errno or 0).lower()
+    return OSError(error.errno, f"error while attempting to bind on address {address!r}: {reason}")
+
+
+async def _granted(
+    loop: asyncio.AbstractEventLoop, source: ListeningSource, wanted: Iterable[Wanted]
+) -> tuple[list[_socket.socket], list[Lease]]:
+    """Sockets that another process has, and the leases of them; all, or the error of the first that cannot be."""
+    sockets: list[_socket.socket] = []
+    leases: list[Lease] = []
+    with contextlib.ExitStack() as undo:
+        for each in wanted:
+            error, descriptor, lease = await ask(loop, source, each)
+            if error is not None or lease is None:
+                place = each.path if each.path is not None else (each.address, each.port)
+                raise cannot_bind(error or OSError(), place)
+            undo.callback(lease.give_up)
+            sockets.append(undo.enter_context(_socket.socket(fileno=descriptor)))
+            leases.append(lease)
+        undo.pop_all()
+    return sockets, leases
+
+
+async def ask(
+    loop: asyncio.AbstractEventLoop, source: ListeningSource, wanted: Wanted
+) -> tuple[OSError | None, int, Lease | None]:
+    """What the source answers; cancelled, whatever comes is given back."""
+    answer: asyncio.Future[tuple[OSError | None, int, Lease | None]] = loop.create_future()
+
+    def answered(error: OSError | None, descriptor: int, lease: Lease | None) -> None:
+        if not answer.done():
+            answer.set_result((error, descriptor, lease))
+        elif lease is not None:
+            lease.give_up()
+            os.close(descriptor)
+
+    source.request(wanted, answered)
+    return await answer
 
 
 def _set_reuse_port(made: _socket.socket) -> None:
@@ -217,12 +272,18 @@ async def create_unix_server(
     tls_options = tls_options_of(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, server_side=True)
     given = sock is not None
     unlink = None
+    leases: list[Lease] = []
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
         path = os.fspath(path)
-        sock = _bound_to_path(path)
-        if cleanup_socket and path[0] not in (0, "\0"):
+        source = listening_source()
+        if source is not None:
+            wanted_path = Wanted(None, 0, os.fsdecode(path), backlog, False, replaces=True)
+            (sock,), leases = await _granted(loop, source, [wanted_path])
+        else:
+            sock = _bound_to_path(path)
+        if source is None and cleanup_socket and path[0] not in (0, "\0"):
             unlink = _unlinker(path)
     elif sock is None:
         raise ValueError("path was not specified, and no sock specified")
@@ -231,19 +292,16 @@ async def create_unix_server(
     sock.setblocking(False)
     server = Server(
         loop, [sock], protocol_factory, backlog, given,
-        tls_options=tls_options, on_closed=unlink, **wanted,
+        tls_options=tls_options, on_closed=unlink, leases=leases, **wanted,
     )  # fmt: skip
     return await _served(server, start_serving)
 
 
 def _bound_to_path(path: Any) -> _socket.socket:
     made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    # asyncio: what another server has left there is no hindrance.
-    if path[0] not in (0, "\0"):
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.stat(path).st_mode):
-                os.remove(path)
     try:
+        # asyncio: what another server has left there is no hindrance.
+        remove_socket_file(path)
         made.bind(path)
     except OSError as error:
         made.close()

@@ -4,7 +4,7 @@ How it comes to listen is the business of serving; what programs see of it, that
 """
 
 from uvnet._accept.intake cimport IntakeEvents, new_intake
-from uvnet._accept.listener cimport Listener
+from uvnet._accept.listener cimport Lease, Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context, copy_of_context
 from uvnet._loop.record cimport no_record
 from uvnet._loop.tick cimport report
@@ -51,10 +51,15 @@ cdef class TransportServer:
         """How many connections were closed at once, by the reason: a new dict.  This is not in asyncio."""
         return self._intake.dropped()
 
-    def _listen(self, listening, int backlog, bint given):
-        """Listen on a bound socket.socket, which stays the caller's; `given`: by somebody who may still close it."""
+    def _listen(self, listening, int backlog, bint given, Lease lease):
+        """Listen on a bound socket.socket, which stays the caller's; `given`: by somebody who may still close it.
+
+        `lease`: the right to it, where it is another process's, or None.
+        """
         cdef int status = 0
-        if self._intake.listen(self, listening.fileno(), listening.family, backlog, given, &status) is None:
+        if self._intake.listen(
+            self, listening.fileno(), listening.family, backlog, given, &status, lease
+        ) is None:
             raise system_error(status, "listen")
 
     def _stop_listening(self):

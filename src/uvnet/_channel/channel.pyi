@@ -1,0 +1,29 @@
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Frame: ...
+
+@disjoint_base
+class Channel:
+    receivers: dict[int, Callable[[bytes, list[int]], Any]]
+    @property
+    def descriptor(self) -> int: ...
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def queued(self) -> int: ...
+    def send(
+        self,
+        kind: int,
+        payload: bytes,
+        descriptors: Iterable[int] = (),
+        over: Callable[[Exception | None], Any] | None = None,
+    ) -> bool: ...
+    def set_referenced(self, referenced: bool) -> None: ...
+    def send_now(self) -> None: ...
+    def disconnect(self) -> None: ...
+
+def new_channel(descriptor: int, owner: Any, lost: Callable[[Exception | None], Any]) -> Channel: ...

@@ -1,0 +1,147 @@
+"""Many processes that serve as one: workers that share what they listen on, and the primary that starts them.
+
+Node: "Cluster".  The names and events are those of Node's module; workers are fresh interpreters that run the program
+anew.  In a worker, servers that listen on the same address share one socket, which the primary has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from uvnet._accept.sharing import Wanted, share_listening_sockets
+from uvnet._loop.running import at_run
+from uvnet.cluster.own_worker import own_worker
+from uvnet.cluster.primary import SCHED_NONE, SCHED_RR, WORKER_ID, ForkedWorker, Primary
+from uvnet.cluster.worker import Worker
+from uvnet.events.emitter import EventEmitter
+from uvnet.processes.parent import inherited_channel
+
+__all__ = [
+    "SCHED_NONE",
+    "SCHED_RR",
+    "Cluster",
+    "Worker",
+    "disconnect",
+    "fork",
+    "is_primary",
+    "is_worker",
+    "off",
+    "on",
+    "once",
+    "remove_all_listeners",
+    "scheduling_policy",
+    "settings",
+    "setup_primary",
+    "worker",
+    "workers",
+]
+
+_text = os.environ.pop(WORKER_ID, None)
+# Whether this process is a worker (bool), and whether it is not.  Node: "cluster.isWorker", "cluster.isPrimary".
+is_worker = inherited_channel is not None and _text is not None and _text.isdecimal()
+is_primary = not is_worker
+_number = int(_text) if is_worker and _text is not None else 0
+
+
+class Cluster(EventEmitter):
+    """What `uvnet.cluster` emits, all of it in the primary.
+
+    Events: 'setup' (settings), 'fork' (worker), 'online' (worker), 'listening' (worker, address),
+    'message' (worker, message, handle), 'disconnect' (worker), 'exit' (worker, code, signal).
+    """
+
+
+_cluster = Cluster()
+_primary = Primary(_cluster)
+
+# Node: "cluster.workers" and "cluster.settings"; dicts that change.
+workers: dict[int, ForkedWorker] = _primary.workers
+settings: dict[str, Any] = _primary.settings
+
+on = _cluster.on
+once = _cluster.once
+off = _cluster.off
+remove_all_listeners = _cluster.remove_all_listeners
+
+
+def setup_primary(**options: Any) -> None:
+    """Say how fork() starts workers from now on; 'setup' follows.
+
+    exec: a script or a module, with its args, as of uvnet.fork(); None (default): this program with its arguments.
+    exec_path, exec_argv, cwd, silent, serialization, user, group, start_new_session: as of uvnet.fork().
+    Raises TypeError or ValueError for bad options.  Node: "cluster.setupPrimary([settings])".
+    """
+    _only_in("setup_primary", primary=True)
+    _primary.set_up(options)
+
+
+def fork(env: Mapping[str, str] | None = None) -> Worker:
+    """Start a worker, with `env` added to its environment; returns the Worker, 'fork' follows.
+
+    Raises OSError where it cannot be started, and RuntimeError in a worker.  Node: "cluster.fork([env])".
+    """
+    _only_in("fork", primary=True)
+    return _primary.fork(env)
+
+
+def disconnect(callback: Callable[[], Any] | None = None) -> None:
+    """worker.disconnect() for every worker; callback() once all of them are.
+
+    Raises RuntimeError in a worker.  Node: "cluster.disconnect([callback])".
+    """
+    _only_in("disconnect", primary=True)
+    _primary.disconnect(callback)
+
+
+def _only_in(name: str, *, primary: bool) -> None:
+    if is_primary is not primary:
+        raise RuntimeError(f"uvnet.cluster.{name}() is for the primary, and this is a worker")
+
+
+class _Source:
+    """The primary as where the servers of a worker get their sockets; the channel opens with the first of them."""
+
+    def request(self, wanted: Wanted, answered: Callable[..., Any]) -> None:
+        found = own_worker(_number)
+        assert found is not None
+        found.request(wanted, answered)
+
+
+class _Module(ModuleType):
+    """What is more than a name of this module."""
+
+    @property
+    def worker(self) -> Worker | None:
+        """The Worker that this process is, on the loop that first asks for it; None in the primary.
+
+        Node: "cluster.worker".
+        """
+        return own_worker(_number) if is_worker else None
+
+    @property
+    def scheduling_policy(self) -> int:
+        """SCHED_RR (default): the primary accepts and deals out in turn; SCHED_NONE: every worker accepts.
+
+        It may be set before the first fork(); UVNET_CLUSTER_SCHED_POLICY ("rr" or "none") in the environment is its
+        default.  Node: "cluster.schedulingPolicy".
+        """
+        return _primary.scheduling_policy
+
+    @scheduling_policy.setter
+    def scheduling_policy(self, value: int) -> None:
+        _primary.scheduling_policy = value
+
+
+# For type checkers: both are properties of the module.
+worker: Worker | None
+scheduling_policy: int
+
+sys.modules[__name__].__class__ = _Module
+
+if is_worker:
+    share_listening_sockets(_Source())
+    at_run(lambda: own_worker(_number))

@@ -1,0 +1,158 @@
+"""The listening sockets of a primary, and which workers listen on them.  Node: "How it works"."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket as _socket
+from collections.abc import Iterator
+from typing import Any
+
+from uvnet._accept.server_socket import open_listening_socket
+from uvnet._accept.sharing import Wanted
+from uvnet._accept.socket_files import remove_socket_file
+from uvnet._channel.dealing import RoundRobin, Share, deal_out
+from uvnet.server.listening import bound_inode, open_up, unlink_if_same
+
+__all__ = ["SharedSocket", "SharedSockets"]
+
+_log = logging.getLogger("uvnet")
+
+
+class SharedSocket:
+    """One of them; who listens on it is told by number."""
+
+    def __init__(self, number: int, key: str, socket: _socket.socket, backlog: int, dealt: bool) -> None:
+        self.number = number
+        self.key = key
+        self.socket = socket
+        self.dealt = dealt
+        # What a worker has of it, by the worker's number: a Share where its connections are dealt out.
+        self.users: dict[int, Share | None] = {}
+        self._inode: Any = None
+        self._path: str | None = None
+        self._round_robin: RoundRobin | None = None
+        if dealt:
+            # It owns a descriptor of its own; this one tells the address, and is what workers get.
+            descriptor = os.dup(socket.fileno())
+            try:
+                self._round_robin = deal_out(descriptor, backlog, socket.family, self._trouble)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        else:
+            socket.listen(backlog)
+
+    def add(self, number: int, channel: Any) -> None:
+        """A worker will listen."""
+        robin = self._round_robin
+        self.users[number] = None if robin is None else robin.share(channel, self.number)
+
+    def remove(self, number: int) -> None:
+        """A worker listens no more, or is gone."""
+        share = self.users.pop(number, None)
+        if share is not None:
+            share.gone()
+
+    @property
+    def waiting(self) -> int:
+        """How many connections were accepted, and not taken by a worker yet."""
+        return 0 if self._round_robin is None else self._round_robin.waiting
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._round_robin is not None:
+            self._round_robin.close()
+        self.socket.close()
+        if self._path is not None:
+            unlink_if_same(self._path, self._inode)
+
+    def remember_file(self, path: str) -> None:
+        """The socket file is removed with the socket."""
+        self._path = path
+        self._inode = bound_inode(path)
+
+    def _trouble(self, error: OSError) -> None:
+        _log.error("connections to %s cannot be accepted: %s", self.key, error)
+
+
+class SharedSockets:
+    """All of a primary."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, SharedSocket] = {}
+        self._by_number: dict[int, SharedSocket] = {}
+        self._numbers = 0
+        # Whether a socket that nobody listens on is kept for workers to come.
+        self.keeps_unused = False
+
+    def __iter__(self) -> Iterator[SharedSocket]:
+        return iter(list(self._by_number.values()))
+
+    def find(self, number: int) -> SharedSocket | None:
+        return self._by_number.get(number)
+
+    def open(self, key: str, wanted: Wanted, dealt: bool) -> SharedSocket:
+        """The socket of that key, made where there is none; raises OSError."""
+        found = self._by_key.get(key)
+        return found if found is not None else self._add(key, _bind(wanted), wanted, dealt)
+
+    def add(self, key: str, socket: _socket.socket, wanted: Wanted, dealt: bool) -> SharedSocket:
+        """A socket that is bound already; it is taken over."""
+        return self._add(key, socket, wanted, dealt)
+
+    def _add(self, key: str, socket: _socket.socket, wanted: Wanted, dealt: bool) -> SharedSocket:
+        self._numbers += 1
+        try:
+            shared = SharedSocket(self._numbers, key, socket, wanted.backlog, dealt)
+            if wanted.path is not None:
+                shared.remember_file(wanted.path)
+        except BaseException:
+            socket.close()
+            raise
+        self._by_key[key] = self._by_number[shared.number] = shared
+        return shared
+
+    def remove_worker(self, number: int) -> None:
+        """A worker is gone."""
+        for shared in self:
+            if number in shared.users:
+                self.remove_user(shared, number)
+
+    def remove_user(self, shared: SharedSocket, number: int) -> None:
+        """A worker listens no more on this one."""
+        shared.remove(number)
+        if not shared.users and not self.keeps_unused:
+            self._close(shared)
+
+    def close_unused(self) -> None:
+        """Close those that nobody listens on."""
+        for shared in self:
+            if not shared.users:
+                self._close(shared)
+
+    def close(self) -> None:
+        """Close all."""
+        for shared in self:
+            self._close(shared)
+
+    def _close(self, shared: SharedSocket) -> None:
+        self._by_key.pop(shared.key, None)
+        self._by_number.pop(shared.number, None)
+        shared.close()
+
+
+def _bind(wanted: Wanted) -> _socket.socket:
+    if wanted.path is not None and wanted.replaces:
+        remove_socket_file(wanted.path)
+    made = _socket.socket(
+        fileno=open_listening_socket(wanted.address, wanted.port, wanted.path, wanted.ipv6_only)
+    )
+    if wanted.path is not None and not wanted.path.startswith("\0"):
+        try:
+            open_up(wanted.path, wanted.readable_all, wanted.writable_all)
+        except BaseException:
+            made.close()
+            unlink_if_same(wanted.path, None, new=True)
+            raise
+    return made

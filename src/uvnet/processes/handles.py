@@ -1,0 +1,102 @@
+"""What goes with a message: a server, a socket or a socket.socket, as a descriptor and what makes an object of it.
+
+Node: "subprocess.send(message[, sendHandle[, options]][, callback])".
+"""
+
+from __future__ import annotations
+
+import os
+import socket as _socket
+from collections.abc import Mapping
+from typing import Any, cast
+
+from uvnet._loop.loop import running_record
+from uvnet.errors.codes import cannot_be_sent, handle_closed, of_another_loop
+from uvnet.server.server import Server
+from uvnet.socket.socket import Socket
+
+__all__ = ["Sendable", "Sent", "pack", "unpack"]
+
+Sendable = Server | Socket | _socket.socket
+
+
+class Sent:
+    """A handle on its way: open here until the other process has it."""
+
+    def __init__(self, kind: str, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.info: dict[str, Any] = {"type": kind}
+        self.unread = b""
+
+    def delivered(self) -> Server | None:
+        """The other process has it; a server that still counts it, until its end is told."""
+        os.close(self.descriptor)
+        return None
+
+    def failed(self) -> None:
+        """It did not get there."""
+        os.close(self.descriptor)
+
+
+class _SentConnection(Sent):
+    """A connection that its socket has given up."""
+
+    def __init__(self, socket: Any) -> None:
+        self.parcel = socket._send_away()
+        super().__init__("socket", self.parcel.fileno())
+        self.unread = self.parcel.unread
+        self.info["writable"] = self.parcel.writable
+
+    def delivered(self) -> Server | None:
+        return cast("Server | None", self.parcel.delivered())
+
+    def failed(self) -> None:
+        self.parcel.back()
+
+
+def pack(handle: Any, keep_open: bool) -> Sent:
+    """Prepare a handle for sending.
+
+    A Socket has given up its connection then, unless `keep_open`; a Server and a socket.socket go on as they are.
+    Raises TypeError for what cannot be sent, and RuntimeError for what is closed or of another loop.
+    """
+    if isinstance(handle, _socket.socket):
+        if handle.fileno() < 0:
+            raise handle_closed(handle)
+        return Sent("plain", os.dup(handle.fileno()))
+    if not isinstance(handle, Server | Socket):
+        raise cannot_be_sent(handle)
+    return _pack_ours(handle, isinstance(handle, Server), keep_open)
+
+
+def _pack_ours(handle: Any, is_server: bool, keep_open: bool) -> Sent:
+    if handle._record is not running_record():
+        raise of_another_loop(handle)
+    if is_server:
+        descriptor = handle._listening_descriptor()
+        if descriptor < 0:
+            raise handle_closed(handle)
+        return Sent("server", os.dup(descriptor))
+    if handle.pending or handle.destroyed or handle.connecting:
+        raise handle_closed(handle)
+    if not keep_open:
+        return _SentConnection(handle)
+    sent = Sent("socket", os.dup(handle._connection_descriptor()))
+    sent.info["writable"] = handle.writable
+    return sent
+
+
+def unpack(info: Mapping[str, Any], unread: bytes, descriptor: int) -> Sendable:
+    """What was sent, for this process; the descriptor is its own."""
+    given = _socket.socket(fileno=descriptor)
+    try:
+        if info["type"] == "plain":
+            return given
+        if info["type"] == "server":
+            return Server().listen(given)
+        received: Any = Socket(handle=given, writable=info["writable"])
+        received._received_before(unread)
+    except BaseException:
+        given.close()
+        raise
+    return cast("Socket", received)

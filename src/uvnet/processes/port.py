@@ -1,0 +1,280 @@
+"""MessagePort: one end of a channel between a process and its parent, for messages and the handles that go with them.
+
+Node: "Class: ChildProcess", its messages; "process.send()".
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from uvnet._channel.channel import Channel, new_channel
+from uvnet._loop.loop import running_record
+from uvnet._loop.tick import next_tick_on
+from uvnet.errors.codes import channel_closed, invalid_callback, invalid_type
+from uvnet.errors.system import system_error
+from uvnet.events.emitter import EventEmitter
+from uvnet.processes.handles import Sent, pack, unpack
+
+__all__ = ["JSON", "PICKLE", "MessagePort"]
+
+_log = logging.getLogger("uvnet")
+
+# Kinds of frames; _channel/dealing.pxd has those about connections.
+MESSAGE = 1
+MESSAGE_WITH_HANDLE = 2
+INTERNAL = 3
+
+JSON = "json"
+PICKLE = "pickle"
+
+MOST_UNHEARD = 1024  # messages kept while nobody listens for them
+
+_Callback = Callable[[Exception | None], Any]
+
+
+class MessagePort(EventEmitter):
+    """One end of a channel; not made by users.
+
+    Events: 'message' (message, handle or None), 'disconnect', 'error' (error).
+    """
+
+    def __init__(self, serialization: str = JSON) -> None:
+        super().__init__()
+        self._serialization = serialization
+        self._channel: Channel | None = None
+        self._record: Any = None
+        # Handles under way, by the numbers that the other end acknowledges.
+        self._sent: dict[int, tuple[Sent, _Callback | None]] = {}
+        self._numbers = 0
+        # Servers that count a connection which the other end has.
+        self._counted: dict[int, Any] = {}
+        self._unheard: list[tuple[Any, Any]] = []
+        # What is said between uvnet and itself, by the word that says what it is.
+        self._acts: dict[str, Callable[[dict[str, Any]], object]] = {
+            "got": self._was_got,
+            "closed": self._was_closed,
+        }
+        self._observe("newListener", self._somebody_listens)
+
+    # === For users ===
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be sent.  Node: "subprocess.connected"."""
+        return self._channel is not None and self._channel.is_open
+
+    def send(
+        self,
+        message: Any,
+        handle: Any = None,
+        options: Mapping[str, Any] | Callable[..., Any] | None = None,
+        callback: _Callback | None = None,
+        *,
+        keep_open: bool = False,
+    ) -> bool:
+        """Send a message, and with it a Server, a Socket or a socket.socket; the other end emits 'message'.
+
+        message: what the json module can encode, or pickle where the channel was made so.
+        handle: a Server listens in both processes then, and each has to close it.  A Socket is left without its
+        connection, which goes with what it had received and not given out, unless `keep_open`.  A socket.socket stays
+        open here.
+        options: a mapping with "keep_open".
+        callback(error): called once, with None when the message was handed to the system, and with a handle when the
+        other process has got that.  Where it did not get there the Socket has its connection again.
+        Returns False where so much waits that one should wait too, and where the channel is closed: the error, an
+        ERR_IPC_CHANNEL_CLOSED, goes to the callback, or is emitted as 'error'.
+        Raises TypeError or ValueError for what cannot be encoded or sent, and RuntimeError for a handle that is closed
+        or belongs to another loop, and for a channel that is full; then nothing has changed.
+        Node: "subprocess.send(message[, sendHandle[, options]][, callback])".
+        """
+        if callable(handle) and not hasattr(handle, "fileno") and options is None and callback is None:
+            handle, callback = None, handle
+        elif callable(options) and callback is None:
+            options, callback = None, options
+        if options is not None:
+            if not isinstance(options, Mapping):
+                raise invalid_type("options", "of type dict", options)
+            keep_open = bool(options.get("keep_open", keep_open))
+        if callback is not None and not callable(callback):
+            raise invalid_callback(callback)
+        payload = self._encode(message)
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            self._fail_later(channel_closed(), callback)
+            return False
+        if handle is None:
+            return channel.send(MESSAGE, payload, (), callback)
+        return self._send_with(channel, payload, pack(handle, keep_open), callback)
+
+    def disconnect(self) -> None:
+        """Close the channel once what was sent is gone; 'disconnect' follows at both ends.
+
+        Node: "subprocess.disconnect()".
+        """
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            self._fail_later(channel_closed(), None)
+            return
+        # Behind all that is queued.
+        channel.send(INTERNAL, b'{"act":"bye"}', (), lambda _: channel.disconnect())
+
+    def ref(self) -> None:
+        """Let the channel keep uvnet.run() going."""
+        if self._channel is not None:
+            self._channel.set_referenced(True)
+
+    def unref(self) -> None:
+        """Do not let the channel keep uvnet.run() going."""
+        if self._channel is not None:
+            self._channel.set_referenced(False)
+
+    # === For subclasses ===
+
+    def _open(self, descriptor: int) -> None:
+        """Use the descriptor, which is the port's then, on the loop of this thread."""
+        self._record = running_record()
+        self._channel = channel = new_channel(descriptor, self, self._was_lost)
+        channel.receivers.update(
+            {
+                MESSAGE: self._received,
+                MESSAGE_WITH_HANDLE: self._received_with_handle,
+                INTERNAL: self._received_internal,
+            }
+        )
+
+    def _say(
+        self, act: str, told: _Callback | None = None, descriptors: Sequence[int] = (), **details: Any
+    ) -> None:
+        """Tell the other end something that is not for users; nothing where there is none."""
+        if self._channel is not None and self._channel.is_open:
+            payload = json.dumps({"act": act, **details}).encode()
+            self._channel.send(INTERNAL, payload, descriptors, told)
+
+    def _abandoned(self) -> None:
+        """The loop is closed: no event will come."""
+
+    def _disconnected(self, error: Exception | None) -> None:
+        self.emit("disconnect")
+
+    def _deliver(self, message: Any, handle: Any) -> None:
+        self.emit("message", message, handle)
+
+    # === Sending ===
+
+    def _encode(self, message: Any) -> bytes:
+        if self._serialization == PICKLE:
+            return pickle.dumps(message)
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+    def _decode(self, payload: bytes) -> Any:
+        if self._serialization == PICKLE:
+            return pickle.loads(payload)
+        return json.loads(payload.decode("utf-8", "surrogatepass"))
+
+    def _send_with(
+        self, channel: Channel, payload: bytes, sent: Sent, callback: _Callback | None
+    ) -> bool:
+        self._numbers += 1
+        number = self._numbers
+        info = json.dumps({**sent.info, "number": number}).encode()
+        parts = (len(info).to_bytes(4, "big"), len(sent.unread).to_bytes(4, "big"), info, sent.unread, payload)
+        self._sent[number] = sent, callback
+        try:
+            return channel.send(MESSAGE_WITH_HANDLE, b"".join(parts), (sent.descriptor,))
+        except BaseException:
+            del self._sent[number]
+            sent.failed()
+            raise
+
+    def _fail_later(self, error: Exception, callback: _Callback | None) -> None:
+        record = self._record or running_record()
+        if callback is not None:
+            next_tick_on(record, callback, error)
+        else:
+            next_tick_on(record, self.emit, "error", error)
+
+    # === Receiving ===
+
+    def _received(self, payload: bytes, descriptors: list[int]) -> None:
+        self._hear(self._decode(payload), None)
+
+    def _received_with_handle(self, payload: bytes, descriptors: list[int]) -> None:
+        info_length, unread_length = (int.from_bytes(payload[at : at + 4], "big") for at in (0, 4))
+        unread_at = 8 + info_length
+        info = json.loads(payload[8:unread_at])
+        number = info["number"]
+        if descriptors[0] < 0:
+            self._say("got", number=number, errno=errno.EMFILE)
+            return
+        try:
+            handle = unpack(info, payload[unread_at : unread_at + unread_length], descriptors[0])
+        except OSError as error:
+            self._say("got", number=number, errno=error.errno)
+            return
+        if info["type"] == "socket":
+            handle._observe("close", lambda *_: self._say("closed", number=number), once=True)  # type: ignore[union-attr]
+        self._say("got", number=number)
+        self._hear(self._decode(payload[unread_at + unread_length :]), handle)
+
+    def _received_internal(self, payload: bytes, descriptors: list[int]) -> None:
+        message = json.loads(payload)
+        act = self._acts.get(message["act"])
+        if act is not None:
+            act({**message, "descriptors": descriptors})
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _hear(self, message: Any, handle: Any) -> None:
+        if self.listener_count("message"):
+            self._deliver(message, handle)
+        elif len(self._unheard) < MOST_UNHEARD:
+            self._unheard.append((message, handle))
+        else:
+            _log.warning("%r has no 'message' listener: a message was dropped", self)
+            if handle is not None:
+                handle.close()
+
+    def _somebody_listens(self, event: Any, _listener: Any) -> None:
+        if event == "message" and self._unheard:
+            next_tick_on(self._record, self._give_out_unheard)
+
+    def _give_out_unheard(self) -> None:
+        while self._unheard and self.listener_count("message"):
+            self._deliver(*self._unheard.pop(0))
+
+    def _was_got(self, message: dict[str, Any]) -> None:
+        """What the other end says of a handle that was sent there."""
+        sent, callback = self._sent.pop(message["number"])
+        error = None
+        if "errno" in message:
+            sent.failed()
+            error = system_error(-message["errno"], "recvmsg")
+        else:
+            server = sent.delivered()
+            if server is not None:
+                self._counted[message["number"]] = server
+        if callback is not None:
+            callback(error)
+
+    def _was_closed(self, message: dict[str, Any]) -> None:
+        server = self._counted.pop(message["number"], None)
+        if server is not None:
+            server._connection_ended()
+
+    def _was_lost(self, error: Exception | None) -> None:
+        sent, self._sent = self._sent, {}
+        for each, callback in sent.values():
+            each.failed()
+            if callback is not None:
+                callback(error or channel_closed())
+        counted, self._counted = self._counted, {}
+        for server in counted.values():
+            server._connection_ended()
+        self._disconnected(error)

@@ -1,0 +1,93 @@
+"""Frames of a channel, and the descriptors that go with them."""
+
+from __future__ import annotations
+
+import os
+import socket as plain
+from typing import Any
+
+import pytest
+from harness import Player
+from waiting import until
+
+from uvnet._channel.channel import Channel, new_channel
+
+
+class Owner:
+    def _abandoned(self) -> None:
+        pass
+
+
+class End:
+    """One end of a channel, and what has come there."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.got: list[tuple[bytes, list[int]]] = []
+        self.lost: list[Exception | None] = []
+        self.channel: Channel = new_channel(descriptor, Owner(), self.lost.append)
+        self.channel.receivers[1] = lambda payload, descriptors: self.got.append((payload, descriptors))
+
+
+def two_ends() -> tuple[End, End]:
+    near, far = plain.socketpair()
+    return End(near.detach()), End(far.detach())
+
+
+def test_frames_arrive_whole_and_in_order(play: Player) -> None:
+    async def scenario() -> None:
+        one, other = two_ends()
+        payloads = [b"", b"a", b"b" * 100, b"c" * 3_000_000, b"", b"d" * 70_000]
+        told: list[Any] = []
+        for payload in payloads:
+            one.channel.send(1, payload, (), told.append)
+        await until(lambda: len(other.got) == len(payloads))
+        assert other.got == [(payload, []) for payload in payloads]
+        assert told == [None] * len(payloads)
+        assert one.channel.queued == 0
+        one.channel.disconnect()
+        await until(lambda: other.lost == [None])
+        assert one.lost == [None]
+
+    play(scenario)
+
+
+def test_descriptors_come_with_their_frame(play: Player) -> None:
+    async def scenario() -> None:
+        one, other = two_ends()
+        pipes = [os.pipe() for _ in range(6)]
+        readers = [reader for reader, _ in pipes]
+        one.channel.send(1, b"two", readers[:2])
+        one.channel.send(1, b"none")
+        one.channel.send(1, b"three" * 50_000, readers[2:5])
+        one.channel.send(1, b"one", readers[5:])
+        await until(lambda: len(other.got) == 4)
+        assert [len(descriptors) for _, descriptors in other.got] == [2, 0, 3, 1]
+        received = [descriptor for _, descriptors in other.got for descriptor in descriptors]
+        for number, (reader, writer) in enumerate(pipes):
+            os.write(writer, b"%d" % number)
+            assert os.read(received[number], 10) == b"%d" % number
+            assert not os.get_inheritable(received[number])
+            for descriptor in (reader, writer, received[number]):
+                os.close(descriptor)
+        one.channel.disconnect()
+        await until(lambda: other.lost != [])
+
+    play(scenario)
+
+
+def test_what_is_not_sent_is_told(play: Player) -> None:
+    async def scenario() -> None:
+        near, far = plain.socketpair()
+        end = End(near.detach())
+        told: list[Any] = []
+        while end.channel.send(1, b"x" * 50_000, (), told.append):
+            end.channel.send_now()
+        sent = len(told)
+        far.close()
+        await until(lambda: end.lost != [])
+        assert len(told) > sent
+        assert {type(error).__name__ for error in told[sent:]} == {"NetRuntimeError"}
+        with pytest.raises(RuntimeError, match="Channel closed"):
+            end.channel.send(1, b"")
+
+    play(scenario)
