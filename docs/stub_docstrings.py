@@ -61,22 +61,32 @@ def with_docstrings(stubs: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     """
     docstrings = {module: docstrings_of(source) for module, (_, source) in stubs.items()}
     classes = {
-        node.name: (module, [base.id for base in node.bases if isinstance(base, ast.Name)])
+        (module, node.name): [base.id for base in node.bases if isinstance(base, ast.Name)]
         for module, (stub, _) in stubs.items()
         for node in ast.parse(stub).body
         if isinstance(node, ast.ClassDef)
     }
+    imported = {module: _imported(stub) for module, (stub, _) in stubs.items()}
 
     def find(module: str, name: str) -> str | None:
         owner, dot, member = name.partition(".")
         if name in docstrings[module] or not dot:
             return docstrings[module].get(name)
-        inherited = (
-            find(classes[base][0], f"{base}.{member}") for base in classes[owner][1] if base in classes
-        )
+        bases = [imported[module].get(base, (module, base)) for base in classes[module, owner]]
+        inherited = (find(place, f"{base}.{member}") for place, base in bases if (place, base) in classes)
         return next(filter(None, inherited), None)
 
     return {module: _rewritten(stub, partial(find, module)) for module, (stub, _) in stubs.items()}
+
+
+def _imported(stub: str) -> dict[str, tuple[str, str]]:
+    """What names of a stub are imported from where: the file of a stub, and the name there."""
+    return {
+        alias.asname or alias.name: (f"{node.module.replace('.', '/')}.pyi", alias.name)
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
 
 
 def _rewritten(stub: str, find: Callable[[str], str | None]) -> str:

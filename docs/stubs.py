@@ -58,9 +58,9 @@ class _Spelled(ast.NodeTransformer):
 
 
 def _definitions(name: str) -> Iterator[tuple[ast.stmt, _Spelled]]:
-    """What stubs say about uvnet.CLASS.MEMBER: the class first that has it."""
-    _, owner, member = name.split(".")
-    for base in getattr(uvnet, owner).__mro__:
+    """What stubs say about uvnet.CLASS.MEMBER or uvnet.MODULE.CLASS.MEMBER: the class first that has it."""
+    *place, owner, member = name.split(".")[1:]
+    for base in getattr(functools.reduce(getattr, place, uvnet), owner).__mro__:
         if not base.__module__.startswith("uvnet"):
             continue
         found = [

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from uvnet import cluster as cluster
+from uvnet import tls as tls
 from uvnet._loop.running import active_handles, run
 from uvnet.addresses import (
     Address,

@@ -19,6 +19,7 @@ from document_block import Block, blocks_of
 from places import DOCS, ROOT, SUPPORT
 
 import uvnet
+import uvnet.tls
 from uvnet.server.listening import _LISTEN_OPTIONS, SERVER_OPTIONS
 from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS
 
@@ -29,7 +30,10 @@ RUNNER = SUPPORT / "document_block.py"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 LIMIT = 60  # seconds for one example
 
-CLASSES = [getattr(uvnet, name) for name in uvnet.__all__ if isinstance(getattr(uvnet, name), type)]
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name) for module in (uvnet, uvnet.tls) for name in module.__all__
+}
+CLASSES = {name: found for name, found in PUBLIC.items() if isinstance(found, type)}
 OPTIONS = SOCKET_OPTIONS | CONNECT_OPTIONS | SERVER_OPTIONS | _LISTEN_OPTIONS
 SPOKEN = {
     "__aenter__",
@@ -176,17 +180,18 @@ def test_options_are_in_from_node_to_python(option: str) -> None:
 
 
 def _public_names() -> Iterator[str]:
-    """uvnet.NAME, and uvnet.CLASS.MEMBER for whatever a class has of its own or from a class that is not public."""
-    yield from (f"uvnet.{name}" for name in uvnet.__all__)
-    for kind in CLASSES:
-        if issubclass(kind, tuple):
+    """NAME, and CLASS.MEMBER for whatever a class has of its own or from a class that is not public."""
+    yield from PUBLIC
+    for kind_name, kind in CLASSES.items():
+        if issubclass(kind, tuple | dict):
             continue  # the docstring of the class names the fields
         for base in kind.__mro__:
-            if not base.__module__.startswith("uvnet") or (base is not kind and base in CLASSES):
+            others = [other for other in CLASSES.values() if other is not kind and other in kind.__mro__]
+            if not base.__module__.startswith("uvnet") or any(issubclass(other, base) for other in others):
                 continue
             for name in vars(base):
                 if not name.startswith("_") or name in SPOKEN:
-                    yield f"uvnet.{kind.__name__}.{name}"
+                    yield f"{kind_name}.{name}"
 
 
 def _documented(text: str) -> set[str]:
@@ -241,10 +246,10 @@ def _stubs() -> Any:
 def test_the_reference_has_types() -> None:
     stubs = _stubs()
     for name in _public_names():
-        if name.count(".") < 2:
+        owner, _, member = name.rpartition(".")
+        if name in PUBLIC:
             continue
-        _, owner, member = name.split(".")
-        if callable(getattr(getattr(uvnet, owner), member)):
+        if callable(getattr(PUBLIC[owner], member)):
             assert stubs.signatures_of(name), name
         else:
             assert stubs.type_of(name), name

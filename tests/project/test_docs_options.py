@@ -36,11 +36,19 @@ def parameters_of(function: Any) -> dict[str, str]:
 
 SOCKET = annotations_of(keywords.SocketKeywords)
 CONNECT = annotations_of(keywords.ConnectKeywords)
+PLAIN = {**CONNECT, **annotations_of(keywords.ServerKeywords)}
+TLS = {
+    name: kind
+    for keywords_of in ("SecureContext", "TLSSocket", "TLSConnect", "Open", "TLSServer")
+    for name, kind in annotations_of(getattr(keywords, f"{keywords_of}Keywords")).items()
+    if name not in PLAIN
+}
 LISTS: dict[str, dict[str, str]] = {
     "Options of a server": annotations_of(keywords.ServerKeywords),
     "Options of listen()": annotations_of(keywords.ListenKeywords),
     "Options of a socket": SOCKET,
     "Options of connect()": {name: kind for name, kind in CONNECT.items() if name not in SOCKET},
+    "Options of TLS": TLS,
     "Options of create_proxy()": parameters_of(uvnet.create_proxy),
     "Options of loop_factory()": {**annotations_of(ConnectionOptions), **annotations_of(ServerOptions)},
     "Option onread": annotations_of(keywords.OnRead),
@@ -51,9 +59,14 @@ LINKS = {
     ".. autofunction:: uvnet.create_server": {"server"},
     ".. autofunction:: uvnet.connect": {"connect", "socket"},
     ".. function:: create_connection": {"connect", "socket"},
-    ".. autofunction:: uvnet.open_connection": {"connect", "socket"},
+    ".. autofunction:: uvnet.open_connection": {"connect", "socket", "tls"},
     ".. autofunction:: uvnet.create_proxy": {"proxy", "server"},
     ".. autofunction:: uvnet.loop_factory": {"loop"},
+    ".. autofunction:: uvnet.tls.create_server": {"tls", "server"},
+    ".. autofunction:: uvnet.tls.connect": {"tls", "connect", "socket"},
+    ".. autofunction:: uvnet.tls.create_secure_context": {"tls"},
+    ".. autoclass:: uvnet.tls.Server": {"tls", "server"},
+    ".. autoclass:: uvnet.tls.TLSSocket": {"tls", "socket"},
     ".. autoclass:: uvnet.Server": {"server"},
     ".. automethod:: uvnet.Server.listen": {"listen"},
     ".. autoclass:: uvnet.Socket": {"socket"},
@@ -127,13 +140,19 @@ def test_calls_link_to_their_options(directive: str) -> None:
 
 def test_every_call_with_options_is_known() -> None:
     """A signature with **keywords of a TypedDict is one that needs a link."""
-    functions = {name: getattr(uvnet, name) for name in uvnet.__all__ if inspect.isfunction(getattr(uvnet, name))}
+    functions = {
+        f"{module.__name__}.{name}": found
+        for module in (uvnet, uvnet.tls)
+        for name in module.__all__
+        if inspect.isfunction(found := getattr(module, name))
+    }
     taking = {
         name
         for name, function in functions.items()
         if any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(function).parameters.values())
     }
-    assert taking == {re.sub(r".*[ .]", "", directive) for directive in LINKS if "function::" in directive}
+    linked = {directive.rpartition(" ")[2] for directive in LINKS if "function::" in directive}
+    assert taking == {name if "." in name else f"uvnet.{name}" for name in linked}
 
 
 def _defaults(title: str) -> dict[str, str]:

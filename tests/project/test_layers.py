@@ -28,6 +28,7 @@ ROOMS = """
     uvnet.streams
     uvnet.socket
     uvnet.server
+    uvnet.tls
     uvnet.proxy
     uvnet.processes
     uvnet.cluster

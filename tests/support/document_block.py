@@ -9,7 +9,7 @@ What a block needs and a reader does not stands in a comment right above it, whi
     -->
 
 Where `await` is used outside of a function the whole runs as one coroutine.  The ports 8124 to 8129 and the paths
-/tmp/*.sock are replaced by free ones.  `<!-- test: not run, REASON -->` keeps a block from being run.
+/tmp/*.sock are replaced by free ones; make_certificate() writes cert.pem and key.pem.  `<!-- test: not run, REASON -->` keeps a block from being run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import inspect
 import logging
 import re
 import socket as plain
+import subprocess
 import sys
 import tempfile
 import threading
@@ -57,7 +58,7 @@ def blocks_of(text: str) -> Iterator[Block]:
         if hidden.startswith(": not run"):
             yield Block(line, found["code"], "", "", hidden.removeprefix(": not run").strip(", \n"))
             continue
-        before, _, after = hidden.strip("\n").partition("...\n")
+        before, _, after = f"{hidden.strip()}\n".lstrip().partition("...\n")
         yield Block(line, found["code"], before, after, "")
 
 
@@ -113,6 +114,13 @@ def talk(where: int | str, sent: bytes = b"", stop: bool = True) -> Conversation
     return Conversation(where, sent, stop)
 
 
+def make_certificate() -> None:
+    """Write cert.pem and key.pem, for localhost, to where the block runs."""
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True, timeout=LIMIT)
+
+
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(plain.socket()) for _ in range(count)]
@@ -132,6 +140,7 @@ def _run(path: str, line: int, directory: str) -> None:
     names: dict[str, Any] = {
         "__name__": "__main__",
         "asyncio": asyncio,
+        "make_certificate": make_certificate,
         "talk": talk,
         "uvnet": uvnet,
     }

@@ -12,6 +12,7 @@ import io
 import ipaddress
 import pathlib
 import socket as plain
+import ssl
 import sys
 from collections.abc import Callable
 from typing import Any, Literal, cast
@@ -19,14 +20,22 @@ from typing import Any, Literal, cast
 from typing_extensions import assert_type
 
 import uvnet
+import uvnet.tls
 from uvnet.addresses.address import Host
 from uvnet.arguments.keywords import (
     ConnectKeywords,
     Drop,
     ListenKeywords,
     OnRead,
+    OpenKeywords,
+    SecureContextKeywords,
     ServerKeywords,
     SocketKeywords,
+    StartTLSKeywords,
+    TLSConnectKeywords,
+    TLSKeywords,
+    TLSServerKeywords,
+    TLSSocketKeywords,
     UpstreamKeywords,
 )
 
@@ -661,3 +670,103 @@ def workers() -> None:
     elif uvnet.cluster.worker is not None:
         assert_type(uvnet.cluster.worker.id, int)
         uvnet.cluster.worker.disconnect()
+
+
+# === TLS ===
+
+
+def secure_contexts() -> None:
+    options: SecureContextKeywords = {
+        "alpn_protocols": ["h2", b"http/1.1"],
+        "ca": [pathlib.Path("ca.pem"), "ca.pem", b"-----BEGIN"],
+        "cert": pathlib.Path("server.pem"),
+        "ciphers": "HIGH",
+        "key": "server.key",
+        "max_version": "TLSv1.3",
+        "min_version": ssl.TLSVersion.TLSv1_2,
+        "passphrase": "secret",
+        "reject_unauthorized": True,
+        "request_cert": False,
+        "server_side": True,
+    }
+    assert_type(uvnet.tls.create_secure_context(options), ssl.SSLContext)
+    uvnet.tls.create_secure_context(ca="ca.pem")
+    made = uvnet.tls.self_signed("localhost", days=2)
+    uvnet.tls.create_secure_context(cert=made.cert, key=made.key, server_side=True)
+
+
+def secure_servers(context: ssl.SSLContext) -> None:
+    def accept(socket: uvnet.tls.TLSSocket) -> None: ...
+
+    def failed(error: Any, socket: uvnet.tls.TLSSocket) -> None: ...
+
+    options: TLSServerKeywords = {
+        "context": context,
+        "handshake_timeout": 10,
+        "sni_callback": lambda name: context if name == "localhost" else None,
+        "no_delay": True,
+    }
+    assert_type(uvnet.tls.create_server(), uvnet.tls.Server)
+    uvnet.tls.create_server(accept, cert="server.pem")
+    uvnet.tls.create_server(options, accept)
+    uvnet.tls.Server(accept, **options)
+    server = uvnet.tls.Server(options)
+    server.set_secure_context(context)
+    server.set_secure_context(cert="server.pem")
+    server.add_context("*.example.org", context)
+    server.add_context("*.example.org", {"cert": "server.pem"})
+    server.add_context("*.example.org", cert="server.pem")
+    server.on("secureConnection", accept).once("tlsClientError", failed)
+
+    @server.on("secureConnection")
+    def arrived(socket: uvnet.tls.TLSSocket) -> None:
+        print(socket.authorized)
+
+    uvnet_server: uvnet.Server = server
+    print(uvnet_server)
+
+
+async def secure_sockets(context: ssl.SSLContext, plain_socket: uvnet.Socket) -> None:
+    security: TLSKeywords = {"context": context, "servername": "localhost"}
+    connecting: TLSConnectKeywords = {"port": 443, "host": "localhost", "session": None, "socket": None}
+    taking: TLSSocketKeywords = {"is_server": True, "context": context}
+    opening_options: OpenKeywords = {"port": 443, "tls": True}
+    starting: StartTLSKeywords = {"handshake_timeout": 3}
+    socket = uvnet.tls.connect(443, "localhost", nothing)
+    assert_type(socket, uvnet.tls.TLSSocket)
+    uvnet.tls.connect(connecting)
+    uvnet.tls.connect("/tmp/echo.sock", **security)
+    uvnet.tls.connect(port=443, socket=plain_socket)
+    uvnet.tls.TLSSocket(plain_socket, taking)
+    uvnet.tls.TLSSocket(plain_socket, is_server=True, context=context)
+    await uvnet.open_connection(opening_options)
+    assert_type(await uvnet.open_connection(443, "localhost", tls=context, ca="ca.pem"), uvnet.tls.TLSSocket)
+    assert_type(await uvnet.open_connection(port=443, tls=True), uvnet.tls.TLSSocket)
+    assert_type(await plain_socket.start_tls(context, server_hostname="localhost", **starting), uvnet.tls.TLSSocket)
+    await plain_socket.start_tls(context, server_side=True)
+    assert_type(socket.encrypted, bool)
+    assert_type(socket.secure_connecting, bool)
+    assert_type(socket.authorized, bool)
+    assert_type(socket.authorization_error, str | None)
+    assert_type(socket.alpn_protocol, str | None)
+    assert_type(socket.servername, str | None)
+    assert_type(socket.ssl_object, ssl.SSLObject | None)
+    assert_type(socket.get_protocol(), str | None)
+    print(socket.get_cipher()["bits"] + 1)
+    certificate: uvnet.tls.PeerCertificate | None = socket.get_peer_certificate(detailed=True)
+    if certificate is not None:
+        print(certificate.get("subject"), certificate["raw"])
+    session = socket.get_session()
+    if session is not None:
+        socket.set_session(session)
+    assert_type(socket.is_session_reused(), bool)
+    socket.on("secureConnect", nothing).once("secure", nothing)
+
+
+def not_of_ssl(socket: uvnet.tls.TLSSocket) -> None:
+    with contextlib.suppress(RuntimeError):
+        socket.renegotiate()
+    with contextlib.suppress(RuntimeError):
+        socket.get_certificate()
+    with contextlib.suppress(RuntimeError):
+        socket.export_keying_material(20, "label")

@@ -7,11 +7,12 @@ Node: "new net.Socket([options])", "net.createServer()", "server.listen(options)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import ssl
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    import os
     import socket
 
     from typing_extensions import Buffer
@@ -26,8 +27,15 @@ __all__ = [
     "Drop",
     "ListenKeywords",
     "OnRead",
+    "OpenKeywords",
+    "SecureContextKeywords",
     "ServerKeywords",
     "SocketKeywords",
+    "StartTLSKeywords",
+    "TLSConnectKeywords",
+    "TLSKeywords",
+    "TLSServerKeywords",
+    "TLSSocketKeywords",
     "UpstreamKeywords",
 ]
 
@@ -105,6 +113,77 @@ class ServerKeywords(_CommonKeywords, total=False):
     pause_on_connect: bool
     proxy_header_timeout: float
     shutdown_timeout: float | None
+
+
+# As text or bytes, or the path of a file.
+PEM = str | bytes | os.PathLike[str]
+
+
+class _TLSKeywords(TypedDict, total=False):
+    alpn_protocols: Iterable[str | bytes] | None
+    ca: PEM | Sequence[PEM] | None
+    cert: PEM | None
+    ciphers: str | None
+    key: PEM | None
+    max_version: str | ssl.TLSVersion | None
+    min_version: str | ssl.TLSVersion | None
+    passphrase: str | bytes | None
+    reject_unauthorized: bool | None
+    request_cert: bool | None
+
+
+class SecureContextKeywords(_TLSKeywords, total=False):
+    """Options of create_secure_context()."""
+
+    server_side: bool
+
+
+class StartTLSKeywords(_TLSKeywords, total=False):
+    """Options of start_tls(), beside its arguments."""
+
+    handshake_timeout: float | None
+    session: ssl.SSLSession | None
+
+
+class TLSKeywords(StartTLSKeywords, total=False):
+    """Options of TLS on a connection, whoever makes it."""
+
+    context: ssl.SSLContext | None
+    servername: Host | None
+
+
+class TLSSocketKeywords(TLSKeywords, _ConnectionKeywords, total=False):
+    """Options of TLSSocket()."""
+
+    allow_half_open: bool
+    encoding: str | None
+    is_server: bool
+    onread: OnRead | None
+
+
+class TLSConnectKeywords(TLSKeywords, UpstreamKeywords, total=False):
+    """Options of tls.connect()."""
+
+    allow_half_open: bool
+    callback: Callable[[], object] | None
+    encoding: str | None
+    onread: OnRead | None
+    socket: Socket | None
+    timeout: float | None
+
+
+class OpenKeywords(ConnectKeywords, TLSKeywords, total=False):
+    """Options of open_connection(); those of TLS where `tls` is given."""
+
+    tls: bool | ssl.SSLContext | None
+
+
+class TLSServerKeywords(_TLSKeywords, ServerKeywords, total=False):
+    """Options of tls.Server() and tls.create_server()."""
+
+    context: ssl.SSLContext | None
+    handshake_timeout: float | None
+    sni_callback: Callable[[str], ssl.SSLContext | None] | None
 
 
 class ListenKeywords(TypedDict, total=False):

@@ -36,6 +36,10 @@ cdef class Acceptor(SocketParent):
     cdef Arrivals _arrivals_wanted(self)
     cdef int _go_on_if_there_is_room(self) except -1
     cdef int _abandon(self) except -1                # the loop is gone
+    cdef Socket _make_socket(self, Stream stream, const sockaddr_storage *remote)
+    cdef int _arrived(self, Socket socket) except -1
+    cdef int _hand_out(self, Socket socket) except -1
+    cdef int _hold_if_full(self) except -1
 
     cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1
     cdef int _start(self, Socket socket) except -1

@@ -14,7 +14,7 @@ from uvnet._stream.stream cimport Stream
 from uvnet.addresses.sockaddr cimport copy_name, sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost
 from uvnet.socket.connection cimport Connection
-from uvnet.socket.socket cimport Socket, new_accepted_socket
+from uvnet.socket.socket cimport Socket, accepted
 from uvnet.socket.socket_parent cimport SocketParent
 from uvnet.streams.readable cimport NOT_FLOWING
 
@@ -167,7 +167,7 @@ cdef class Acceptor(SocketParent):
     # === Accepting ===
 
     cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1:
-        cdef Socket socket = new_accepted_socket(self.record, stream, self, remote)
+        cdef Socket socket = self._make_socket(stream, remote)
         if local is not NULL:
             copy_name(local, &socket._local_name)
         context = socket._context
@@ -175,16 +175,33 @@ cdef class Acceptor(SocketParent):
         PyContext_Enter(context)
         try:
             self._start(socket)
-            if self.has_listeners("connection"):
-                self.emit1("connection", socket)
-            else:
-                self._arrivals_wanted().keep(socket)
+            self._arrived(socket)
         except BaseException as error:
             self._failed_for(error, socket)
             if socket._server is self:
                 socket._destroy_stream(None)
         finally:
             PyContext_Exit(context)
+        return self._hold_if_full()
+
+    cdef Socket _make_socket(self, Stream stream, const sockaddr_storage *remote):
+        cdef Socket socket = Socket.__new__(Socket)
+        accepted(socket, stream, self, remote)
+        return socket
+
+    cdef int _arrived(self, Socket socket) except -1:
+        """A connection is there, and nobody has heard of it."""
+        return self._hand_out(socket)
+
+    cdef int _hand_out(self, Socket socket) except -1:
+        """Give a socket to whom they are for."""
+        if self.has_listeners(self._event_of_arrival()):
+            self.emit1(self._event_of_arrival(), socket)
+        else:
+            self._arrivals_wanted().keep(socket)
+        return 0
+
+    cdef int _hold_if_full(self) except -1:
         if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
             self._listener.hold()
         return 0
@@ -243,7 +260,9 @@ cdef class Acceptor(SocketParent):
 
     def _why_never(self, event):
         """None where `event` may come before the next listen(), else the exception for who waits for it."""
-        if self._close_emitted and event in ("listening", "connection", "drop", "error", "close"):
+        if self._close_emitted and (
+            event in ("listening", "connection", "drop", "error", "close") or event == self._event_of_arrival()
+        ):
             return not_running()
         if event == "listening" and self._listener is not None:
             return will_not_come(event)
@@ -313,7 +332,7 @@ cdef class Acceptor(SocketParent):
     cdef int _listener_added(self, object event) except -1:
         if event == "drop":
             self._intake.filter.tells_drops = True
-        elif event == "connection":
+        elif event == self._event_of_arrival():
             self._go_on_if_there_is_room()
         return 0
 
@@ -327,7 +346,8 @@ cdef class Acceptor(SocketParent):
             return 0
         self._failed_for(error, argument if isinstance(argument, Socket) else None)
         # One that has connected somewhere else since is the server's no longer.
-        if event == "connection" and isinstance(argument, Socket) and (<Socket>argument)._server is self:
+        if (event in ("connection", self._event_of_arrival()) and isinstance(argument, Socket)
+                and (<Socket>argument)._server is self):
             (<Socket>argument)._destroy_stream(None)
         return 0
 

@@ -33,7 +33,7 @@ cdef class Arrivals:
         if not self.begun:
             self.expect()
             self.begun = True
-            self.server._observe("connection", self._add)
+            self.server._observe(self.server._event_of_arrival(), self._add)
             self.server._observe("error", self._fail)
         return 0
 
@@ -84,7 +84,7 @@ cdef class Arrivals:
             if len(self.sockets) < ACCEPTED_AHEAD:
                 return False
         # Until it has begun, a listener that comes later is what the server is for.
-        return self.begun or not self.server.has_listeners("connection")
+        return self.begun or not self.server.has_listeners(self.server._event_of_arrival())
 
     cdef int stopped(self) except -1:
         """The server does not listen any more; what somebody was to take goes the way of the backlog."""

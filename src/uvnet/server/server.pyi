@@ -13,6 +13,7 @@ from uvnet.server.acceptor import Acceptor
 from uvnet.server.arrivals import Arrivals
 from uvnet.server.shutdown import Cut
 from uvnet.socket.socket import Socket
+from uvnet.tls.tls_socket import TLSSocket
 
 # See socket.pyi about listeners.
 _Listener = Callable[..., object]
@@ -37,7 +38,22 @@ _UpstreamL = TypeVar("_UpstreamL", bound=_Upstream)
 _Unreached = Callable[[Any, Socket], object]
 _UnreachedL = TypeVar("_UnreachedL", bound=_Unreached)
 
-_KnownEvent = Literal[_PlainEvent, "connection", "drop", "error", "upstream", "upstreamError"]
+# Of a tls.Server: socket; error, socket.
+_Secured = Callable[[TLSSocket], object]
+_SecuredL = TypeVar("_SecuredL", bound=_Secured)
+_NotSecured = Callable[[Any, TLSSocket], object]
+_NotSecuredL = TypeVar("_NotSecuredL", bound=_NotSecured)
+
+_KnownEvent = Literal[
+    _PlainEvent,
+    "connection",
+    "drop",
+    "error",
+    "secureConnection",
+    "tlsClientError",
+    "upstream",
+    "upstreamError",
+]
 
 class _HasDescriptor(Protocol):
     @property
@@ -124,6 +140,10 @@ class Server(Acceptor):
     @overload
     def on(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
     @overload
+    def on(self, event: Literal["secureConnection"], listener: _Secured) -> Self: ...
+    @overload
+    def on(self, event: Literal["tlsClientError"], listener: _NotSecured) -> Self: ...
+    @overload
     @deprecated("this event has other arguments")
     def on(self, event: _KnownEvent, listener: _Listener) -> Self: ...
     @overload
@@ -149,6 +169,14 @@ class Server(Acceptor):
         self, event: Literal["upstreamError"], listener: None = None
     ) -> Callable[[_UnreachedL], _UnreachedL]: ...
     @overload
+    def on(
+        self, event: Literal["secureConnection"], listener: None = None
+    ) -> Callable[[_SecuredL], _SecuredL]: ...
+    @overload
+    def on(
+        self, event: Literal["tlsClientError"], listener: None = None
+    ) -> Callable[[_NotSecuredL], _NotSecuredL]: ...
+    @overload
     def on(self, event: Hashable, listener: None = None) -> Callable[[_L], _L]: ...  # pyright: ignore[reportIncompatibleMethodOverride]
     @overload  # type: ignore[override]
     def once(self, event: _PlainEvent, listener: _Plain) -> Self: ...
@@ -162,6 +190,10 @@ class Server(Acceptor):
     def once(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
     @overload
     def once(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
+    @overload
+    def once(self, event: Literal["secureConnection"], listener: _Secured) -> Self: ...
+    @overload
+    def once(self, event: Literal["tlsClientError"], listener: _NotSecured) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def once(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -188,6 +220,14 @@ class Server(Acceptor):
         self, event: Literal["upstreamError"], listener: None = None
     ) -> Callable[[_UnreachedL], _UnreachedL]: ...
     @overload
+    def once(
+        self, event: Literal["secureConnection"], listener: None = None
+    ) -> Callable[[_SecuredL], _SecuredL]: ...
+    @overload
+    def once(
+        self, event: Literal["tlsClientError"], listener: None = None
+    ) -> Callable[[_NotSecuredL], _NotSecuredL]: ...
+    @overload
     def once(self, event: Hashable, listener: None = None) -> Callable[[_L], _L]: ...  # pyright: ignore[reportIncompatibleMethodOverride]
     @overload
     def add_listener(self, event: _PlainEvent, listener: _Plain) -> Self: ...
@@ -201,6 +241,10 @@ class Server(Acceptor):
     def add_listener(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
     @overload
     def add_listener(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
+    @overload
+    def add_listener(self, event: Literal["secureConnection"], listener: _Secured) -> Self: ...
+    @overload
+    def add_listener(self, event: Literal["tlsClientError"], listener: _NotSecured) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def add_listener(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -218,6 +262,12 @@ class Server(Acceptor):
     def prepend_listener(self, event: Literal["upstream"], listener: _Upstream) -> Self: ...
     @overload
     def prepend_listener(self, event: Literal["upstreamError"], listener: _Unreached) -> Self: ...
+    @overload
+    def prepend_listener(self, event: Literal["secureConnection"], listener: _Secured) -> Self: ...
+    @overload
+    def prepend_listener(
+        self, event: Literal["tlsClientError"], listener: _NotSecured
+    ) -> Self: ...
     @overload
     @deprecated("this event has other arguments")
     def prepend_listener(self, event: _KnownEvent, listener: _Listener) -> Self: ...
@@ -238,6 +288,14 @@ class Server(Acceptor):
     @overload
     def prepend_once_listener(
         self, event: Literal["upstreamError"], listener: _Unreached
+    ) -> Self: ...
+    @overload
+    def prepend_once_listener(
+        self, event: Literal["secureConnection"], listener: _Secured
+    ) -> Self: ...
+    @overload
+    def prepend_once_listener(
+        self, event: Literal["tlsClientError"], listener: _NotSecured
     ) -> Self: ...
     @overload
     @deprecated("this event has other arguments")

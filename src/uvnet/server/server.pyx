@@ -85,7 +85,7 @@ cdef class Server(Acceptor):
         try:
             self._initialise(options)
             if connection_listener is not None:
-                self.on("connection", connection_listener)
+                self.on(self._event_of_arrival(), connection_listener)
         except BaseException:
             self.record = no_record
             raise
@@ -194,7 +194,7 @@ cdef class Server(Acceptor):
         This is not in Node.
         """
         self.record.check()
-        if not self.has_listeners("connection"):
+        if not self.has_listeners(self._event_of_arrival()):
             self._arrivals_wanted().expect()
         return enter_server(self)
 

@@ -6,6 +6,8 @@ cdef class Parcel
 
 cdef class Adopting(Tunable):
     cdef Stream _give_away(self)
+    cdef object _unread(self)
+    cdef int _forget_unread(self) except -1
     cdef int _inherit(self, Adopting other) except -1
 
 # A connection on its way to another process.

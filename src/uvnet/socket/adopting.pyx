@@ -85,19 +85,31 @@ cdef class Adopting(Tunable):
         other.record.check()
         if other.record is not self.record:
             raise socket_closed()
-        if other._decoder is None and other._readable_length:
-            unread = deque(other._buffer)
-            unread[0] = unread[0][other._offset:]
+        if other._decoder is None:
+            unread = other._unread()
         # Nothing after it can fail.
         attach(self, other._give_away())
         if unread is not None:
             self._buffer = unread
             self._readable_length = other._readable_length
-            other._buffer = None
-            other._offset = 0
-            other._readable_length = 0
+            other._forget_unread()
         if other._readable_ended:
             self._readable_ended = True
+        return 0
+
+    cdef object _unread(self):
+        """What was received and nobody has read, as a deque, or None."""
+        cdef object unread
+        if not self._readable_length:
+            return None
+        unread = deque(self._buffer)
+        unread[0] = unread[0][self._offset:]
+        return unread
+
+    cdef int _forget_unread(self) except -1:
+        self._buffer = None
+        self._offset = 0
+        self._readable_length = 0
         return 0
 
     def _adopted(self, options):

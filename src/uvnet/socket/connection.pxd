@@ -1,5 +1,6 @@
 from uvnet._loop.idle cimport IdleEntry
 from uvnet._stream.stream cimport Stream
+from uvnet._stream.tcp cimport TCP
 from uvnet.addresses.sockaddr cimport ip_name
 from uvnet.socket.onread cimport BufferReader
 from uvnet.socket.socket_parent cimport SocketParent
@@ -23,16 +24,18 @@ cdef class Connection(Duplex):
     cdef flag _unreferenced
     cdef flag _counted                   # in its server's number of connections
 
-    # For Relaying and Socket.
+    # For Relaying, Socket and TLSSocket.
     cdef int _relay_ended(self, ssize_t nread) except -1
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _stop_connecting(self) except -1
+    cdef int _secured(self, object error) except -1
 
     cdef int _emit_close(self, bint had_error, unsigned int life) except -1
     cdef int _let_go(self) except -1
     cdef int _shutdown_done(self, int status) except -1
     cdef int _capture_names(self) except -1
     cdef tuple _name(self, bint remote)
+    cdef TCP _tcp(self)
     cdef inline void _touch(self) noexcept:
         if self._idle is not NULL:
             self._store_activity()

@@ -66,7 +66,7 @@ cdef class Connection(Duplex):
         self.record.check()
         if self._handle is None:
             self._destroy_stream(socket_closed())
-        elif not isinstance(self._handle, TCP):
+        elif self._tcp() is None:
             raise invalid_handle_type()
         elif self._connecting:
             self._observe("connect", self.reset_and_destroy, True)
@@ -133,7 +133,8 @@ cdef class Connection(Duplex):
         They are those of the moment it connected (for a client: of the moment the server began to listen), and
         are known while the connection is open.  On TCP there are none.  This is not in Node.
         """
-        credentials = (<Pipe>self._handle).peer_credentials() if isinstance(self._handle, Pipe) else None
+        cdef Stream base = None if self._handle is None else self._handle.base()
+        credentials = (<Pipe>base).peer_credentials() if isinstance(base, Pipe) else None
         return None if credentials is None else PeerCredentials._make(credentials)
 
     @property
@@ -280,7 +281,7 @@ cdef class Connection(Duplex):
             self._error_heard = True
             raise self._errored
 
-    # === For Relaying and Socket ===
+    # === For Relaying, Socket and TLSSocket ===
 
     cdef int _relay_ended(self, ssize_t nread) except -1:
         """A relay from here has come to the end of what there is to read."""
@@ -292,6 +293,10 @@ cdef class Connection(Duplex):
 
     cdef int _stop_connecting(self) except -1:
         """Whatever is under way to connect must not go on."""
+        return 0
+
+    cdef int _secured(self, object error) except -1:
+        """The TLS handshake is over (None), or TLS cannot go on."""
         return 0
 
     # === The duplex surface's needs ===
@@ -476,14 +481,18 @@ cdef class Connection(Duplex):
 
     cdef int _capture_names(self) except -1:
         """Learn both addresses while the handle can tell (decision 9)."""
-        cdef TCP handle
-        if not self._connecting and isinstance(self._handle, TCP):
-            handle = <TCP>self._handle
+        cdef TCP handle = None if self._connecting else self._tcp()
+        if handle is not None:
             if self._local_name.any.sa_family == 0:
                 handle.local_name(&self._local_name)
             if self._remote_name.any.sa_family == 0:
                 handle.remote_name(&self._remote_name)
         return 0
+
+    cdef TCP _tcp(self):
+        """The handle of a TCP connection, below whatever lies on it; None where there is none."""
+        cdef Stream base = None if self._handle is None else self._handle.base()
+        return <TCP>base if isinstance(base, TCP) else None
 
     cdef tuple _name(self, bint remote):
         """(address, family, port) of one end, or None."""

@@ -30,6 +30,10 @@ cdef int _on_written(object owner, WriteRequest request) except -1:
     return self._written(request, False)
 
 
+cdef int _on_secured(object owner, object error) except -1:
+    return (<Connection>owner)._secured(error)
+
+
 cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
     cdef Connection self = <Connection>owner
     return self._shutdown_done(status) if stream is self._handle else 0
@@ -76,6 +80,9 @@ cdef int tell_closed(Connection self, unsigned int life) except -1:
     while self._closing:
         first = None
         for handle in open_handles(self.record):
+            # What lies on a handle closes with it.
+            while isinstance((<Handle>handle).owner, Stream):
+                handle = (<Handle>handle).owner
             if ((<Handle>handle).owner is self and (<Handle>handle).state == HANDLE_CLOSING
                     and (<Handle>handle).on_closed is not NULL):
                 stream = <Stream>handle
@@ -115,6 +122,7 @@ cdef StreamEvents _events = nothing_told
 _events.on_read = _on_read
 _events.on_sent = _on_sent
 _events.on_written = _on_written
+_events.on_secured = _on_secured
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended

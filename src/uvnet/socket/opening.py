@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from uvnet.addresses.endpoint import normalize
 from uvnet.arguments.checks import check_attempt_timeout, check_seconds
@@ -12,13 +12,17 @@ from uvnet.errors.codes import invalid_type, invalid_value, out_of_range
 from uvnet.socket.connecting import defaults
 from uvnet.socket.options import SOCKET_OPTIONS
 from uvnet.socket.scope import enter_socket
+from uvnet.socket.securing import securing
 from uvnet.socket.socket import Socket
 
 if TYPE_CHECKING:
+    import ssl
+
     from typing_extensions import Unpack
 
     from uvnet.addresses.address import Address, Host
-    from uvnet.arguments.keywords import ConnectKeywords
+    from uvnet.arguments.keywords import ConnectKeywords, OpenKeywords, TLSConnectKeywords
+    from uvnet.tls.tls_socket import TLSSocket
 
 __all__ = [
     "connect",
@@ -91,16 +95,41 @@ async def open_connection(
 ) -> Socket: ...
 @overload
 async def open_connection(
-    options: ConnectKeywords | Address,
+    options: OpenKeywords | ConnectKeywords | Address,
     listener: Callable[[], object] | None = None,
     /,
     **keywords: Unpack[ConnectKeywords],
 ) -> Socket: ...
 @overload
 async def open_connection(**keywords: Unpack[ConnectKeywords]) -> Socket: ...
+@overload
+async def open_connection(
+    port: int | str,
+    host: Host | None,
+    listener: Callable[[], object] | None = None,
+    /,
+    *,
+    tls: Literal[True] | ssl.SSLContext,
+    **keywords: Unpack[TLSConnectKeywords],
+) -> TLSSocket: ...
+@overload
+async def open_connection(
+    port_or_path: int | str | os.PathLike[str],
+    listener: Callable[[], object] | None = None,
+    /,
+    *,
+    tls: Literal[True] | ssl.SSLContext,
+    **keywords: Unpack[TLSConnectKeywords],
+) -> TLSSocket: ...
+@overload
+async def open_connection(
+    *, tls: Literal[True] | ssl.SSLContext, **keywords: Unpack[TLSConnectKeywords]
+) -> TLSSocket: ...
 async def open_connection(*arguments: Any, **keywords: Any) -> Socket:
     """A new Socket that is connected; the arguments are those of connect().
 
+    tls: True, or a client's ssl.SSLContext, for TLS: it returns a tls.TLSSocket once the handshake is over, and takes
+    the options of tls.connect() too.
     timeout: seconds, more than 0, for all of it, the look-up of a name too; TimeoutError after that.  Of connect()
     the same option is another thing, which set_timeout() is for: once connected, the socket has no timeout.
     Raises what connect() raises, and the error of a connection that does not come about (an OSError).
@@ -110,7 +139,15 @@ async def open_connection(*arguments: Any, **keywords: Any) -> Socket:
     timeout = options.pop("timeout", None)
     if timeout is not None and check_seconds(timeout, "options.timeout") == 0:
         raise out_of_range("options.timeout", "> 0", timeout)
-    return await enter_socket(connect(**options, callback=listener), timeout)
+    tls = options.pop("tls", None)
+    socket: Socket
+    if tls is None or tls is False:
+        socket = connect(**options, callback=listener)
+    else:
+        socket = securing.connect(tls, options)
+        if listener is not None:
+            socket.once("secureConnect", listener)
+    return await enter_socket(socket, timeout)
 
 
 def get_default_auto_select_family() -> bool:

@@ -1,7 +1,8 @@
 """When pipe() becomes a relay, and how it goes on in Python afterwards.
 
 A relay (see _stream/relay.pyx) takes over the work of a Piping while nobody can tell the difference:
-  - both ends are connected sockets of one loop, TCP or Unix; source and destination may be the same socket;
+  - both ends are connected sockets of one loop, TCP or Unix, without TLS; source and destination may be the same
+    socket;
   - the source flows, has nothing buffered, no encoding, no onread, no iterator, one pipe() and no other 'data'
     listener, and nobody listens for 'readable', 'pause' or 'resume';
   - the destination has nothing waiting, is neither corked nor ending, takes no other relay, and nobody listens
@@ -72,7 +73,7 @@ cdef class Relaying(Connection):
 
     cdef bint _may_be_relayed(self, object piping) except -1:
         return (
-            self._handle is not None and not self._connecting
+            self._handle is not None and not self._connecting and self._handle.base() is self._handle
             and self._flowing == FLOWING and not self._resume_scheduled and self._readable_length == 0
             and not self._readable_ended and self._decoder is None and self._reader is None
             and self._reading is None and not piping.waiting
@@ -85,7 +86,7 @@ cdef class Relaying(Connection):
 
     cdef bint _may_take_relay(self) except -1:
         return (
-            self._handle is not None and not self._connecting
+            self._handle is not None and not self._connecting and self._handle.base() is self._handle
             and not self._ending and self._errored is None and self._in_flight is None
             and self._corked == 0 and not self._need_drain and not self._relaying & RELAY_TO
             and not self.has_listeners("drain") and not self.has_listeners("newListener")

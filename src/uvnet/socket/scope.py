@@ -31,15 +31,16 @@ async def enter_socket(socket: _S, timeout: float | None = None) -> _S:
         return socket.errored or closed_before_connection()
 
     def expired() -> None:
-        if socket.connecting:
+        if socket._awaited_first() is not None:
             socket.destroy(timed_out(f"not connected within {timeout} seconds"))
 
     if timeout is not None:
         timer = asyncio.get_running_loop().call_later(timeout, expired)
     try:
         # Where connect() has failed at once the 'error' is on a tick; it is raised here instead of being reported.
-        if socket.connecting or (socket.destroyed and not socket.closed):
-            await first_of(socket, {"connect": _nothing, "error": failure, "close": failure})
+        event = socket._awaited_first()
+        if event is not None or (socket.destroyed and not socket.closed):
+            await first_of(socket, {event or "connect": _nothing, "error": failure, "close": failure})
         if socket.destroyed:
             raise failure()
     except BaseException:

@@ -1,4 +1,3 @@
-from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream cimport Stream
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.socket.adopting cimport Adopting
@@ -14,6 +13,6 @@ cdef class Socket(Adopting):
     cdef int _read_first(self) except -1
     cdef int _refuse_second_connect(self) except -1
     cdef int _begin_life(self) except -1
+    cdef int _connected(self) except -1
 
-cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,
-                                const sockaddr_storage *remote)
+cdef int accepted(Socket self, Stream handle, SocketParent server, const sockaddr_storage *remote) except -1

@@ -1,13 +1,15 @@
 import os
-from collections.abc import Callable, Hashable
+import ssl
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Self, Unpack, deprecated, disjoint_base
 
 from uvnet.addresses.address import Address, Host
-from uvnet.arguments.keywords import ConnectKeywords, SocketKeywords
+from uvnet.arguments.keywords import ConnectKeywords, SocketKeywords, StartTLSKeywords
 from uvnet.socket.adopting import Adopting
 from uvnet.streams.duplex import Duplex
+from uvnet.tls.tls_socket import TLSSocket
 
 # Known events say what their listeners are called with.  The overload for events of the user's own would take
 # any listener of theirs all the same; the one before it, marked as deprecated, tells of a listener that does
@@ -25,6 +27,8 @@ _PlainEvent = Literal[
     "readable",
     "ready",
     "resume",
+    "secure",
+    "secureConnect",
     "timeout",
 ]
 _Plain = Callable[[], object]
@@ -110,6 +114,15 @@ class Socket(Adopting):
     ) -> Self: ...
     @overload
     def connect(self, **keywords: Unpack[ConnectKeywords]) -> Self: ...
+    def start_tls(
+        self,
+        context: ssl.SSLContext | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: Host | None = None,
+        **options: Unpack[StartTLSKeywords],
+    ) -> Coroutine[Any, Any, TLSSocket]: ...
+    def _awaited_first(self) -> str | None: ...
     @property
     def connecting(self) -> bool: ...
     @property

@@ -12,7 +12,7 @@ from libc.errno cimport EADDRINUSE, EALREADY, EINVAL, EISCONN
 
 from uvnet._loop.context cimport copy_context, copy_of_context
 from uvnet._loop.loop cimport current_record
-from uvnet._loop.record cimport LoopRecord, no_record
+from uvnet._loop.record cimport no_record
 from uvnet._stream.pipe cimport Pipe, open_pipe
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP, open_tcp
@@ -39,6 +39,7 @@ from uvnet.arguments.checks import (
 )
 from uvnet.errors.codes import initialised_before
 from uvnet.socket.connecting import Connector, defaults
+from uvnet.socket.securing import start_tls
 from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS, parse_connect_options
 
 
@@ -133,6 +134,20 @@ cdef class Socket(Adopting):
             raise
         return self
 
+    def start_tls(self, context=None, *, server_side=False, server_hostname=None, **options):
+        """Go on with TLS: await a tls.TLSSocket on this connection, whose handshake is over.
+
+        What was written is sent first; what was received and not read, a handshake that came early, is not lost.
+        The socket itself is left without a connection and says nothing more.  `context`: an ssl.SSLContext;
+        `server_side`: True for the side that the other has connected to; `server_hostname`: whom its certificate must
+        name; `options`: the others of tls.TLSSocket that are about TLS.
+        Raises what tls.TLSSocket() raises, and the error of a handshake that fails; cancelled, it closes the
+        connection.
+        Node: "new tls.TLSSocket(socket[, options])"; asyncio: "StreamWriter.start_tls()".
+        """
+        self.record.check()
+        return start_tls(self, context, server_side, server_hostname, options)
+
     @property
     def connecting(self):
         """True from connect() until 'connect' or failure.  Node: "socket.connecting"."""
@@ -164,7 +179,11 @@ cdef class Socket(Adopting):
             return f"<{name} not connected>"
         return f"<{name} {self.ready_state}>"
 
-    # === For uvnet.connecting ===
+    # === For uvnet.connecting and uvnet.scope ===
+
+    def _awaited_first(self):
+        # The event that `async with` and its like wait for, or None.
+        return "connect" if self._connecting else None
 
     @property
     def _record(self):
@@ -241,6 +260,7 @@ cdef class Socket(Adopting):
         self._touch()
         self._apply_options()
         try:
+            self._connected()
             self.emit0("connect")
             if self._life == life:
                 self.emit0("ready")
@@ -248,6 +268,12 @@ cdef class Socket(Adopting):
                 self._read_first()
         except BaseException as error:
             self._failed_in(life, error)
+
+    # === For TLSSocket ===
+
+    cdef int _connected(self) except -1:
+        """There is a connection, of which nobody has been told."""
+        return 0
 
     # === Private ===
 
@@ -387,17 +413,15 @@ cdef extern from *:
     void forget_dict "uvnet_forget_dict" (object socket)
 
 
-cdef Socket new_accepted_socket(LoopRecord record, Stream handle, SocketParent server,
-                                const sockaddr_storage *remote):
-    """A Socket for a connection accepted from `remote`; the server sets its options and starts it."""
-    cdef Socket self = Socket.__new__(Socket)
+cdef int accepted(Socket self, Stream handle, SocketParent server, const sockaddr_storage *remote) except -1:
+    """Give a new Socket a connection accepted from `remote`; the server sets its options and starts it."""
     forget_dict(self)
-    self.record = record
+    self.record = server.record
     self._context = copy_of_context(server._context)
     self._server = server
     attach(self, handle)
     copy_name(remote, &self._remote_name)
-    return self
+    return 0
 
 
 public_name(Socket, "uvnet.Socket")

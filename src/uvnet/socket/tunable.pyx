@@ -38,10 +38,12 @@ cdef class Tunable(Relaying):
         """
         self.record.check()
         cdef bint wanted = bool(no_delay)
+        cdef TCP handle
         if wanted != self._no_delay:
             self._no_delay = wanted
-            if isinstance(self._handle, TCP):
-                (<TCP>self._handle).set_no_delay(wanted)
+            handle = self._tcp()
+            if handle is not None:
+                handle.set_no_delay(wanted)
         return self
 
     def set_keep_alive(self, enable=False, initial_delay=0, interval=1, count=10):
@@ -63,7 +65,7 @@ cdef class Tunable(Relaying):
         self._keep_alive_delay = delay
         self._keep_alive_interval = max(between, 1)
         self._keep_alive_count = count
-        if isinstance(self._handle, TCP) and not self._connecting:
+        if self._tcp() is not None and not self._connecting:
             self._set_keep_alive()
         return self
 
@@ -73,6 +75,7 @@ cdef class Tunable(Relaying):
         Without effect on Unix sockets.  Raises TypeError or ValueError for a bad value, OSError where the
         system refuses.  Node: "socket.setTypeOfService(tos)".
         """
+        cdef TCP handle
         self.record.check()
         if isinstance(type_of_service, bool) or not isinstance(type_of_service, int):
             raise invalid_type("type_of_service", "of type int", type_of_service)
@@ -80,8 +83,9 @@ cdef class Tunable(Relaying):
             raise out_of_range("type_of_service", ">= 0 and <= 255", type_of_service)
         self._type_of_service = type_of_service
         self._type_of_service_set = True
-        if isinstance(self._handle, TCP) and not self._connecting:
-            status = (<TCP>self._handle).set_type_of_service(type_of_service)
+        handle = self._tcp()
+        if handle is not None and not self._connecting:
+            status = handle.set_type_of_service(type_of_service)
             if status < 0:
                 raise system_error(status, "setTypeOfService")
         return self
@@ -93,8 +97,9 @@ cdef class Tunable(Relaying):
         """
         self.record.check()
         cdef int value = self._type_of_service
-        if isinstance(self._handle, TCP) and not self._connecting:
-            value = (<TCP>self._handle).get_type_of_service()
+        cdef TCP handle = self._tcp()
+        if handle is not None and not self._connecting:
+            value = handle.get_type_of_service()
             if value < 0:
                 raise system_error(value, "getTypeOfService")
         return value
@@ -154,17 +159,18 @@ cdef class Tunable(Relaying):
         return 0
 
     cdef int _apply_options(self) except -1:
-        if isinstance(self._handle, TCP):
+        cdef TCP handle = self._tcp()
+        if handle is not None:
             if self._no_delay:
-                (<TCP>self._handle).set_no_delay(True)
+                handle.set_no_delay(True)
             if self._keep_alive:
                 self._set_keep_alive()
             if self._type_of_service_set:
-                (<TCP>self._handle).set_type_of_service(self._type_of_service)
+                handle.set_type_of_service(self._type_of_service)
         return 0
 
     def _set_keep_alive(self):
-        (<TCP>self._handle).set_keep_alive(
+        self._tcp().set_keep_alive(
             self._keep_alive, self._keep_alive_delay, self._keep_alive_interval, self._keep_alive_count
         )
 

@@ -1,0 +1,417 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on a socket that is not there yet, or any more.
+"""TLSSocket: a Socket whose bytes go through TLS, on a connection of its own or on that of another socket.
+
+The TLS itself is a SecureStream, which takes the place of the handle once there is a connection: all that a Socket
+does with its handle it does with that.  Node: "Class: tls.TLSSocket".
+"""
+
+import ssl
+
+from uvnet._loop.context cimport enter_context, exit_context
+from uvnet._loop.idle cimport idle_timers_of
+from uvnet._loop.loop cimport current_record
+from uvnet._loop.record cimport no_record
+from uvnet._stream.stream cimport Stream
+from uvnet._tls.engine cimport TLSEngine, new_engine
+from uvnet._tls.secure_stream cimport SecureStream
+from uvnet._tls.secure_stream_events cimport open_secure
+from uvnet._uv.public_name cimport public_name
+from uvnet._uv.table cimport UVNET_UV_EOF
+from uvnet.addresses.sockaddr cimport sockaddr_storage
+from uvnet.socket.adopting cimport Adopting
+from uvnet.socket.connection_events cimport attach
+from uvnet.socket.socket cimport Socket, accepted
+from uvnet.socket.socket_parent cimport SocketParent
+
+from uvnet.addresses.endpoint import normalize
+from uvnet.arguments.checks import merge_options, reject_unknown
+from uvnet.arguments.keywords import TLSSocketKeywords
+from uvnet.errors.codes import initialised_before, invalid_type, invalid_value, socket_closed, will_not_come
+from uvnet.errors.tls import (
+    NOT_VERIFIED,
+    closed_in_handshake,
+    handshake_too_long,
+    hang_up,
+    not_of_ssl,
+    with_code,
+)
+from uvnet.socket.options import SOCKET_OPTIONS
+from uvnet.tls.certificate import peer_certificate
+from uvnet.tls.names import asked_name
+from uvnet.tls.security import check_session, parse_security, peer_name
+
+_OPTIONS = frozenset(TLSSocketKeywords.__annotations__)
+
+
+cdef class TLSSocket(Socket):
+    """A connection with TLS.  TLSSocket([socket][, options]), options as one mapping or as keywords.
+
+    With `socket`, a Socket that is connected, it takes that one's connection over, with what came early, and begins
+    the handshake at once: a client's, or with is_server=True a server's.  `socket` is left without a connection and
+    says nothing more.  Without, connect() makes one.
+
+    context: an ssl.SSLContext, or in its place the options of create_secure_context() to make one; without any a
+    client verifies the other end by the system's authorities;
+    servername: whom the certificate must name, and whom the server is asked for (default: the host of connect());
+    session: what get_session() of an earlier connection with the same context has returned, to be resumed;
+    handshake_timeout: seconds, more than 0, for the handshake (120); all options of Socket but those of descriptors.
+
+    Events: those of Socket, 'secureConnect' (a client's handshake is over, and the other end is who it should be),
+    'secure' (a handshake is over), 'session' (session).
+    Raises TypeError or ValueError for bad options, OSError for a file that cannot be read, RuntimeError
+    (ERR_SOCKET_CLOSED, ERR_SOCKET_SENDING) for a socket that cannot be taken over; it stays as it is.
+    Node: "new tls.TLSSocket(socket[, options])".
+    """
+
+    def __init__(self, socket=None, options=None, **keywords):
+        cdef TLSEngine engine = None
+        if self.record is not no_record:
+            raise initialised_before("TLSSocket")
+        if socket is not None and options is None and not isinstance(socket, Socket) and hasattr(socket, "keys"):
+            socket, options = None, socket
+        options = merge_options(options, keywords)
+        reject_unknown(options, _OPTIONS, "TLSSocket()")
+        if socket is not None and not isinstance(socket, Socket):
+            raise invalid_type("socket", "a Socket", socket)
+        is_server = bool(options.get("is_server", False))
+        if is_server and socket is None:
+            raise invalid_value("options.is_server", True, "needs the socket that a client has connected to")
+        self._security = parse_security(options, is_server)
+        self._handshake_seconds = self._security.handshake_timeout
+        if socket is not None:
+            engine = self._new_engine(None)
+        self._is_server = is_server
+        self._secure_connecting = True
+        self.record = current_record()
+        try:
+            self._initialise({name: value for name, value in options.items() if name in SOCKET_OPTIONS})
+            if socket is not None:
+                self._wrap(socket, engine)
+        except BaseException:
+            self.record = no_record
+            raise
+        if socket is not None:
+            self._adopted({})
+
+    # === Public API ===
+
+    def connect(self, *arguments, **keywords):
+        """Connect, and make the handshake once that is done; returns the socket.  All as of Socket.connect().
+
+        'connect' comes before the handshake, 'secureConnect' after it; what is written meanwhile waits.
+        Raises what Socket.connect() raises, and ValueError where nobody says whom the certificate must name.
+        Node: "tls.connect()".
+        """
+        options, listener = normalize("connect", arguments, keywords, ("host",))
+        if self._is_server:
+            raise invalid_value("options.is_server", True, "is of a socket that was connected to")
+        engine = self._new_engine(None if options.get("path") else options.get("host") or options.get("address")
+                                  or "localhost")
+        Socket.connect(self, **options, callback=listener)
+        return self._prepare(engine)
+
+    @property
+    def encrypted(self):
+        """True, as of every TLSSocket.  Node: "tlsSocket.encrypted"."""
+        return True
+
+    @property
+    def secure_connecting(self):
+        """True until the handshake is over.  Node: "tlsSocket.secureConnecting"."""
+        return bool(self._secure_connecting)
+
+    @property
+    def authorized(self):
+        """True where the other end has shown a certificate that was verified.  Node: "tlsSocket.authorized"."""
+        return bool(self._authorized)
+
+    @property
+    def authorization_error(self):
+        """Why `authorized` is False after the handshake, as Node's code (str), or None.
+
+        "CERT_NOT_VERIFIED" where reject_unauthorized=False: what is let through is not looked at.
+        "UNABLE_TO_GET_ISSUER_CERT" where a client that was asked for a certificate has shown none.
+        Node: "tlsSocket.authorizationError".
+        """
+        return self._authorization_error
+
+    @property
+    def alpn_protocol(self):
+        """The protocol (str) that both ends have agreed on, or None.  Node: "tlsSocket.alpnProtocol"."""
+        return None if self._engine is None else self._engine.tls.selected_alpn_protocol()
+
+    @property
+    def servername(self):
+        """Whom a client asks for, or a server was asked for (str), or None.  Node: "tlsSocket.servername"."""
+        if self._engine is None:
+            return None
+        return asked_name(self._engine.tls) if self._is_server else self._engine.tls.server_hostname
+
+    @property
+    def ssl_object(self):
+        """The ssl.SSLObject of the connection, to be asked, or None before there is one.  This is not in Node."""
+        return None if self._engine is None else self._engine.tls
+
+    def get_protocol(self):
+        """The version of TLS such as "TLSv1.3", or None before the handshake.  Node: "tlsSocket.getProtocol()"."""
+        return None if self._engine is None else self._engine.tls.version()
+
+    def get_cipher(self):
+        """The cipher as a mapping: `name` and `version` (str), `bits` (int); None before the handshake.
+
+        Node: "tlsSocket.getCipher()".
+        """
+        cipher = None if self._engine is None else self._engine.tls.cipher()
+        return None if cipher is None else dict(zip(("name", "version", "bits"), cipher, strict=True))
+
+    def get_peer_certificate(self, detailed=False):
+        """The certificate of the other end, a mapping (PeerCertificate), or None where there is none.
+
+        `detailed`: with that of who signed it as `issuer_certificate`, and so on, where the other end has sent them.
+        Node: "tlsSocket.getPeerCertificate([detailed])".
+        """
+        return None if not self._secure else peer_certificate(self._engine.tls, bool(detailed))
+
+    def get_session(self):
+        """The ssl.SSLSession to resume the connection by (the option `session`), or None before the handshake.
+
+        With TLS 1.3 there is one to be resumed only after 'session'.  Node: "tlsSocket.getSession()".
+        """
+        return self._engine.tls.session if self._secure else None
+
+    def set_session(self, session):
+        """What the option `session` does, before connect().  Raises TypeError or ValueError.
+
+        Node: "tlsSocket.setSession(session)".
+        """
+        self.record.check()
+        if not isinstance(session, ssl.SSLSession):
+            raise invalid_type("session", "what get_session() has returned", session)
+        if self._handle is not None or self._security is None:
+            raise invalid_value("session", session, "must be set before connect()")
+        check_session(self._security.context, session, self._is_server)
+        self._security = self._security._replace(session=session)
+
+    def is_session_reused(self):
+        """Whether the connection has resumed an earlier one.  Node: "tlsSocket.isSessionReused()"."""
+        return bool(self._secure and self._engine.tls.session_reused)
+
+    def get_certificate(self):
+        """Raises RuntimeError: `ssl` does not say which one it has shown.  Node: "tlsSocket.getCertificate()"."""
+        raise not_of_ssl("get_certificate()", "the program that gave the certificate knows it")
+
+    def export_keying_material(self, length, label, context=b""):
+        """Raises RuntimeError: `ssl` cannot.  Node: "tlsSocket.exportKeyingMaterial()"."""
+        raise not_of_ssl("export_keying_material()", "ssl_object.get_channel_binding() may do")
+
+    def renegotiate(self, options=None, callback=None):
+        """Raises RuntimeError: `ssl` cannot, and TLS 1.3 has no renegotiation.  Node: "tlsSocket.renegotiate()"."""
+        raise not_of_ssl("renegotiate()", "connect anew")
+
+    # === Life ===
+
+    def _new_engine(self, host):
+        cdef TLSEngine engine = new_engine(
+            self._security.context, self._security.server_side, peer_name(self._security, host)
+        )
+        if self._security.session is not None:
+            engine.tls.session = self._security.session
+        return engine
+
+    def _prepare(self, TLSEngine engine):
+        self._set_engine(engine)
+        return self
+
+    cdef int _set_engine(self, TLSEngine engine) except -1:
+        """For the connection that is to come."""
+        self._engine = engine
+        self._secure_connecting = True
+        self._begun = self._secure = self._authorized = self._parent_told = False
+        self._authorization_error = self._session_told = None
+        return 0
+
+    cdef int _connected(self) except -1:
+        attach(self, open_secure(self._handle, self._engine))
+        return self._begin_handshake()
+
+    cdef int _begin_handshake(self) except -1:
+        self._begun = True
+        idle_timers_of(self.record).start(
+            &self._handshake, self, <unsigned long long>(self._handshake_seconds * 1000), _on_handshake_limit
+        )
+        return (<SecureStream>self._handle).begin()
+
+    cdef int _stop_limit(self) except -1:
+        if self._handshake.index:
+            idle_timers_of(self.record).stop(&self._handshake)
+        return 0
+
+    cdef int _wrap(self, Adopting other, TLSEngine engine) except -1:
+        """Take over the connection of another socket: what it has received and nobody has read is TLS."""
+        cdef SocketParent server = other._server
+        cdef bint counted = other._counted
+        cdef Stream handle
+        cdef object early
+        other.record.check()
+        if other.record is not self.record:
+            raise socket_closed()
+        early = other._unread()
+        if early is not None and other._decoder is not None:
+            raise invalid_value("socket", other, "has received text that nobody has read, and TLS is in bytes")
+        # For its server it is the same connection.
+        other._counted = False
+        try:
+            handle = other._give_away()
+        except BaseException:
+            other._counted = counted
+            raise
+        self._counted = counted
+        self._server = server
+        self._local_name = other._local_name
+        self._remote_name = other._remote_name
+        try:
+            attach(self, open_secure(handle, engine))
+            self._set_engine(engine)
+            for piece in early or ():
+                engine.receive(piece, len(piece))
+            other._forget_unread()
+            self._begin_handshake()
+            if other._readable_ended:
+                (<SecureStream>self._handle)._receive(UVNET_UV_EOF)
+        except BaseException:
+            handle.close()
+            raise
+        return 0
+
+    cdef int _destroy_handle(self, object error) except -1:
+        self._stop_limit()
+        return Socket._destroy_handle(self, error)
+
+    cdef int _shutdown_done(self, int status) except -1:
+        if status == 0 and self._handle is not None:
+            # As Node: behind the end that TLS has a word for comes the connection's own.
+            (<SecureStream>self._handle).under.shutdown()
+        return Socket._shutdown_done(self, status)
+
+    # === The handshake ===
+
+    cdef int _secured(self, object error) except -1:
+        cdef unsigned int life = self._life
+        if self._handle is None:
+            return 0
+        self._touch()
+        if error is not None:
+            return self._tls_failed(error)
+        self._stop_limit()
+        self._secure_connecting = False
+        self._secure = True
+        self._judge()
+        if not self._is_server:
+            self.emit0("secureConnect")
+        if self._life == life and not self._destroyed:
+            self.emit0("secure")
+        if self._life == life and not self._destroyed and self._server is not None:
+            self._server._connection_secured(self, None)
+        if self._life == life and not self._destroyed:
+            self._tell_session()
+        return 0
+
+    cdef int _tls_failed(self, object error) except -1:
+        if self._secure:
+            self._destroy_stream(with_code(error))
+        elif type(error) is not ConnectionResetError:
+            self._destroy_stream(with_code(error))
+        elif self._is_server:
+            # Its 'close' says so.
+            self._destroy_stream(None)
+        else:
+            self._destroy_stream(closed_in_handshake())
+        return 0
+
+    cdef int _judge(self) except -1:
+        """Whether the other end is who it should be; where it is not, there was no handshake."""
+        cdef object tls = self._engine.tls
+        cdef object mode = tls.context.verify_mode
+        if mode == ssl.CERT_NONE:
+            self._authorized = False
+            self._authorization_error = None if self._is_server else NOT_VERIFIED
+        elif tls.getpeercert(True) is None:
+            self._authorized = False
+            self._authorization_error = "UNABLE_TO_GET_ISSUER_CERT"
+        else:
+            self._authorized = True
+        return 0
+
+    cdef int _emit_error(self, object error, bint awaited) except -1:
+        if self._secure or self._server is None:
+            return Socket._emit_error(self, error, awaited)
+        # The error is the server's to tell.
+        self._tell_parent(error)
+        return Socket._emit_error(self, error, awaited) if self.has_listeners("error") else 0
+
+    cdef int _emit_close(self, bint had_error, unsigned int life) except -1:
+        if life == self._life and not self._secure and self._server is not None:
+            self._tell_parent(hang_up())
+        return Socket._emit_close(self, had_error, life)
+
+    cdef int _tell_parent(self, object error) except -1:
+        if self._parent_told:
+            return 0
+        self._parent_told = True
+        return self._server._connection_secured(self, error)
+
+    # === Sessions ===
+
+    cdef int _received(self, bytes chunk, ssize_t nread) except -1:
+        Socket._received(self, chunk, nread)
+        return 0 if self._handle is None or self._is_server else self._tell_session()
+
+    cdef int _tell_session(self) except -1:
+        """'session' for each that the server has sent."""
+        if self._is_server or not self._secure or not self.has_listeners("session"):
+            return 0
+        session = self._engine.tls.session
+        if session is None or session.id == self._session_told or not (
+            session.has_ticket or self._engine.tls.version() != "TLSv1.3"
+        ):
+            return 0
+        self._session_told = session.id
+        return self.emit1("session", session)
+
+    # === Awaiting ===
+
+    def _awaited_first(self):
+        # What `async with` and its like wait for.
+        return "secure" if self._secure_connecting and not self._destroyed else None
+
+    def _why_never(self, event):
+        if event in ("secureConnect", "secure") and (self._secure or self._destroyed):
+            return self._errored if self._errored is not None else will_not_come(event)
+        return Socket._why_never(self, event)
+
+
+cdef int _on_handshake_limit(object owner) except -1:
+    cdef TLSSocket self = <TLSSocket>owner
+    cdef object context = self._context
+    enter_context(context)
+    try:
+        self._destroy_stream(handshake_too_long(self._handshake_seconds))
+    finally:
+        exit_context(context)
+    return 0
+
+
+cdef TLSSocket new_accepted_tls_socket(Stream stream, SocketParent server, const sockaddr_storage *remote,
+                                       object context, object handshake_seconds):
+    """A TLSSocket for a connection accepted from `remote`; _begin_handshake() follows."""
+    cdef TLSSocket self = TLSSocket.__new__(TLSSocket)
+    cdef TLSEngine engine = new_engine(context, True, None)
+    self._is_server = True
+    self._handshake_seconds = handshake_seconds
+    accepted(self, open_secure(stream, engine), server, remote)
+    self._set_engine(engine)
+    return self
+
+
+public_name(TLSSocket, "uvnet.tls.TLSSocket")
