@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from bench.accept import accept_workload
 from bench.blocklist import BLOCKLIST
+from bench.cluster import run_cluster
 from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
 from bench.emitter import EMITTER
@@ -67,6 +68,7 @@ BENCHMARKS: dict[str, Run] = {
     "http": _all_of(_running(http_workload), _running(lambda: http_workload(secure=True))),
     "tls": _all_of(*(_running(tls_workload, *pair) for pair in TLS_SIZES)),
     "transports": run_transports,
+    "cluster": run_cluster,
     "emitter": _timing(EMITTER),
     "blocklist": _timing(BLOCKLIST),
     "ip": _timing(IP),

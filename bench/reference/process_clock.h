@@ -1,4 +1,4 @@
-/* The CPU time another process has used, read from the load generator at the very edges of the
+/* The CPU time another process and its children have used, read from the load generator at the very edges of the
  * measured window: no start-up, warm-up or tear-down of the server is counted.
  *
  * Linux keeps the total exactly, in nanoseconds; how much of it is user time it knows only from the
@@ -50,7 +50,7 @@ static inline uint64_t read_waited(pid_t process)
     return fields == 2 ? waited : 0;
 }
 
-static inline struct process_time read_process_time(pid_t process)
+static inline struct process_time read_one_process(pid_t process)
 {
     struct process_time time = {0};
     uint64_t both;
@@ -61,6 +61,27 @@ static inline struct process_time read_process_time(pid_t process)
     time.system_ticks = both > time.user_ticks ? both - time.user_ticks : 0;
     time.waited_nanoseconds = read_waited(process);
     time.known = 1;
+    return time;
+}
+
+/* A server of several processes: its children are counted with it, those of its main thread. */
+static inline struct process_time read_process_time(pid_t process)
+{
+    struct process_time time = read_one_process(process);
+    char path[64];
+    long child;
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)process, (long)process);
+    FILE *file = time.known ? fopen(path, "r") : NULL;
+    if (file == NULL)
+        return time;
+    while (fscanf(file, "%ld", &child) == 1) {
+        struct process_time more = read_one_process((pid_t)child);
+        time.total_nanoseconds += more.total_nanoseconds;
+        time.user_ticks += more.user_ticks;
+        time.system_ticks += more.system_ticks;
+        time.waited_nanoseconds += more.waited_nanoseconds;
+    }
+    fclose(file);
     return time;
 }
 
