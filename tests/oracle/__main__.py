@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from oracle.catalogue import SERVER_CASES, SOCKET_CASES
+from oracle.catalogue import SERVER_CASES, SOCKET_CASES, TLS_CASES
 from oracle.node import MISSING, play_all
 from oracle.play import play
 from oracle.traces import compare, sides
@@ -17,7 +17,7 @@ def main(text: str) -> int:
     if MISSING:
         print(MISSING)
         return 2
-    chosen = [case for case in [*SOCKET_CASES, *SERVER_CASES] if text in case.name]
+    chosen = [case for case in [*SOCKET_CASES, *SERVER_CASES, *TLS_CASES] if text in case.name]
     different = 0
     with tempfile.TemporaryDirectory() as name:
         on_node = play_all(chosen, Path(name))

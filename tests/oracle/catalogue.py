@@ -11,6 +11,7 @@ from oracle import (
     connecting,
     destroying,
     ending,
+    handshaking,
     intobuffers,
     iterating,
     keeping,
@@ -26,13 +27,14 @@ from oracle import (
     refused,
     relistening,
     resetting,
+    securing,
     serving,
     timing,
     writing,
 )
 from oracle.language import cases
 
-__all__ = ["SERVER_CASES", "SOCKET_CASES"]
+__all__ = ["SERVER_CASES", "SOCKET_CASES", "TLS_CASES"]
 
 SOCKET_CASES = cases(
     lives.SCENARIOS,
@@ -53,6 +55,7 @@ SOCKET_CASES = cases(
     piping.SCENARIOS,
     timing.SCENARIOS,
 )
+TLS_CASES = cases(securing.SCENARIOS, handshaking.SCENARIOS)
 SERVER_CASES = cases(
     listening.SCENARIOS,
     relistening.SCENARIOS,

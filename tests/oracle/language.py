@@ -51,6 +51,7 @@ __all__ = [
     "path",
     "peer",
     "peer2",
+    "pem",
     "port_of",
     "server",
     "server2",
@@ -143,6 +144,12 @@ class Actor:
         With `leave` the loop is left after that many chunks.
         """
         return ["iterate", self._name, list(steps), leave]
+
+
+    def secure(self, **options: Any) -> Step:
+        """tls.connect() to where "server" listens, in a scenario with TLS."""
+        where = {"host": "127.0.0.1", "port": {"$": "port", "who": "server"}, "servername": "localhost"}
+        return self.create("connect", {**where, **options})
 
 
 class ServerActor(Actor):
@@ -265,6 +272,13 @@ def descriptor(kind: str) -> dict[str, Any]:
     return {"$": "descriptor", "kind": kind}
 
 
+def pem(name: str) -> dict[str, Any]:
+    """A certificate with its key: of the "authority", what it has signed for localhost as "server", "client" and
+    "expired", or the "other", which has signed itself.
+    """
+    return {"$": "pem", "name": name}
+
+
 def silent_port() -> dict[str, Any]:
     """A free port of 127.0.0.1; a connection to it at 127.0.0.2 or 127.0.0.3 gets no answer."""
     return {"$": "silent"}
@@ -312,6 +326,8 @@ class Scenario:
     that do something else than uvnet: the newer one, where Node has gone another way; the older one, where it has
     come to do the same.
 
+    With `tls` servers, what create() makes and the functions of the module are those of Node's `tls`; `accept` begins at
+    'secureConnection'.
     With `ends` the scenario ends when nothing keeps its process alive any more, and not before.
     """
 
@@ -325,6 +341,7 @@ class Scenario:
     together: tuple[tuple[str, ...], ...] = ()
     without: tuple[str, ...] = ()
     ends: bool = False
+    tls: bool = False
     decision: str = ""
     differs: dict[str, Any] = field(default_factory=dict)
     differs_from: tuple[int, ...] = LINES
@@ -352,6 +369,7 @@ class Case:
             "steps": scenario.steps,
             "until": scenario.until,
             "ends": scenario.ends,
+            "tls": scenario.tls,
         }
 
 

@@ -4,7 +4,11 @@
 
 const fs = require('fs');
 const net = require('net');
+const tls = require('tls');
 const nodePath = require('path');
+
+const ofTls = (code) => /^ERR_(SSL|TLS|OSSL)_|^UNABLE_TO_|CERT/.test(code);
+const UNSAID = ['alpnProtocol', 'servername'];
 
 class Play {
   constructor(scenario, directory, job) {
@@ -104,6 +108,7 @@ class Play {
   }
 
   plainError(error) {
+    if (ofTls(error.code)) return { code: error.code };  // OpenSSL's words differ from version to version.
     const found = {};
     for (const key of ['code', 'syscall', 'address', 'port', 'hostname', 'host', 'localAddress', 'localPort']) {
       if (error[key] !== undefined && error[key] !== null) found[key] = this.plain(error[key]);
@@ -232,22 +237,25 @@ class Play {
   do_make(env, who, kind, options) {
     this.attempt(who, 'new', false, () => {
       const given = this.value(options, env, who);
-      this.add(who, kind === 'server' ? net.createServer(given) : new net.Socket(given));
+      const module = this.scenario.tls ? tls : net;
+      this.add(who, kind === 'server' ? module.createServer(given) : new net.Socket(given));
     });
   }
 
   do_create(env, who, func, args) {
-    this.attempt(who, func, false, () => this.add(who, net[func](...this.value(args, env, who))));
+    const module = this.scenario.tls ? tls : net;
+    this.attempt(who, func, false, () => this.add(who, module[func](...this.value(args, env, who))));
   }
 
   add(who, object) {
     this.objects.set(who, object);
     if (object instanceof net.Server) {
-      object.on('connection', (socket) => {
+      const event = this.scenario.tls ? 'secureConnection' : 'connection';
+      object.on(event, (socket) => {
         this.accepted += 1;
         const it = this.accepted === 1 ? 'peer' : `peer${this.accepted}`;
         this.objects.set(it, socket);
-        this.log(who, 'connection', socket);
+        this.log(who, event, socket);
         this.take(this.scenario.accept, { it });
       });
     }
@@ -281,7 +289,9 @@ class Play {
   do_get(env, who, properties, label) {
     who = this.name(who, env);
     const object = this.objects.get(who);
-    this.log(who, label, Object.fromEntries(properties.map((name) => [name, this.plain(object[name])])));
+    // What is not there is false in Node's tls.
+    const found = (name) => (object[name] === false && UNSAID.includes(name) ? null : this.plain(object[name]));
+    this.log(who, label, Object.fromEntries(properties.map((name) => [name, found(name)])));
   }
 
   do_set(env, who, name, value) {
@@ -297,6 +307,7 @@ class Play {
     who = this.name(who, env);
     const listener = (...args) => {
       if (event === 'unpipe') args.length = 1;  // The second argument is not documented.
+      if (event === 'session') args = [];
       this.log(who, label, ...args);
       this.take(steps, env);
     };
@@ -365,7 +376,8 @@ class Play {
   }
 
   do_module(env, func, args) {
-    this.attempt('module', func, true, () => net[func](...this.value(args, env, 'module')));
+    const module = this.scenario.tls ? tls : net;
+    this.attempt('module', func, true, () => module[func](...this.value(args, env, 'module')));
   }
 
   do_throw(env, text) {

@@ -14,6 +14,7 @@ from typing import Any
 import uvloop
 
 import uvnet
+import uvnet.tls
 from oracle.given import Arguments, Env
 from oracle.language import LIMIT, SETTLE, TURNS, Case, Step
 from oracle.supplies import Supplies
@@ -38,6 +39,7 @@ class Play(Arguments):
     def __init__(self, scenario: dict[str, Any], directory: Path) -> None:
         self.scenario = scenario
         self.directory = directory
+        self.module: Any = uvnet.tls if scenario["tls"] else uvnet
         self.trace: list[Any] = []
         self.names: dict[str, str] = {}
         self.objects: dict[str, Any] = {}
@@ -205,25 +207,26 @@ class Play(Arguments):
             self.log(who, f"{what} =", result)
 
     def do_make(self, env: Env, who: str, kind: str, options: dict[str, Any]) -> None:
-        made = uvnet.create_server if kind == "server" else uvnet.Socket
+        made = self.module.create_server if kind == "server" else uvnet.Socket
         self.attempt(who, "new", False, lambda: self.add(who, made(self.value(options, env, who))))
 
     def do_create(self, env: Env, who: str, function: str, arguments: list[Any]) -> None:
         def create() -> None:
-            self.add(who, getattr(uvnet, snake(function))(*self.value(arguments, env, who)))
+            self.add(who, getattr(self.module, snake(function))(*self.value(arguments, env, who)))
 
         self.attempt(who, function, False, create)
 
     def add(self, who: str, thing: Any) -> None:
         self.objects[who] = thing
         if isinstance(thing, uvnet.Server):
-            thing.on("connection", lambda socket: self.accept(who, socket))
+            event = "secureConnection" if self.scenario["tls"] else "connection"
+            thing.on(event, lambda socket: self.accept(who, event, socket))
 
-    def accept(self, who: str, socket: uvnet.Socket) -> None:
+    def accept(self, who: str, event: str, socket: uvnet.Socket) -> None:
         self.accepted += 1
         it = "peer" if self.accepted == 1 else f"peer{self.accepted}"
         self.objects[it] = socket
-        self.log(who, "connection", socket)
+        self.log(who, event, socket)
         self.take(self.scenario["accept"], {"it": it})
 
     def do_dial(
@@ -291,6 +294,8 @@ class Play(Arguments):
                     key: value for key, value in arguments[0].items() if key != "reason"
                 }
                 arguments = (addresses,) if addresses else ()
+            if event == "session":
+                arguments = ()
             self.log(who, label, *arguments)
             self.take(steps, env)
 
@@ -358,7 +363,7 @@ class Play(Arguments):
             "module",
             function,
             True,
-            lambda: getattr(uvnet, snake(function))(*self.value(arguments, env, "module")),
+            lambda: getattr(self.module, snake(function))(*self.value(arguments, env, "module")),
         )
 
     def do_throw(self, env: Env, text: str) -> None:

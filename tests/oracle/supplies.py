@@ -1,20 +1,33 @@
-"""What a scenario cannot make itself on both sides: descriptors, and ports where nobody answers.
+"""What a scenario cannot make itself on both sides: descriptors, ports where nobody answers, certificates.
 
-They are made here and put into the scenario as plain numbers.  Node inherits the descriptors.
+They are made here and put into the scenario as plain numbers, and certificates as text.  Node inherits the descriptors.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from certificates import Certificates
 
 __all__ = ["Supplies"]
 
 _SILENT = ("127.0.0.2", "127.0.0.3")
 _ATTEMPTS = 50
+
+
+@functools.cache
+def _pems() -> dict[str, str]:
+    """Certificates with their keys, made once."""
+    with tempfile.TemporaryDirectory() as directory:
+        made = Certificates(Path(directory))
+        names = ("authority", "server", "client", "expired", "other")
+        return {name: made.path(name).read_text() for name in names}
 
 
 class Supplies:
@@ -32,6 +45,8 @@ class Supplies:
             return [self.fill(item) for item in value]
         if not isinstance(value, dict):
             return value
+        if value.get("$") == "pem":
+            return _pems()[value["name"]]
         if value.get("$") not in ("descriptor", "silent"):
             return {key: self.fill(item) for key, item in value.items()}
         kind = value.get("kind", "silent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Any
 
 __all__ = ["camel", "plain_error", "snake"]
@@ -19,9 +20,17 @@ _ERROR_KEYS = (
 )
 
 
+_PLAIN = (
+    "This socket has been ended by the other party",
+    "socket hang up",
+    "Client network socket disconnected before secure TLS connection was established",
+)
+
+
 def snake(name: str) -> str:
     """camelCase to snake_case, the way DESIGN.md section 2 names things."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("IPv", "Ipv")).lower()
+    name = name.replace("IPv", "Ipv").replace("ALPN", "alpn")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def camel(name: str) -> str:
@@ -43,12 +52,15 @@ def plain_error(error: BaseException) -> dict[str, Any]:
         if getattr(error, key, None) is not None
     }
     number = getattr(error, "errno", None)
-    if getattr(error, "strerror", "") == "This socket has been ended by the other party":
-        # A plain Error in Node (rule 0.2.8), a BrokenPipeError here.
+    if getattr(error, "strerror", "") in _PLAIN:
+        # A plain Error in Node (rule 0.2.8), an OSError here.
         found.pop("syscall", None)
         number = None
     if isinstance(number, int) and found.get("syscall") != "getaddrinfo":
         found["errno"] = number
+    if isinstance(error, ssl.SSLError) or str(found.get("code")).startswith("ERR_TLS_"):
+        # OpenSSL's words differ from version to version.
+        return {"code": found["code"]}
     if isinstance(error, OSError):
         found["message"] = error.strerror
     elif not isinstance(error, TypeError | ValueError):

@@ -24,6 +24,8 @@ cdef class SecureStream(Stream):
     cdef object _sending             # deque of (encrypted request, [(request, its bytes)] or None: that was no write)
 
     cdef int begin(self) except -1
+    cdef void _send_last(self) noexcept
+    cdef int fail_waiting(self, int status) except -1
     cdef void leave_under(self) noexcept
     cdef int _fail_with(self, object error) except -1
     cdef int _shake_hands(self) except -1

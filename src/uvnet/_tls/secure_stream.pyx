@@ -43,6 +43,8 @@ cdef class SecureStream(Stream):
     cdef void close(self, bint reset=False) noexcept:
         if self.state != HANDLE_OPEN:
             return
+        if not reset:
+            self._send_last()
         self.state = HANDLE_CLOSING
         self.block.reading = False
         if not reset and isinstance(self.under, SecureStream):
@@ -52,6 +54,14 @@ cdef class SecureStream(Stream):
                 # It is closed right after.
                 tell_failed(self.under, None, error)
         self.under.close(reset)
+
+    cdef void _send_last(self) noexcept:
+        """What the handshake has come to, where that is not sent yet."""
+        try:
+            self._send(None, None)
+        except BaseException as error:
+            # It is closed right after.
+            tell_failed(self, None, error)
 
     cdef void leave_under(self) noexcept:
         """Be over, and leave the open stream below to somebody else, who has heard of nothing yet."""
@@ -92,14 +102,19 @@ cdef class SecureStream(Stream):
             failure = error
         if failure is not None:
             return self._fail_with(failure)
-        self._send(None, None)
-        if not over or self.state != HANDLE_OPEN:
+        if not over:
+            return self._send(None, None)
+        if self.state != HANDLE_OPEN:
             return 0
         self.phase = SECURE_OPEN
         tell_owner(self, _tell_secured, <void *>None, 0)
+        # What the owner has to say leaves with the end of the handshake: a small packet behind another would wait.
+        if self._is_open():
+            self.flush()
         if self._is_open():
             self._push(None)
         if self._is_open():
+            self._send(None, None)
             self._say_end_maybe()
         return 0
 
@@ -400,6 +415,16 @@ cdef class SecureStream(Stream):
             return 0
         self._complete(self._sending.popleft()[1], None, carrier)
         return self._tell_end_sent_maybe()
+
+    cdef int fail_waiting(self, int status) except -1:
+        """What was not encrypted will not be."""
+        cdef WriteRequest request
+        while self._waiting:
+            request = self._waiting.popleft()
+            self.block.queued_bytes -= request.length
+            self._fail(request, status)
+            tell_owner(self, tell_written, <void *>request, 0)
+        return 0
 
     # === The end ===
 

@@ -12,6 +12,10 @@ from uvnet._stream.writer cimport Writer, tell_failed, tell_owner
 from uvnet._tls.engine cimport MOST_TOGETHER, TLSEngine
 from uvnet._tls.secure_stream cimport SECURE_FAILED, SecureStream
 
+cdef extern from "<errno.h>" nogil:
+    enum:
+        ECANCELED
+
 
 cdef int _on_read(object owner, bytes chunk, ssize_t nread) except -1:
     cdef SecureStream self = <SecureStream>owner
@@ -47,6 +51,8 @@ cdef int _tell_closed(Writer self, object owner, void *what, ssize_t number) exc
 cdef int _on_closed(object owner, Handle handle) except -1:
     cdef SecureStream self = <SecureStream>owner
     self.state = HANDLE_CLOSED
+    # libuv does so with its requests before.
+    self.fail_waiting(-ECANCELED)
     if self.on_closed is not NULL:
         tell_owner(self, _tell_closed, NULL, 0)
     self.owner = None

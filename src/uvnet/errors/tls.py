@@ -83,15 +83,14 @@ def hang_up() -> OSError:
     return _with(ConnectionResetError(errno.ECONNRESET, "socket hang up"), "ECONNRESET")
 
 
-def closed_in_handshake() -> OSError:
+def closed_in_handshake(host: object = None, port: object = None) -> OSError:
     """ECONNRESET: the server has gone before the handshake was over."""
-    return _with(
-        ConnectionResetError(
-            errno.ECONNRESET,
-            "Client network socket disconnected before secure TLS connection was established",
-        ),
-        "ECONNRESET",
-    )
+    text = "Client network socket disconnected before secure TLS connection was established"
+    error = _with(ConnectionResetError(errno.ECONNRESET, text), "ECONNRESET")
+    for name, value in (("host", host), ("port", port)):
+        if value is not None:
+            setattr(error, name, value)
+    return error
 
 
 def handshake_too_long(seconds: float) -> OSError:

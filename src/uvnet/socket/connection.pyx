@@ -296,8 +296,8 @@ cdef class Connection(Duplex):
         return 0
 
     cdef int _secured(self, object error) except -1:
-        """The TLS handshake is over (None), or TLS cannot go on."""
-        return 0
+        """The TLS handshake is over (None), or TLS cannot go on: of a connection with TLS that was taken over."""
+        return 0 if error is None else self._destroy_stream(error)
 
     # === The duplex surface's needs ===
 

@@ -10,6 +10,7 @@ from uvnet.streams.readable cimport flag
 cdef class TLSSocket(Socket):
     cdef object _security            # a Security; None of an accepted socket
     cdef object _handshake_seconds
+    cdef object _peer                # (host, port) as connect() was given them, or None
     cdef IdleEntry _handshake        # the limit of its time
     cdef TLSEngine _engine           # of the connection that is or was there; None before the first
     cdef object _authorization_error

@@ -27,7 +27,15 @@ from uvnet.socket.socket_parent cimport SocketParent
 from uvnet.addresses.endpoint import normalize
 from uvnet.arguments.checks import merge_options, reject_unknown
 from uvnet.arguments.keywords import TLSSocketKeywords
-from uvnet.errors.codes import initialised_before, invalid_type, invalid_value, socket_closed, will_not_come
+from uvnet.errors.codes import (
+    cannot_be_sent,
+    decoded_already,
+    initialised_before,
+    invalid_type,
+    invalid_value,
+    socket_closed,
+    will_not_come,
+)
 from uvnet.errors.tls import (
     NOT_VERIFIED,
     closed_in_handshake,
@@ -109,6 +117,7 @@ cdef class TLSSocket(Socket):
         engine = self._new_engine(None if options.get("path") else options.get("host") or options.get("address")
                                   or "localhost")
         Socket.connect(self, **options, callback=listener)
+        self._peer = (options.get("host") or options.get("address"), options.get("port"))
         return self._prepare(engine)
 
     @property
@@ -139,12 +148,12 @@ cdef class TLSSocket(Socket):
     @property
     def alpn_protocol(self):
         """The protocol (str) that both ends have agreed on, or None.  Node: "tlsSocket.alpnProtocol"."""
-        return None if self._engine is None else self._engine.tls.selected_alpn_protocol()
+        return self._engine.tls.selected_alpn_protocol() if self._secure else None
 
     @property
     def servername(self):
-        """Whom a client asks for, or a server was asked for (str), or None.  Node: "tlsSocket.servername"."""
-        if self._engine is None:
+        """Whom a client has asked for (str), once it is secure, or None.  Node: "tlsSocket.servername"."""
+        if not self._secure:
             return None
         return asked_name(self._engine.tls) if self._is_server else self._engine.tls.server_hostname
 
@@ -258,7 +267,7 @@ cdef class TLSSocket(Socket):
             raise socket_closed()
         early = other._unread()
         if early is not None and other._decoder is not None:
-            raise invalid_value("socket", other, "has received text that nobody has read, and TLS is in bytes")
+            raise decoded_already()
         # For its server it is the same connection.
         other._counted = False
         try:
@@ -283,6 +292,16 @@ cdef class TLSSocket(Socket):
             handle.close()
             raise
         return 0
+
+    cdef Stream _give_away(self):
+        if not self._secure:
+            # Who gets it would not know how the handshake ends.
+            raise socket_closed()
+        return Socket._give_away(self)
+
+    def _send_away(self):
+        # Another process would have the connection, and not the keys.
+        raise cannot_be_sent(self)
 
     cdef int _destroy_handle(self, object error) except -1:
         self._stop_limit()
@@ -326,7 +345,7 @@ cdef class TLSSocket(Socket):
             # Its 'close' says so.
             self._destroy_stream(None)
         else:
-            self._destroy_stream(closed_in_handshake())
+            self._destroy_stream(closed_in_handshake(*self._peer or ()))
         return 0
 
     cdef int _judge(self) except -1:
