@@ -29,7 +29,7 @@ from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
 from uvnet._cli.program import explain, guarded, number_type
 from uvnet.errors.system import system_error
 
-SUBCOMMANDS = ("echo", "cat", "proxy", "bench", "info")
+SUBCOMMANDS = ("echo", "cat", "proxy", "serve", "bench", "info")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ cdef dict _LOGGED = {
 }
 
 
+# Of all servers of this process.
+cdef unsigned long long _accepted = 0
+cdef Py_ssize_t _open = 0
+
+
+def connection_counts():
+    """How many connections the servers of this process have now, and how many they have ever had."""
+    return _open, _accepted
+
+
 cdef class Intake(Intermediary):
     """Accepts connections for a server."""
 
@@ -112,7 +122,9 @@ cdef class Intake(Intermediary):
 
     cdef int gone(self) except -1:
         """A connection that was handed on is over."""
+        global _open
         self.filter.connections -= 1
+        _open -= 1
         return 0
 
     cdef int tls_failed(self, object owner, int descriptor, const sockaddr_storage *remote,
@@ -136,6 +148,7 @@ cdef class Intake(Intermediary):
 
     cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
         """A connection was accepted."""
+        global _accepted, _open
         cdef Stream stream = None
         cdef HeaderStage stage = None
         cdef int status = 0
@@ -146,6 +159,8 @@ cdef class Intake(Intermediary):
         if stream is None:
             return self._trouble(status)
         self.filter.connections += 1
+        _accepted += 1
+        _open += 1
         if self.header_timeout == 0:
             return self._hand_on(stream, remote, NULL)
         try:

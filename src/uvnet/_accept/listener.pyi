@@ -2,6 +2,8 @@ from typing import Any
 
 from typing_extensions import disjoint_base
 
+from uvnet._loop.record import LoopRecord
+
 @disjoint_base
 class Lease:
     @property
@@ -13,3 +15,5 @@ class Lease:
 class Listener:
     @property
     def family(self) -> int: ...
+
+def listening_owners(record: LoopRecord) -> list[Any]: ...

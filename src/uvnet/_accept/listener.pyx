@@ -10,7 +10,7 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPROTO, err
 from uvnet._loop.adopted cimport changed, forget_adopted, is_lost
 from uvnet._loop.descriptors cimport close_descriptor, open_spare
 from uvnet._loop.gil cimport hold_gil
-from uvnet._loop.handle cimport HANDLE_OPEN, Handle, block_of, user_of
+from uvnet._loop.handle cimport HANDLE_OPEN, Handle, block_of, open_handles, user_of
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport enter, leave, report
 from uvnet._loop.timer cimport open_timer
@@ -214,6 +214,16 @@ cdef Listener open_listener(LoopRecord record, int descriptor, int family, Accep
     self.events = events
     self.block.referenced = True
     return self
+
+
+def listening_owners(LoopRecord record not None):
+    """The servers that listen on the loop, each once."""
+    cdef Handle handle
+    cdef list owners = []
+    for handle in open_handles(record):
+        if isinstance(handle, Listener) and (owner := user_of(handle)) is not None:
+            owners.append(owner)
+    return list({id(owner): owner for owner in owners}.values())
 
 
 cdef int _on_pause_over(object owner) except -1:

@@ -158,6 +158,11 @@ cdef class Channel(Handle):
         """Bytes that wait to be sent."""
         return self._queued
 
+    @property
+    def is_at_rest(self):
+        """Whether no frame is under way here: none waits to be sent, and none has come in part."""
+        return not self._outgoing and self._filled == 0 and not self._batches
+
     def set_referenced(self, bint referenced):
         """Whether it keeps uvnet.run() going."""
         if self.state == HANDLE_OPEN:

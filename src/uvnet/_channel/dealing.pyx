@@ -161,6 +161,17 @@ cdef class RoundRobin(Intermediary):
         if self.listener is not None:
             self.listener.hold()
 
+    def take_returned(self):
+        """The connections that no process has been dealt: a list of (descriptor, name), which are the caller's."""
+        cdef list taken = list(self.returned)
+        self.returned.clear()
+        return taken
+
+    def give_back(self, list connections not None):
+        """Deal out what take_returned() gave, by this or by another one."""
+        self.returned.extend(connections)
+        self.go_on()
+
     def go_on_accepting(self):
         self.paused = False
         self.go_on()

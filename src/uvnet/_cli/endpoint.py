@@ -3,6 +3,7 @@
 PORT             every interface to listen on, localhost to connect to
 HOST:PORT        a name or an IPv4 address
 [IPV6]:PORT
+tcp://...        the same, as other programs write it
 unix:PATH        a Unix socket; a PATH with a slash needs no prefix
 @NAME            an abstract Unix socket (Linux)
 """
@@ -50,13 +51,14 @@ def endpoint_type(text: str) -> Endpoint:
         return Endpoint(path=_check_path(text.removeprefix("unix:"), text))
     if text.startswith("@"):
         return Endpoint(path="\0" + _check_path(text[1:], text))
-    if "/" in text:
+    given, text = text, text.removeprefix("tcp://")
+    if given == text and "/" in text:
         return Endpoint(path=_check_path(text, text))
     if text.isascii() and text.isdigit():
         return Endpoint(port=_check_port(text))
     found = _WITH_HOST.fullmatch(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address")
+        raise argparse.ArgumentTypeError(f"{given!r} is no address")
     return Endpoint(host=found["bracketed"] or found["plain"], port=_check_port(found["port"]))
 
 

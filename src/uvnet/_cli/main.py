@@ -13,6 +13,7 @@ from uvnet._cli.endpoint import GRAMMAR
 from uvnet._cli.info import add_info
 from uvnet._cli.program import add_version, guarded
 from uvnet._cli.proxy import add_proxy
+from uvnet._cli.serve import add_serve
 
 __all__ = ["main"]
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_version(parser)
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_echo, add_cat, add_proxy, add_bench, add_info):
+    for add in (add_echo, add_cat, add_proxy, add_serve, add_bench, add_info):
         add(subcommands)
 
     def start() -> int:

@@ -6,16 +6,19 @@ anew.  In a worker, servers that listen on the same address share one socket, wh
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from uvnet._accept.sharing import Wanted, share_listening_sockets
 from uvnet._loop.running import at_run
 from uvnet.cluster.own_worker import own_worker
 from uvnet.cluster.primary import SCHED_NONE, SCHED_RR, WORKER_ID, ForkedWorker, Primary
+from uvnet.cluster.serving import running_supervisor, serve_with
+from uvnet.cluster.supervisor import Limits
 from uvnet.cluster.worker import Worker
 from uvnet.events.emitter import EventEmitter
 from uvnet.processes.parent import inherited_channel
@@ -32,8 +35,10 @@ __all__ = [
     "off",
     "on",
     "once",
+    "reload",
     "remove_all_listeners",
     "scheduling_policy",
+    "serve",
     "settings",
     "setup_primary",
     "worker",
@@ -95,6 +100,43 @@ def disconnect(callback: Callable[[], Any] | None = None) -> None:
     """
     _only_in("disconnect", primary=True)
     _primary.disconnect(callback)
+
+
+def serve(
+    main: Callable[[], Any],
+    *,
+    workers: int | Literal["auto"] = "auto",
+    start_timeout: float = 30,
+    shutdown_timeout: float = 30,
+    heartbeat_timeout: float = 30,
+    max_failures: int = 8,
+    failure_time: float = 60,
+) -> None:
+    """Run main() in so many workers, and keep them running; see the guide.
+
+    Workers run the program anew, and where they come to this call they run main, a function or coroutine function, as
+    uvnet.run() would.  In the primary the call returns once SIGTERM has ended everything gracefully.
+
+    workers: their number; "auto": the CPUs that this process may use.
+    start_timeout: seconds for a worker to listen; shutdown_timeout: seconds for the connections of a worker to finish;
+    heartbeat_timeout: seconds after which a worker whose loop does not answer is replaced (0: never).
+    max_failures, failure_time: so many workers may fail within so many seconds; one more ends everything.
+    SIGHUP or reload(): a rolling restart.  SIGTERM, and Ctrl-C: the end; a second Ctrl-C: at once.
+    Raises TypeError or ValueError for bad arguments, KeyboardInterrupt after Ctrl-C, SystemExit with 1 where workers
+    cannot be kept running, and RuntimeError inside a running loop.  This is not in Node.
+    """
+    limits = Limits(start_timeout, shutdown_timeout, heartbeat_timeout, max_failures, failure_time)
+    serve_with(_primary if is_primary else None, main, workers, limits)
+
+
+def reload() -> asyncio.Future[bool]:
+    """Begin a rolling restart under serve(); returns a future for whether every worker was replaced.
+
+    A new worker listens before an old one stops.  Where one is under way, another one follows it.
+    Raises RuntimeError in a worker, and where serve() does not run.  This is not in Node.
+    """
+    _only_in("reload", primary=True)
+    return running_supervisor().reload()
 
 
 def _only_in(name: str, *, primary: bool) -> None:

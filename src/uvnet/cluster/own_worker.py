@@ -15,6 +15,7 @@ from uvnet._accept.listener import Lease
 from uvnet._accept.sharing import Wanted
 from uvnet._channel.dealing import DealtLease, new_lease, receive_dealt
 from uvnet._loop.loop import running_record
+from uvnet.cluster.vital_signs import vital_signs
 from uvnet.cluster.worker import Worker
 from uvnet.errors.codes import channel_closed, of_another_loop
 from uvnet.errors.system import system_error
@@ -44,7 +45,7 @@ class OwnWorker(Worker):
         assert channel is not None
         self._channel = channel
         channel.receivers[DEALT] = self._was_dealt
-        process._acts.update({"granted": self._was_granted, "disconnect": self._shall_disconnect})
+        process._acts.update({"granted": self._was_granted, "disconnect": self._shall_disconnect, "heartbeat": self._answer})
         process._observe("disconnect", self._was_disconnected, once=True)
         process.ref()
         self._state = "online"
@@ -114,6 +115,9 @@ class OwnWorker(Worker):
 
     def _was_dealt(self, payload: bytes, descriptors: list[int]) -> None:
         receive_dealt(self._channel, self._leases, payload, descriptors)
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        self._process._say("heartbeat", beat=message["beat"], **vital_signs())
 
     # === Its end ===
 

@@ -111,7 +111,10 @@ class Primary:
         self._is_set_up = True
         next_tick_on(running_record(), self.emitter.emit, "setup", self.settings)
 
-    def fork(self, env: Mapping[str, str] | None) -> ForkedWorker:
+    def fork(
+        self, env: Mapping[str, str] | None, descriptors: Sequence[int] = ()
+    ) -> ForkedWorker:
+        """Start a worker; it inherits the descriptors."""
         if not self._is_set_up:
             self.set_up({})
         policy = self.scheduling_policy
@@ -122,6 +125,7 @@ class Primary:
             {**os.environ, **(env or {}), WORKER_ID: str(number)},
             silent=bool(settings.get("silent", False)),
             serialization=settings["serialization"],
+            descriptors=descriptors,
             options={name: settings[name] for name in ("cwd", "user", "group", "start_new_session") if name in settings},
         )
         self._started = True

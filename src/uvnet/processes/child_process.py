@@ -49,6 +49,7 @@ class ChildProcess(MessagePort):
         *,
         silent: bool = False,
         serialization: str = JSON,
+        descriptors: Sequence[int] = (),
         options: Mapping[str, Any],
     ) -> None:
         super().__init__(serialization)
@@ -62,7 +63,7 @@ class ChildProcess(MessagePort):
         self._referenced = True
         self._closings = 2  # the process and its channel
         self._stop_watching: Callable[[], None] | None = None
-        self._process = self._start(environment, silent, options)
+        self._process = self._start(environment, silent, descriptors, options)
         record = running_record()
         self._stop_watching = watch_exit(record.loop, self._process.pid, self._ended)
         next_tick_on(record, self.emit, "spawn")
@@ -95,7 +96,11 @@ class ChildProcess(MessagePort):
     # === Private ===
 
     def _start(
-        self, environment: Mapping[str, str], silent: bool, options: Mapping[str, Any]
+        self,
+        environment: Mapping[str, str],
+        silent: bool,
+        descriptors: Sequence[int],
+        options: Mapping[str, Any],
     ) -> subprocess.Popen[Any]:
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
             near, far = _socket.socketpair()
@@ -110,7 +115,7 @@ class ChildProcess(MessagePort):
                     streams[name] = theirs.enter_context(other).fileno()
             variables = {**environment, CHANNEL: str(far.fileno()), SERIALIZATION: self._serialization}
             process: subprocess.Popen[Any] = subprocess.Popen(
-                self.spawn_arguments, env=variables, pass_fds=(far.fileno(),), **streams, **options
+                self.spawn_arguments, env=variables, pass_fds=(far.fileno(), *descriptors), **streams, **options
             )
             # Whoever waits for it is watch_exit().
             process.returncode = 0

@@ -123,7 +123,12 @@ class Server(TransportServer, asyncio.AbstractServer):
 
     async def wait_closed(self) -> None:
         """Wait until it is closed and, from CPython 3.12 on, its connections are.  asyncio: "Server.wait_closed()"."""
-        if self._waiters is None or (self._sockets is None and sys.version_info < (3, 12)):
+        if self._sockets is not None or sys.version_info >= (3, 12):
+            await self._drained()
+
+    async def _drained(self) -> None:
+        """Wait until it is closed and its connections are over."""
+        if self._waiters is None:
             return
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(waiter)
