@@ -11,20 +11,8 @@ from libc.stdlib cimport malloc, free
 
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context
 from uvnet._loop.coroutine cimport is_coroutine, start_coroutine
-from uvnet._loop.record cimport LoopRecord, PyThread_get_thread_ident, Tick, stream_hooks, tick_function
+from uvnet._loop.record cimport LoopRecord, Tick, stream_hooks, tick_function
 from uvnet._loop.slow cimport call_watched, watching
-
-
-cdef void enter(LoopRecord record) noexcept:
-    record.depth += 1
-    # A loop may be made in one thread and run in another; where libuv calls us is where it runs.
-    record.hold.thread_id = PyThread_get_thread_ident()
-
-
-cdef void leave(LoopRecord record) noexcept:
-    if record.depth == 1 and (record.tick_count or record.first_gathering is not NULL):
-        drain(record)
-    record.depth -= 1
 
 
 cdef int _grow(LoopRecord record) except -1:

@@ -1,3 +1,5 @@
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from cpython.object cimport PyObject
 
 from uvnet._uv.table cimport uv_buf_t, uv_write_t
@@ -36,6 +38,19 @@ cdef class WriteRequest:
     cdef void release(self) noexcept
 
 cdef object as_chunk(object data)
-cdef Py_ssize_t chunk_length(object chunk) noexcept
 cdef size_t length_of_writes(list writes) noexcept
-cdef void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept
+
+cdef inline Py_ssize_t chunk_length(object chunk) noexcept:
+    """Bytes in a chunk."""
+    if PyBytes_CheckExact(chunk):
+        return PyBytes_GET_SIZE(chunk)
+    return PyMemoryView_GET_BUFFER(chunk).len
+
+cdef inline void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept:
+    """Where the bytes of a chunk lie."""
+    if PyBytes_CheckExact(chunk):
+        buffer.base = PyBytes_AS_STRING(chunk)
+        buffer.len = PyBytes_GET_SIZE(chunk)
+    else:
+        buffer.base = <char *>PyMemoryView_GET_BUFFER(chunk).buf
+        buffer.len = PyMemoryView_GET_BUFFER(chunk).len

@@ -7,7 +7,7 @@ write() returns.  as_chunk() is the one place that decides.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_CheckExact, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_Check, PyMemoryView_GET_BUFFER
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -45,29 +45,12 @@ cdef object as_chunk(object data):
         PyBuffer_Release(&view)
 
 
-cdef Py_ssize_t chunk_length(object chunk) noexcept:
-    """Bytes in a chunk."""
-    if PyBytes_CheckExact(chunk):
-        return PyBytes_GET_SIZE(chunk)
-    return PyMemoryView_GET_BUFFER(chunk).len
-
-
 cdef size_t length_of_writes(list writes) noexcept:
     """Bytes in a list of (chunk, callback)."""
     cdef size_t length = 0
     for chunk, _ in writes:
         length += chunk_length(chunk)
     return length
-
-
-cdef void chunk_buffer(object chunk, uv_buf_t *buffer) noexcept:
-    """Where the bytes of a chunk lie."""
-    if PyBytes_CheckExact(chunk):
-        buffer.base = PyBytes_AS_STRING(chunk)
-        buffer.len = PyBytes_GET_SIZE(chunk)
-    else:
-        buffer.base = <char *>PyMemoryView_GET_BUFFER(chunk).buf
-        buffer.len = PyMemoryView_GET_BUFFER(chunk).len
 
 
 @cython.no_gc

@@ -1,8 +1,9 @@
 from libc.stdint cimport uint64_t
 
 from uvnet._loop.handle cimport Handle
+from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream_events cimport StreamEvents
-from uvnet._stream.write_request cimport WriteRequest
+from uvnet._stream.write_request cimport WriteRequest, chunk_length
 from uvnet._uv.table cimport uv_stream_t
 
 cdef class Writer
@@ -22,19 +23,59 @@ cdef class Writer(Handle):
 
     cdef size_t unsent(self) noexcept
     cdef bint gets_on(self, uint64_t *sent) noexcept
-    cdef int gather_chunk(self, object chunk) except -1
     cdef WriteRequest gather(self)
-    cdef size_t gathered_length(self) noexcept
-    cdef void _link(self) noexcept
     cdef int _send_chunk(self) except -1
     cdef WriteRequest _send_gathered(self, WriteRequest request)
-    cdef int flush(self) except -1
+    cdef int _flush_gathered(self) except -1
     cdef int send(self, WriteRequest request) except -1
     cdef int shutdown(self) except? 1
-    cdef void _unlink(self) noexcept
+    cdef void _unlink_behind(self) noexcept
     cdef int _queue(self, WriteRequest request) except -1
     cdef int _sent(self, WriteRequest request, ssize_t sent) except -1
     cdef int _fail(self, WriteRequest request, int status) except -1
+
+    # Inline, as every message passes here.
+
+    cdef inline Py_ssize_t gather_chunk(self, object chunk) except -1:
+        """Add a chunk to what goes out when the dispatch ends; how many bytes that is by then."""
+        if not self.block.gathering:
+            self._link()
+            self.gathered_chunk = chunk
+        elif self.gathered is None and self.gathered_chunk is None:
+            self.gathered_chunk = chunk
+        else:
+            self.gather().add(chunk)
+            return self.gathered.length
+        return chunk_length(chunk)
+
+    cdef inline size_t gathered_length(self) noexcept:
+        """Bytes gathered."""
+        if self.gathered is not None:
+            return self.gathered.length
+        return 0 if self.gathered_chunk is None else chunk_length(self.gathered_chunk)
+
+    cdef inline int flush(self) except -1:
+        """Send what was gathered now; the owner hears of what could not be sent at once."""
+        if self.block is NULL or not self.block.gathering:
+            return 0
+        self._unlink()
+        return self._send_chunk() if self.gathered is None else self._flush_gathered()
+
+    cdef inline void _link(self) noexcept:
+        cdef LoopRecord record = self.record
+        self.block.gathering = True
+        self.next_gathering = record.first_gathering
+        record.first_gathering = <void *>self
+        if record.depth == 0:
+            record.wake(record)
+
+    cdef inline void _unlink(self) noexcept:
+        self.block.gathering = False
+        if self.record.first_gathering is <void *>self:
+            self.record.first_gathering = self.next_gathering
+        else:
+            self._unlink_behind()
+        self.next_gathering = NULL
 
 # For tell_owner().
 cdef int tell_written(Writer self, object owner, void *request, ssize_t number) except -1

@@ -22,7 +22,6 @@ from uvnet._stream.write_request cimport (
     WRITE_WAITING,
     WriteRequest,
     chunk_buffer,
-    chunk_length,
     length_of_writes,
 )
 from uvnet._uv.table cimport (
@@ -75,17 +74,6 @@ cdef class Writer(Handle):
         sent[0] = now
         return more
 
-    cdef int gather_chunk(self, object chunk) except -1:
-        """Add a chunk to what goes out when the dispatch ends."""
-        if not self.block.gathering:
-            self._link()
-            self.gathered_chunk = chunk
-        elif self.gathered is None and self.gathered_chunk is None:
-            self.gathered_chunk = chunk
-        else:
-            self.gather().add(chunk)
-        return 0
-
     cdef WriteRequest gather(self):
         """The request for what goes out when the dispatch ends, with what has been gathered already."""
         cdef WriteRequest request = self.gathered
@@ -98,20 +86,8 @@ cdef class Writer(Handle):
                 self.gathered_chunk = None
         return request
 
-    cdef size_t gathered_length(self) noexcept:
-        """Bytes gathered."""
-        if self.gathered is not None:
-            return self.gathered.length
-        return 0 if self.gathered_chunk is None else chunk_length(self.gathered_chunk)
-
-    cdef int flush(self) except -1:
-        """Send what was gathered now; the owner hears of what could not be sent at once."""
+    cdef int _flush_gathered(self) except -1:
         cdef WriteRequest request
-        if self.block is NULL or not self.block.gathering:
-            return 0
-        self._unlink()
-        if self.gathered is None:
-            return self._send_chunk()
         request = self.gathered
         self.gathered = None
         request = self._send_gathered(request)
@@ -186,25 +162,11 @@ cdef class Writer(Handle):
         self._queue(waiting)
         return waiting
 
-    cdef void _link(self) noexcept:
-        cdef LoopRecord record = self.record
-        self.block.gathering = True
-        self.next_gathering = record.first_gathering
-        record.first_gathering = <void *>self
-        if record.depth == 0:
-            record.wake(record)
-
-    cdef void _unlink(self) noexcept:
-        cdef Writer other
-        self.block.gathering = False
-        if self.record.first_gathering is <void *>self:
-            self.record.first_gathering = self.next_gathering
-        else:
-            other = <Writer>self.record.first_gathering
-            while other.next_gathering is not <void *>self:
-                other = <Writer>other.next_gathering
-            other.next_gathering = self.next_gathering
-        self.next_gathering = NULL
+    cdef void _unlink_behind(self) noexcept:
+        cdef Writer other = <Writer>self.record.first_gathering
+        while other.next_gathering is not <void *>self:
+            other = <Writer>other.next_gathering
+        other.next_gathering = self.next_gathering
 
     cdef int send(self, WriteRequest request) except -1:
         """Hand a request over: afterwards it is done, failed, or waiting for its on_written event."""

@@ -14,26 +14,31 @@ cdef enum TransportState:
     TRANSPORT_LOST           # the handle is gone; connection_lost() is due, or has been
 
 cdef class BaseTransport:
+    # What every message needs lies together.
     cdef LoopRecord record
-    cdef readonly object _loop
     cdef Stream _handle              # None once it is lost
+    cdef IdleEntry *_limit           # the time without traffic, or to close; NULL until there is one
     cdef object _protocol
-    cdef object _context             # in which the protocol is called
+    cdef object _data_received       # of the protocol, while it has it
+    cdef bint _is_method             # and of its class: it is to be given the protocol too
+    cdef TransportState _state
+    cdef bint _ended                 # write_eof() was called
+    cdef bint _sends                 # a file: nobody else may write
     cdef TransportOptions _options
+    cdef Py_ssize_t _high            # bytes
+    cdef Py_ssize_t _low
+    cdef readonly object _loop
+    cdef object _context             # in which the protocol is called
     cdef BaseTransport _successor    # that TLS has put in its place, or None
     cdef object _server              # the TransportServer that accepted it, or None
     cdef object _given               # the socket.socket that the program gave, or None
     cdef object _socket              # what get_extra_info("socket") gives, made when first asked for
-    cdef object _data_received       # of the protocol, while it has it
     cdef object __weakref__
-    cdef TransportState _state
     cdef bint _buffered              # the protocol says where each read goes
     cdef bint _reading               # pause_reading() is not in force
     cdef bint _may_read              # connection_made() and what follows it are over
-    cdef bint _ended                 # write_eof() was called
     cdef bint _end_received
     cdef bint _protocol_paused       # pause_writing() was called
-    cdef bint _sends                 # a file: nobody else may write
     cdef bint _has_more              # writelines() is not through
     cdef bint _unix
     cdef object _empty               # a future that waits for the system to have taken all, or None
@@ -41,9 +46,6 @@ cdef class BaseTransport:
     cdef dict _transports            # of the loop, by their descriptors
     cdef int _descriptor
     cdef unsigned int _lost_writes
-    cdef Py_ssize_t _high            # bytes
-    cdef Py_ssize_t _low
-    cdef IdleEntry *_limit           # the time without traffic, or to close; NULL until there is one
     cdef tuple _paths                # of a Unix socket that is lost: its own and the other one's
     cdef ip_name _local_name
     cdef ip_name _remote_name

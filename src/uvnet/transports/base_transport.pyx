@@ -7,6 +7,7 @@ import _socket
 import asyncio
 import logging
 
+from cpython.object cimport PyObject
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -20,6 +21,11 @@ from uvnet.transports.transport_options cimport TransportOptions
 
 from uvnet.errors.codes import timed_out
 from uvnet.transports.names import TransportSocket, unix_names
+
+cdef extern from "Python.h":
+    bint PyMethod_Check(object callable)
+    PyObject *PyMethod_GET_SELF(object method)
+    PyObject *PyMethod_GET_FUNCTION(object method)
 
 _log = logging.getLogger("asyncio")
 cdef object _detach = _socket.socket.detach
@@ -184,7 +190,9 @@ cdef class BaseTransport:
         self._buffered = isinstance(protocol, asyncio.BufferedProtocol) or (
             hasattr(protocol, "get_buffer") and not isinstance(protocol, asyncio.Protocol)
         )
-        self._data_received = None if self._buffered else getattr(protocol, "data_received", None)
+        received = None if self._buffered else getattr(protocol, "data_received", None)
+        self._is_method = PyMethod_Check(received) and PyMethod_GET_SELF(received) == <PyObject *>protocol
+        self._data_received = <object>PyMethod_GET_FUNCTION(received) if self._is_method else received
         if self._handle is not None:
             self._handle.ask_where(self._asks())
         return 0

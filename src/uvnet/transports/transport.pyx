@@ -4,7 +4,9 @@ Joins an asyncio protocol above it to the handle below it, whose events come by 
 connection comes about is the business of servers and connecting.  asyncio: "Transports and Protocols".
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE
+from cpython.object cimport PyObject
 
 from uvnet._loop.record cimport LoopRecord
 from uvnet._uv.table cimport UVNET_UV_EOF
@@ -12,6 +14,20 @@ from uvnet.errors.system cimport system_error
 from uvnet.transports.base_transport cimport TRANSPORT_CLOSING, TRANSPORT_MADE
 from uvnet.transports.transport_options cimport TransportOptions
 from uvnet.transports.write_transport cimport WriteTransport
+
+cdef extern from *:
+    """
+    static PyObject *uvnet_call_received(PyObject *function, PyObject *protocol, PyObject *chunk, int is_method)
+    {
+        PyObject *arguments[2] = {protocol, chunk};
+        return PyObject_Vectorcall(function, arguments + !is_method, is_method ? 2 : 1, NULL);
+    }
+    static int uvnet_raise_again(void) { return -1; }
+    """
+    # NULL: it has raised.  To have Cython look for that would cost as much as the call.
+    PyObject *call_received "uvnet_call_received" (object function, object protocol, bytes chunk, bint is_method)
+    int raise_again "uvnet_raise_again" () except -1
+    void Py_DECREF(PyObject *result)
 
 cdef extern from "Python.h":
     int get_buffer "PyObject_GetBuffer" (object exporter, BufferView *view, int flags) except -1
@@ -82,10 +98,18 @@ cdef class Transport(WriteTransport):
             return self._end()
         return self._fail(system_error(<int>nread, "read"), "Fatal read error on socket transport")
 
+    @cython.final
     cdef int _deliver(self, bytes chunk) except -1:
         """Give the protocol data."""
+        cdef PyObject *result = call_received(self._data_received, self._protocol, chunk, self._is_method)
+        if result is NULL:
+            return self._delivery_failed()
+        Py_DECREF(result)
+        return 0
+
+    cdef int _delivery_failed(self) except -1:
         try:
-            self._data_received(chunk)
+            raise_again()
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:

@@ -148,15 +148,14 @@ cdef class WriteTransport(BaseTransport):
 
     cdef int _put(self, object chunk) except -1:
         cdef Stream handle = self._handle
-        cdef size_t gathered
+        cdef Py_ssize_t gathered
         if handle is None:
             return self._write_lost()
         self._touch()
-        handle.gather_chunk(chunk)
-        gathered = handle.gathered_length()
+        gathered = handle.gather_chunk(chunk)
         if gathered >= GATHER_MOST:
             handle.flush()
-        elif gathered <= <size_t>self._high and handle.block.queued_bytes == 0:
+        elif gathered <= self._high and handle.block.queued_bytes == 0:
             # Nothing else waits.
             return 0
         return self._pause_maybe()
