@@ -21,6 +21,7 @@ from uvnet.proxy import create_proxy
 from uvnet.server import Cut, Server, create_server, listen_fds
 from uvnet.socket import (
     Socket,
+    TCPInfo,
     connect,
     create_connection,
     get_default_auto_select_family,
@@ -47,6 +48,7 @@ __all__ = [
     "Server",
     "Socket",
     "SocketAddress",
+    "TCPInfo",
     "active_handles",
     "connect",
     "create_connection",

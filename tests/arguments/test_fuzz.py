@@ -64,9 +64,11 @@ LISTEN_ARGUMENTS = st.one_of(
     st.lists(ODD, max_size=4).map(tuple),
 )
 
+NAMED = st.sampled_from(["cubic", "lo", "no-such-one", "far too long to be one"])
 SERVER_OPTIONS = some_of(
     allow_half_open=FLAGS, pause_on_connect=FLAGS, no_delay=FLAGS, keep_alive=FLAGS,
     keep_alive_initial_delay=TIMES, high_water_mark=MARKS, nonsense=FLAGS,
+    user_timeout=TIMES, send_buffer=MARKS, keep_alive_count=MARKS, keep_alive_interval=TIMES,
 )  # fmt: skip
 SOCKET_OPTIONS = some_of(
     allow_half_open=FLAGS, readable=FLAGS, writable=FLAGS, high_water_mark=MARKS,
@@ -74,6 +76,7 @@ SOCKET_OPTIONS = some_of(
     keep_alive_initial_delay=TIMES, type_of_service=st.sampled_from([0, 16, 255]),
     encoding=st.sampled_from(["utf8", "hex"]), fd=descriptors, handle=descriptors,
     onread=st.builds(lambda: {"buffer": bytearray(8), "callback": listener}), nonsense=FLAGS,
+    not_sent_low_water=MARKS, receive_buffer=MARKS, user_timeout=TIMES,
 )  # fmt: skip
 
 
@@ -127,6 +130,7 @@ CONNECT_OPTIONS = some_of(
     local_port=PORTS, family=st.sampled_from([0, 4, 6, "IPv4", "IPv6"]), hints=st.sampled_from([0, 32]),
     auto_select_family=FLAGS, auto_select_family_attempt_timeout=TIMES, timeout=TIMES, no_delay=FLAGS,
     keep_alive=FLAGS, keep_alive_initial_delay=TIMES, callback=LISTENERS, nonsense=FLAGS,
+    fast_open=FLAGS, send_buffer=MARKS, congestion=NAMED, bind_to_device=NAMED,
 )  # fmt: skip
 CONNECT_ARGUMENTS = st.one_of(
     st.tuples(),

@@ -45,6 +45,7 @@ def arguments(server: uvnet.Server, socket: uvnet.Socket) -> None:
     server.listen(port=80, hots="localhost")  # type: ignore[call-overload]
     socket.write(1)  # type: ignore[call-overload]
     socket.set_timeout("3")  # type: ignore[arg-type]
+    socket.set_option(1, 2, "3")  # type: ignore[arg-type]
     socket.destroyed = True  # type: ignore[misc]
     socket.max_buffered = "64k"  # type: ignore[assignment]
     server.max_connections = "many"  # type: ignore[assignment]

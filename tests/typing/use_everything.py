@@ -58,14 +58,21 @@ def servers() -> None:
     options: ServerKeywords = {
         "allow_half_open": True,
         "block_list": uvnet.BlockList(),
+        "congestion": "cubic",
         "high_water_mark": 1024,
         "keep_alive": True,
+        "keep_alive_count": 5,
         "keep_alive_initial_delay": 1.5,
+        "keep_alive_interval": 1.5,
         "max_buffered": 2**20,
         "no_delay": True,
+        "not_sent_low_water": 16384,
         "on_max_buffered": "raise",
         "pause_on_connect": True,
+        "receive_buffer": 65536,
+        "send_buffer": 65536,
         "shutdown_timeout": 2.5,
+        "user_timeout": 30,
     }
     assert_type(uvnet.create_server(), uvnet.Server)
     assert_type(uvnet.create_server(accept), uvnet.Server)
@@ -103,8 +110,11 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
 
     options: ListenKeywords = {
         "backlog": 511,
+        "bind_to_device": "lo",
         "callback": nothing,
+        "defer_accept": 2.5,
         "exclusive": True,
+        "fast_open": 100,
         "host": "localhost",
         "ipv6_only": True,
         "port": 8124,
@@ -192,8 +202,10 @@ def connecting() -> None:
     options: ConnectKeywords = {
         "auto_select_family": True,
         "auto_select_family_attempt_timeout": 0.5,
+        "bind_to_device": "lo",
         "callback": nothing,
         "family": 4,
+        "fast_open": True,
         "hints": plain.AI_ADDRCONFIG,
         "host": "localhost",
         "local_address": "127.0.0.1",
@@ -249,17 +261,24 @@ def making_sockets() -> None:
     options: SocketKeywords = {
         "allow_half_open": True,
         "block_list": uvnet.BlockList(),
+        "congestion": None,
         "encoding": "utf8",
         "high_water_mark": 65536,
         "keep_alive": True,
+        "keep_alive_count": None,
         "keep_alive_initial_delay": 10,
+        "keep_alive_interval": None,
         "max_buffered": None,
         "no_delay": True,
+        "not_sent_low_water": None,
         "on_max_buffered": "destroy",
         "onread": onread,
         "readable": True,
         "readable_high_water_mark": 65536,
+        "receive_buffer": None,
+        "send_buffer": None,
         "type_of_service": 16,
+        "user_timeout": 0.5,
         "writable": True,
         "writable_high_water_mark": 65536,
     }
@@ -401,6 +420,21 @@ def states_of_connections(socket: uvnet.Socket) -> None:
 
 def options_of_connections(socket: uvnet.Socket) -> None:
     assert_type(socket.set_no_delay(), uvnet.Socket)
+    assert_type(socket.fileno(), int)
+    assert_type(socket.get_option(1, 2), int)
+    assert_type(socket.get_option(1, 2, 16), bytes)
+    assert_type(socket.set_option(1, 2, 3).set_option(1, 2, b"3"), uvnet.Socket)
+    info = socket.tcp_info()
+    if info is not None:
+        assert_type(info, uvnet.TCPInfo)
+        assert_type(info.state, str)
+        assert_type(info.rtt + info.rtt_variance + info.retransmit_timeout, float)
+        assert_type(info.min_rtt, float | None)
+        assert_type(
+            info.retransmits + info.lost + info.unacknowledged + info.congestion_window + info.maximum_segment, int
+        )
+        assert_type(info.unsent + info.acknowledged + info.received + info.delivery_rate, int)
+        assert_type(info.slow_start_threshold or info.pacing_rate, int | None)
     socket.set_no_delay(False)
     assert_type(socket.set_keep_alive(True, 30, interval=5, count=3), uvnet.Socket)
     assert_type(socket.set_type_of_service(16), uvnet.Socket)

@@ -8,6 +8,7 @@ import os
 from libc.errno cimport EADDRINUSE, EINVAL, EOPNOTSUPP, errno
 from libc.string cimport memcpy, memset
 
+from uvnet._loop.descriptors cimport close_descriptor, open_socket
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.sockaddr cimport format_sockaddr, parse_sockaddr, sockaddr_storage, socklen_t
 from uvnet.addresses.unix_path cimport check_path, path_error
@@ -15,10 +16,8 @@ from uvnet.errors.system cimport system_error
 
 cdef extern from "<sys/socket.h>" nogil:
     """
-    #include <fcntl.h>
     #include <stddef.h>
     #include <sys/un.h>
-    #include <unistd.h>
     #include <netinet/in.h>
 
     enum { UVNET_SERVER_PATH_OFFSET = offsetof(struct sockaddr_un, sun_path) };
@@ -31,20 +30,6 @@ cdef extern from "<sys/socket.h>" nogil:
     #else
     enum { UVNET_REUSE_PORT = -1 };
     #endif
-
-    static int uvnet_new_socket(int family)
-    {
-    #ifdef SOCK_CLOEXEC
-        return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    #else
-        int descriptor = socket(family, SOCK_STREAM, 0);
-        if (descriptor >= 0) {
-            fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-            fcntl(descriptor, F_SETFL, O_NONBLOCK);
-        }
-        return descriptor;
-    #endif
-    }
     """
     enum:
         AF_INET
@@ -61,9 +46,7 @@ cdef extern from "<sys/socket.h>" nogil:
     struct sockaddr_un:
         unsigned short sun_family
         char sun_path[108]
-    int new_socket "uvnet_new_socket" (int family)
     int bind(int descriptor, const sockaddr *name, socklen_t length)
-    int close(int descriptor)
     int getsockname(int descriptor, sockaddr *name, socklen_t *length)
     int getsockopt(int descriptor, int level, int option, void *value, socklen_t *length)
     int setsockopt(int descriptor, int level, int option, const void *value, socklen_t length)
@@ -74,7 +57,7 @@ cdef int _bind(int descriptor, const sockaddr *name, socklen_t length) noexcept 
     if bind(descriptor, name, length) == 0:
         return descriptor
     status = -errno
-    close(descriptor)
+    close_descriptor(descriptor)
     return status
 
 
@@ -84,7 +67,7 @@ cdef int _set(int descriptor, int level, int option, int value) noexcept nogil:
     if setsockopt(descriptor, level, option, &value, sizeof(value)) == 0:
         return 0
     status = -errno
-    close(descriptor)
+    close_descriptor(descriptor)
     return status
 
 
@@ -101,7 +84,7 @@ cdef int open_tcp_server(str address, int port, bint ipv6_only, bint reuse_port)
         return -EINVAL
     if reuse_port and REUSE_PORT < 0:
         return -EOPNOTSUPP
-    descriptor = new_socket(name.ss_family)
+    descriptor = open_socket(name.ss_family)
     if descriptor < 0:
         return -errno
     status = _set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
@@ -122,7 +105,7 @@ cdef int open_unix_server(bytes path) noexcept:
     memset(&name, 0, sizeof(name))
     name.sun_family = AF_UNIX
     memcpy(name.sun_path, <char *>path, len(path))
-    descriptor = new_socket(AF_UNIX)
+    descriptor = open_socket(AF_UNIX)
     if descriptor < 0:
         return -errno
     # A path ends with NUL, an abstract name does not.

@@ -1,10 +1,25 @@
-# Descriptors as numbers: one that stands for nothing, to keep in reserve or to learn whether there are any left; and
-# what keeps a number for somebody else while libuv closes it.
+# Descriptors as numbers: a new socket; one that stands for nothing, to keep in reserve or to learn whether there are
+# any left; and what keeps a number for somebody else while libuv closes it.
 
 cdef extern from *:
     """
     #include <fcntl.h>
+    #include <sys/socket.h>
     #include <unistd.h>
+
+    static inline int uvnet_open_socket(int family)
+    {
+    #ifdef SOCK_CLOEXEC
+        return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    #else
+        int descriptor = socket(family, SOCK_STREAM, 0);
+        if (descriptor >= 0) {
+            fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+            fcntl(descriptor, F_SETFL, O_NONBLOCK);
+        }
+        return descriptor;
+    #endif
+    }
 
     static inline int uvnet_open_spare(void)
     {
@@ -24,6 +39,7 @@ cdef extern from *:
         close(spare);
     }
     """
+    int open_socket "uvnet_open_socket" (int family) noexcept nogil      # of streams; -1, with errno
     int open_spare "uvnet_open_spare" () noexcept nogil      # -1, with errno, where there is none
     int give_number_a_rest "uvnet_give_number_a_rest" (int descriptor) noexcept nogil    # a spare, or -1
     void give_number_back "uvnet_give_number_back" (int spare, int descriptor) noexcept nogil    # undone

@@ -8,6 +8,7 @@ cdef class TCP(Stream):
         return <uv_tcp_t *>self.uv_handle
 
     cdef int open(self, int descriptor) noexcept
+    cdef int make_socket(self, int family) noexcept
     cdef int bind(self, str address, int port) except? 1
     cdef int connect(self, str address, int port) except? 1
     cdef int set_no_delay(self, bint enable) noexcept

@@ -2,6 +2,7 @@
 
 from libc.errno cimport EBADF, EINVAL, errno
 
+from uvnet._loop.descriptors cimport close_descriptor, open_socket
 from uvnet._loop.handle cimport HANDLE_OPEN
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.connect_request cimport abort_connect, begin_connect, on_connect
@@ -11,6 +12,7 @@ from uvnet.addresses.sockaddr cimport copy_name, ip_name, parse_sockaddr, sockad
 
 cdef extern from "<netinet/in.h>" nogil:
     enum:
+        AF_INET
         AF_INET6
         IPPROTO_IP
         IPPROTO_IPV6
@@ -46,6 +48,17 @@ cdef class TCP(Stream):
     cdef int open(self, int descriptor) noexcept:
         """Take over a socket; the handle owns the descriptor on success only."""
         return uv.tcp_open(self.uv_tcp(), descriptor)
+
+    cdef int make_socket(self, int family) noexcept:
+        """Make the socket now, for 4 or 6, which libuv would make when it binds or connects."""
+        cdef int descriptor = open_socket(AF_INET6 if family == 6 else AF_INET)
+        cdef int status
+        if descriptor < 0:
+            return -errno
+        status = self.open(descriptor)
+        if status < 0:
+            close_descriptor(descriptor)
+        return status
 
     cdef int bind(self, str address, int port) except? 1:
         """Bind with SO_REUSEADDR.  libuv reports EADDRINUSE only when the handle connects."""

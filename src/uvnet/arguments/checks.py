@@ -20,6 +20,8 @@ __all__ = [
     "check_header_timeout",
     "check_high_water_mark",
     "check_integer",
+    "check_keep_alive_count",
+    "check_keep_alive_interval",
     "check_max_buffered",
     "check_on_max_buffered",
     "check_path",
@@ -27,6 +29,7 @@ __all__ = [
     "check_seconds",
     "is_async_callable",
     "merge_options",
+    "parse_keep_alive",
     "reject_unknown",
     "to_number",
 ]
@@ -160,6 +163,37 @@ def check_delay(value: Any, name: str) -> int:
     if not -math.inf < value <= 32767:
         raise out_of_range(name, "<= 32767 seconds", value)
     return max(int(value), 0)
+
+
+def check_keep_alive_interval(value: Any, name: str) -> int:
+    """Whole seconds between keep-alive probes, at least 1."""
+    return max(check_delay(value, name), 1)
+
+
+def check_keep_alive_count(value: Any, name: str) -> int:
+    """How many keep-alive probes may go unanswered, 1 to 127."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type(name, "of type int", value)
+    if not 1 <= value <= 127:
+        raise out_of_range(name, ">= 1 and <= 127", value)
+    return value
+
+
+def parse_keep_alive(options: Mapping[str, Any]) -> tuple[bool | None, bool | None, int, int | None, int | None]:
+    """The options no_delay, keep_alive and its delay, interval and count; None where nothing was said."""
+    delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
+    interval, count = options.get("keep_alive_interval"), options.get("keep_alive_count")
+    return (
+        _switch(options, "no_delay"),
+        _switch(options, "keep_alive"),
+        delay,
+        None if interval is None else check_keep_alive_interval(interval, "options.keep_alive_interval"),
+        None if count is None else check_keep_alive_count(count, "options.keep_alive_count"),
+    )
+
+
+def _switch(options: Mapping[str, Any], name: str) -> bool | None:
+    return None if options.get(name) is None else bool(options[name])
 
 
 def check_attempt_timeout(value: Any, name: str) -> float:

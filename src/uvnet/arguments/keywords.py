@@ -53,12 +53,19 @@ class OnRead(TypedDict):
 
 class _CommonKeywords(TypedDict, total=False):
     block_list: BlockList | None
+    congestion: str | None
     high_water_mark: int | None
     keep_alive: bool
+    keep_alive_count: int | None
     keep_alive_initial_delay: float
+    keep_alive_interval: float | None
     max_buffered: int | None
     no_delay: bool
+    not_sent_low_water: int | None
     on_max_buffered: Literal["destroy", "raise"]
+    receive_buffer: int | None
+    send_buffer: int | None
+    user_timeout: float | None
 
 
 class _ConnectionKeywords(_CommonKeywords, total=False):
@@ -88,7 +95,9 @@ class UpstreamKeywords(_ConnectionKeywords, total=False):
     address: Host | None
     auto_select_family: bool | None
     auto_select_family_attempt_timeout: float | None
+    bind_to_device: str | None
     family: Literal[0, 4, 6, "IPv4", "IPv6"] | None
+    fast_open: bool | None
     hints: int | None
     host: Host | None
     local_address: Host | None
@@ -190,8 +199,11 @@ class ListenKeywords(TypedDict, total=False):
     """Options of listen()."""
 
     backlog: int | None
+    bind_to_device: str | None
     callback: Callable[[], object] | None
+    defer_accept: float | None
     exclusive: bool
+    fast_open: bool | int | None
     fd: int
     handle: int | socket.socket | Socket | Server
     host: Host | None

@@ -204,6 +204,14 @@ def invalid_handle_type() -> NetTypeError:
     return NetTypeError("ERR_INVALID_HANDLE_TYPE", "This handle type cannot be reset")
 
 
+def feature_unavailable(feature: str) -> NetRuntimeError:
+    """ERR_FEATURE_UNAVAILABLE_ON_PLATFORM."""
+    return NetRuntimeError(
+        "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM",
+        f"The feature {feature} is unavailable on the current platform, which is being used to run uvnet",
+    )
+
+
 def ip_blocked(address: str) -> NetRuntimeError:
     """ERR_IP_BLOCKED of connect() to an address of the socket's block_list."""
     return NetRuntimeError("ERR_IP_BLOCKED", f"IP({address}) is blocked by net.BlockList")

@@ -83,7 +83,9 @@ def create_proxy(
     target["allow_half_open"] = True
     server = create_server(None, None, **accepting)
     server.max_connections = max_connections
-    for name in ("no_delay", "keep_alive", "keep_alive_initial_delay"):
+    for name in (
+        "no_delay", "keep_alive", "keep_alive_initial_delay", "keep_alive_interval", "keep_alive_count",
+    ):  # fmt: skip
         if name in accepting:
             target.setdefault(name, accepting[name])
     proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)

@@ -14,6 +14,8 @@ cdef class Acceptor(SocketParent):
     cdef Py_ssize_t _high_water_mark     # -1: the default
     cdef Py_ssize_t _max_buffered        # as of its sockets
     cdef unsigned int _keep_alive_delay
+    cdef unsigned int _keep_alive_interval
+    cdef unsigned int _keep_alive_count
     cdef public bint allow_half_open     # of sockets accepted from now on
     cdef public bint pause_on_connect
     cdef int _closes_due                 # 'close' events that are still to come

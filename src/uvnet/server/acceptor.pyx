@@ -229,6 +229,8 @@ cdef class Acceptor(SocketParent):
         socket._no_delay = self._no_delay
         socket._keep_alive = self._keep_alive
         socket._keep_alive_delay = self._keep_alive_delay
+        socket._keep_alive_interval = self._keep_alive_interval
+        socket._keep_alive_count = self._keep_alive_count
         if self._no_delay or self._keep_alive:
             socket._apply_options()
         if self.pause_on_connect:

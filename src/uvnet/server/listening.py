@@ -16,6 +16,7 @@ from uvnet.addresses.endpoint import check_host, is_pipe_name, normalize
 from uvnet.arguments.checks import check_path, check_port, reject_unknown, to_number
 from uvnet.arguments.keywords import ListenKeywords, ServerKeywords
 from uvnet.errors.codes import NetValueError, invalid_type, invalid_value, out_of_range
+from uvnet.socket.system_options import LISTENING_OPTIONS, SystemOption, parse_system_options
 
 __all__ = ["ListenOptions", "bound_inode", "open_up", "parse_listen_options", "unlink_if_same"]
 
@@ -38,6 +39,7 @@ class ListenOptions(NamedTuple):
     readable_all: bool
     writable_all: bool
     shared: bool  # on a socket that another process has
+    system: dict[str, SystemOption]
 
 
 def parse_listen_options(
@@ -68,16 +70,17 @@ def parse_listen_options(
     }
     own = flags["reuse_port"] or bool(options.get("exclusive", False))
     flags["shared"] = handle is None and not own and listening_source() is not None
+    system = parse_system_options(options, LISTENING_OPTIONS)
     if handle is not None:
         handle = _check_handle(handle)
-        return ListenOptions(handle, None, 0, None, backlog, **flags), callback
+        return ListenOptions(handle, None, 0, None, backlog, **flags, system=system), callback
     host = check_host(options.get("host"), "options.host")
     port = options.get("port")
     if port is not None:
         if isinstance(port, bool) or not isinstance(port, int | float | str):
             raise invalid_value("options", {"port": port})
         port = check_port(port, "options.port", "options.port")
-        return ListenOptions(None, None, port, host, backlog, **flags), callback
+        return ListenOptions(None, None, port, host, backlog, **flags, system=system), callback
     path = options.get("path")
     if path is not None:
         if not is_pipe_name(path) and not isinstance(path, bytes):
@@ -88,8 +91,8 @@ def parse_listen_options(
                 "options", {"path": path},
                 "can not set readable_all or writable_all when path is an abstract unix socket",
             )  # fmt: skip
-        return ListenOptions(None, path, 0, None, backlog, **flags), callback
-    return ListenOptions(None, None, 0, host, backlog, **flags), callback
+        return ListenOptions(None, path, 0, None, backlog, **flags, system=system), callback
+    return ListenOptions(None, None, 0, host, backlog, **flags, system=system), callback
 
 
 def _no_port_or_path(options: Mapping[str, Any]) -> NetValueError:

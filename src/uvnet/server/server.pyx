@@ -21,24 +21,26 @@ from uvnet.errors.system cimport system_error
 from uvnet.server.acceptor cimport Acceptor
 
 from uvnet._accept.sharing import Wanted, listening_source
+from uvnet._stream.socket_option import set_named_options
 from uvnet.addresses.address import Address, bracketed
 from uvnet.addresses.blocklist import check_block_list
 from uvnet.addresses.ip import is_ip
 from uvnet.addresses.lookup import look_up
 from uvnet.arguments.checks import (
-    check_delay,
     check_header_timeout,
     check_high_water_mark,
     check_max_buffered,
     check_on_max_buffered,
     check_seconds,
     merge_options,
+    parse_keep_alive,
     reject_unknown,
 )
 from uvnet.errors.codes import already_listening, initialised_before, invalid_callback, not_running
 from uvnet.server.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
 from uvnet.server.scope import closed, enter_server, leave_server
 from uvnet.server.shutdown import shut_down
+from uvnet.socket.system_options import ACCEPTED_OPTIONS, for_unix_sockets, parse_system_options
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -55,7 +57,9 @@ cdef class Server(Acceptor):
 
     allow_half_open: of accepted sockets, see Socket (default False);
     pause_on_connect: accepted sockets do not read before resume() (default False);
-    no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): of accepted sockets;
+    no_delay, keep_alive (bool), keep_alive_initial_delay, keep_alive_interval (seconds), keep_alive_count,
+    user_timeout (seconds), not_sent_low_water, receive_buffer, send_buffer (bytes), congestion (str): of accepted
+    sockets, see Socket; the system hands those from user_timeout on over from the socket that listens;
     high_water_mark: of accepted sockets, both ways, in bytes (default 65,536);
     max_buffered, on_max_buffered: of accepted sockets, see Socket (default None, "destroy");
     block_list: a BlockList; connections from its addresses are closed at once, each with a 'drop';
@@ -96,7 +100,8 @@ cdef class Server(Acceptor):
         """Start to listen; returns the server.  Forms: listen([port[, host[, backlog]]][, callback]),
         listen(path[, backlog][, callback]), listen(handle[, backlog][, callback]), listen(mapping[, callback])
         and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, readable_all, writable_all,
-        exclusive, fd.
+        exclusive, fd, and options of the system's socket: bind_to_device (str), defer_accept (seconds), fast_open
+        (True, or how many such connections may wait to be accepted).
 
         reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of
         several processes too.  In a worker of uvnet.cluster those that listen on the same port or path share one
@@ -253,17 +258,18 @@ cdef class Server(Acceptor):
         self._raise_when_full = check_on_max_buffered(
             options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
         )
-        self._keep_alive_delay = check_delay(
-            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
-        )
+        no_delay, keep_alive, self._keep_alive_delay, interval, count = parse_keep_alive(options)
+        self._no_delay = bool(no_delay)
+        self._keep_alive = bool(keep_alive)
+        self._keep_alive_interval = interval or 1
+        self._keep_alive_count = count or 10
+        self._system_options = parse_system_options(options, ACCEPTED_OPTIONS)
         timeout = options.get("shutdown_timeout")
         if timeout is not None:
             check_seconds(timeout, "options.shutdown_timeout")
         self._shutdown_timeout = timeout
         self.allow_half_open = bool(options.get("allow_half_open", False))
         self.pause_on_connect = bool(options.get("pause_on_connect", False))
-        self._no_delay = bool(options.get("no_delay", False))
-        self._keep_alive = bool(options.get("keep_alive", False))
         block_list = check_block_list(options.get("block_list"))
         if block_list is not None:
             self._intake.refuse_from(block_list)
@@ -277,11 +283,34 @@ cdef class Server(Acceptor):
         """Listen on a socket of ours; 0 or a libuv error, and then it is closed."""
         cdef int status = -EINVAL
         try:
-            status = self._start_accepting(descriptor, family, options.backlog, False, lease)
+            status = self._set_up(descriptor, family, options)
+            if status == 0:
+                status = self._start_accepting(descriptor, family, options.backlog, False, lease)
         finally:
             if status < 0:
                 close_descriptor(descriptor)
         return status
+
+    cdef int _set_up(self, int descriptor, int family, options) except? 1:
+        """Give the socket the options that the system has for it; 0 or a libuv error."""
+        cdef int number
+        self._refused = None
+        wanted = {**(self._system_options or {}), **options.system}.values()
+        if not wanted:
+            return 0
+        try:
+            set_named_options(descriptor, for_unix_sockets(wanted) if family == AF_UNIX else wanted)
+        except OSError as error:
+            self._refused = error
+        if self._refused is None:
+            return 0
+        number = self._refused.errno
+        return -number
+
+    cdef object _listen_error(self, int status, object address=None, object port=None):
+        """The error for a libuv error, or that of the option that was refused."""
+        error, self._refused = self._refused, None
+        return system_error(status, "listen", address, port, True) if error is None else error
 
     cdef int _listen_tcp(self, str address, options) except? 1:
         cdef int descriptor = open_tcp_server(address, options.port, options.ipv6_only, options.reuse_port)
@@ -297,7 +326,7 @@ cdef class Server(Acceptor):
             address = "0.0.0.0"
             status = self._listen_tcp(address, options)
         if status < 0:
-            self._fail(system_error(status, "listen", address, options.port, True))
+            self._fail(self._listen_error(status, address, options.port))
 
     def _listen_on_host(self, options):
         self._lookup = token = object()
@@ -333,7 +362,7 @@ cdef class Server(Acceptor):
                 return
             status = self._listen_tcp(address, options)
             if status < 0:
-                self._fail(system_error(status, "listen", address, options.port, True))
+                self._fail(self._listen_error(status, address, options.port))
         except BaseException as raised:
             self._failed(raised)
         finally:
@@ -370,7 +399,7 @@ cdef class Server(Acceptor):
                 return
             status = self._listen_on(descriptor, family_of_server(descriptor), options, lease)
             if status < 0:
-                self._fail(system_error(status, "listen", None, None, True))
+                self._fail(self._listen_error(status))
             else:
                 # The file is that process's.
                 self._path, self._inode = options.path, None
@@ -401,7 +430,8 @@ cdef class Server(Acceptor):
         if status < 0:
             if descriptor >= 0:
                 unlink_if_same(options.path, inode)
-            self._fail(path_error(status, "listen", path, options.path))
+            self._fail(path_error(status, "listen", path, options.path) if self._refused is None
+                       else self._listen_error(status))
             return
         self._path = options.path
         self._inode = inode
@@ -420,9 +450,11 @@ cdef class Server(Acceptor):
             descriptor = given.fileno() if isinstance(given, _socket_module.socket) else given
         try:
             family = family_of_server(descriptor)
-            status = family if family < 0 else self._start_accepting(descriptor, family, options.backlog, True)
+            status = family if family < 0 else self._set_up(descriptor, family, options)
+            if status == 0:
+                status = self._start_accepting(descriptor, family, options.backlog, True)
             if status < 0:
-                self._fail(system_error(status, "listen", None, None, True))
+                self._fail(self._listen_error(status))
         finally:
             if status < 0 and taken and descriptor >= 0:
                 close_descriptor(descriptor)

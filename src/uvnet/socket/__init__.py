@@ -10,9 +10,11 @@ from uvnet.socket.opening import (
     set_default_auto_select_family_attempt_timeout,
 )
 from uvnet.socket.socket import Socket
+from uvnet.socket.tcp_info import TCPInfo
 
 __all__ = [
     "Socket",
+    "TCPInfo",
     "connect",
     "create_connection",
     "get_default_auto_select_family",

@@ -115,6 +115,7 @@ cdef class Adopting(Tunable):
     def _adopted(self, options):
         try:
             self._apply_options()
+            self._set_system_options()
             if options.get("writable", True) is False:
                 self._give_up_writing()
             if options.get("readable", True) is False:

@@ -118,6 +118,9 @@ class Attempts:
         blocked = socket._blocked(address, options.local_address)
         if blocked is not None:
             return ip_blocked(blocked)
+        error: Exception | None = socket._prepare_socket(family)
+        if error is not None:
+            return error
         if options.local_address or options.local_port:
             local = self._local_address(attempt)
             status = socket._bind_local(local, options.local_port, family)

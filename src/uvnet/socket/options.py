@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from uvnet.addresses.endpoint import check_host
 from uvnet.addresses.ip import is_ip, text_of
-from uvnet.arguments.checks import check_attempt_timeout, check_path, check_port
+from uvnet.arguments.checks import check_attempt_timeout, check_path, check_port, parse_keep_alive
 from uvnet.arguments.keywords import ConnectKeywords, SocketKeywords
 from uvnet.errors.codes import (
     bad_port,
@@ -21,8 +21,32 @@ from uvnet.errors.codes import (
     invalid_value,
     missing_arguments,
 )
+from uvnet.socket.system_options import (
+    ACCEPTED_OPTIONS,
+    CONNECTING_OPTIONS,
+    SystemOption,
+    parse_system_options,
+)
 
-__all__ = ["CONNECT_OPTIONS", "SOCKET_OPTIONS", "ConnectOptions", "parse_connect_options"]
+__all__ = [
+    "CONNECT_OPTIONS",
+    "SOCKET_OPTIONS",
+    "ConnectOptions",
+    "TunableOptions",
+    "parse_connect_options",
+    "parse_tunable_options",
+]
+
+
+class TunableOptions(NamedTuple):
+    """What can be set on a connection, checked; None where nothing was said."""
+
+    no_delay: bool | None
+    keep_alive: bool | None
+    keep_alive_delay: int
+    keep_alive_interval: int | None
+    keep_alive_count: int | None
+    system: dict[str, SystemOption]
 
 
 class ConnectOptions(NamedTuple):
@@ -44,6 +68,13 @@ SOCKET_OPTIONS = frozenset(SocketKeywords.__annotations__)
 CONNECT_OPTIONS = frozenset(ConnectKeywords.__annotations__)
 _HINTS = int(_socket.AI_ADDRCONFIG | _socket.AI_ALL | _socket.AI_V4MAPPED)
 _FAMILIES = {None: 0, 0: 0, 4: 4, 6: 6, "IPv4": 4, "IPv6": 6}
+
+
+def parse_tunable_options(options: Mapping[str, Any]) -> TunableOptions:
+    """Check those options of Socket() and connect() that can be set on a connection."""
+    return TunableOptions(
+        *parse_keep_alive(options), parse_system_options(options, {**ACCEPTED_OPTIONS, **CONNECTING_OPTIONS})
+    )
 
 
 def parse_connect_options(

@@ -29,7 +29,6 @@ from uvnet.addresses.blocklist import blocked_address, check_block_list
 from uvnet.addresses.endpoint import normalize
 from uvnet.addresses.ip import is_ip
 from uvnet.arguments.checks import (
-    check_delay,
     check_high_water_mark,
     check_max_buffered,
     check_on_max_buffered,
@@ -39,8 +38,8 @@ from uvnet.arguments.checks import (
 )
 from uvnet.errors.codes import initialised_before
 from uvnet.socket.connecting import Connector, defaults
+from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS, parse_connect_options, parse_tunable_options
 from uvnet.socket.securing import start_tls
-from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS, parse_connect_options
 
 
 cdef class Socket(Adopting):
@@ -50,7 +49,10 @@ cdef class Socket(Adopting):
     allow_half_open: True to keep the writable side open after the other end's FIN (default False);
     readable, writable: False to do without one side of an fd;
     high_water_mark, readable_high_water_mark, writable_high_water_mark: bytes (default 65,536);
-    no_delay, keep_alive (bool), keep_alive_initial_delay (seconds): as set_no_delay(), set_keep_alive();
+    no_delay, keep_alive (bool), keep_alive_initial_delay, keep_alive_interval (seconds), keep_alive_count: as
+    set_no_delay(), set_keep_alive();
+    user_timeout (seconds), not_sent_low_water (bytes), congestion (str), of TCP, and receive_buffer, send_buffer
+    (bytes): options of the system's socket, set before it connects;
     type_of_service: as set_type_of_service(); encoding: as set_encoding();
     block_list: a BlockList; connect() to one of its addresses fails with ERR_IP_BLOCKED;
     max_buffered: bytes that may wait to be sent at all, None for no limit (default); on_max_buffered: what a
@@ -86,9 +88,10 @@ cdef class Socket(Adopting):
 
         Options: port, host ("localhost"), path, local_address, local_port, family (0, 4, 6), hints (of
         socket.AI_ADDRCONFIG, AI_V4MAPPED, AI_ALL), lookup, auto_select_family (True),
-        auto_select_family_attempt_timeout (seconds, 0.25), timeout (seconds), no_delay, keep_alive,
-        keep_alive_initial_delay (seconds).  `host` and `local_address` are str, IPv4Address or IPv6Address.  Without
-        a host, `address` is one: so what the address() of a server returns, or a mapping of it, is taken too.
+        auto_select_family_attempt_timeout (seconds, 0.25), timeout (seconds), fast_open (bool), bind_to_device (str);
+        and no_delay, keep_alive and all that is of the system's socket, as Socket() has them.  `host` and
+        `local_address` are str, IPv4Address or IPv6Address.  Without a host, `address` is one: so what the address()
+        of a server returns, or a mapping of it, is taken too.
         The attempt timeout is how long an address may be silent before the next one of a name is tried beside it.
         The listener is called once at 'connect'.  A path that looks like an address is refused: "./127.0.0.1" means
         a file of that name.
@@ -103,7 +106,7 @@ cdef class Socket(Adopting):
         timeout = options.get("timeout")
         if timeout is not None:
             check_seconds(timeout, "options.timeout")
-        delay = check_delay(options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay")
+        tunable = parse_tunable_options(options)
         check_block_list(options.get("block_list"))
         self._refuse_second_connect()
         if self._ending and not self._destroyed:
@@ -114,11 +117,7 @@ cdef class Socket(Adopting):
         self._refuse_second_connect()
         if timeout is not None:
             self.set_timeout(timeout)
-        if options.get("no_delay") is not None:
-            self._no_delay = bool(options["no_delay"])
-        if options.get("keep_alive") is not None:
-            self._keep_alive = bool(options["keep_alive"])
-            self._keep_alive_delay = delay
+        self._take_options(tunable)
         if options.get("block_list") is not None:
             self._block_list = check_block_list(options["block_list"])
         if listener is not None:
@@ -229,6 +228,22 @@ cdef class Socket(Adopting):
         handle.owner = None
         handle.close()
 
+    def _prepare_socket(self, int family):
+        # Before bind(): some options count only then.  The error of the one that the system refuses, or None.
+        cdef TCP handle = <TCP>self._handle
+        cdef int status
+        if not self._system_options:
+            return None
+        status = handle.make_socket(family)
+        if status < 0:
+            return system_error(status, "socket")
+        refused = None
+        try:
+            self._set_system_options()
+        except OSError as error:
+            refused = error
+        return refused
+
     def _bind_local(self, str address, int port, int family):
         cdef TCP handle = <TCP>self._handle
         cdef int status
@@ -260,6 +275,9 @@ cdef class Socket(Adopting):
         self._touch()
         self._apply_options()
         try:
+            if not isinstance(self._handle.base(), TCP):
+                # On the way to a TCP connection they have been set.
+                self._set_system_options()
             self._connected()
             self.emit0("connect")
             if self._life == life:
@@ -303,11 +321,7 @@ cdef class Socket(Adopting):
         self._raise_when_full = check_on_max_buffered(
             options.get("on_max_buffered", "destroy"), "options.on_max_buffered"
         )
-        self._no_delay = bool(options.get("no_delay", False))
-        self._keep_alive = bool(options.get("keep_alive", False))
-        self._keep_alive_delay = check_delay(
-            options.get("keep_alive_initial_delay", 0), "options.keep_alive_initial_delay"
-        )
+        self._take_options(parse_tunable_options(options))
         if options.get("encoding") is not None:
             self.set_encoding(options["encoding"])
         if options.get("type_of_service") is not None:

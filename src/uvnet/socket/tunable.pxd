@@ -6,6 +6,7 @@ cdef class Tunable(Relaying):
     cdef unsigned int _keep_alive_delay
     cdef unsigned int _keep_alive_interval
     cdef unsigned int _keep_alive_count
+    cdef dict _system_options            # SystemOption by name, or None; see system_options.py
     cdef flag _no_delay
     cdef flag _keep_alive
     cdef flag _type_of_service_set
@@ -13,3 +14,6 @@ cdef class Tunable(Relaying):
 
     cdef int _resume_timeout(self) except -1
     cdef int _apply_options(self) except -1
+    cdef int _take_options(self, object options) except -1
+    cdef int _set_system_options(self) except -1
+    cdef int _descriptor(self) except -1

@@ -10,12 +10,22 @@ from libc.stdlib cimport calloc, free
 
 from uvnet._loop.context cimport enter_context, exit_context
 from uvnet._loop.idle cimport IdleEntry, idle_timers_of
+from uvnet._stream.socket_option cimport get_option, set_option
 from uvnet._stream.tcp cimport TCP
+from uvnet._stream.write_request cimport as_chunk
 from uvnet.errors.system cimport system_error
 from uvnet.socket.relaying cimport Relaying
 
-from uvnet.arguments.checks import check_delay, check_seconds
-from uvnet.errors.codes import invalid_callback, invalid_type, out_of_range
+from uvnet._stream.socket_option import set_named_options
+from uvnet.arguments.checks import (
+    check_delay,
+    check_keep_alive_count,
+    check_keep_alive_interval,
+    check_seconds,
+)
+from uvnet.errors.codes import invalid_callback, invalid_type, out_of_range, socket_closed
+from uvnet.socket.system_options import for_unix_sockets
+from uvnet.socket.tcp_info import read_tcp_info
 
 
 cdef class Tunable(Relaying):
@@ -56,14 +66,11 @@ cdef class Tunable(Relaying):
         """
         self.record.check()
         delay = check_delay(initial_delay, "initial_delay")
-        between = check_delay(interval, "interval")
-        if isinstance(count, bool) or not isinstance(count, int):
-            raise invalid_type("count", "of type int", count)
-        if not 1 <= count <= 127:
-            raise out_of_range("count", ">= 1 and <= 127", count)
+        between = check_keep_alive_interval(interval, "interval")
+        count = check_keep_alive_count(count, "count")
         self._keep_alive = bool(enable)
         self._keep_alive_delay = delay
-        self._keep_alive_interval = max(between, 1)
+        self._keep_alive_interval = between
         self._keep_alive_count = count
         if self._tcp() is not None and not self._connecting:
             self._set_keep_alive()
@@ -103,6 +110,62 @@ cdef class Tunable(Relaying):
             if value < 0:
                 raise system_error(value, "getTypeOfService")
         return value
+
+    def fileno(self):
+        """The descriptor of the connection (int), -1 where there is none (yet, or any more).
+
+        It stays the socket's: to keep it, os.dup() it; what reads, writes or closes it is not expected here.
+        This is not in Node.
+        """
+        self.record.check()
+        return -1 if self._handle is None else self._handle.base().fileno()
+
+    def get_option(self, level, name, size=None):
+        """Ask the system for an option, as socket.getsockopt() does: an int, or with `size` at most so many bytes.
+
+        `level` and `name` are numbers: socket.SOL_SOCKET, socket.SO_RCVBUF.  Raises TypeError or ValueError for bad
+        arguments (`size` is 1 to 1024), RuntimeError (ERR_SOCKET_CLOSED) while there is no descriptor, OSError where
+        the system refuses.  This is not in Node.
+        """
+        self.record.check()
+        _check_number(level, "level")
+        _check_number(name, "name")
+        if size is not None:
+            _check_number(size, "size")
+            if not 1 <= size <= 1024:
+                raise out_of_range("size", ">= 1 and <= 1024", size)
+        return get_option(self._descriptor(), level, name, size)
+
+    def set_option(self, level, name, value):
+        """Set an option of the system's, as socket.setsockopt() does; returns the socket.
+
+        `value` is an int or bytes-like.  It is not remembered: the next connect() begins with a new socket, and
+        connect() has options by name that count from the start.  What set_no_delay() and its like set is theirs.
+        Raises TypeError or ValueError for bad arguments, RuntimeError (ERR_SOCKET_CLOSED) while there is no
+        descriptor, OSError where the system refuses.  This is not in Node.
+        """
+        self.record.check()
+        _check_number(level, "level")
+        _check_number(name, "name")
+        if isinstance(value, int):
+            _check_number(value, "value")
+        else:
+            chunk = as_chunk(value)
+            if chunk is None:
+                raise invalid_type("value", "of type int or a bytes-like object", value)
+            value = chunk
+        set_option(self._descriptor(), level, name, value)
+        return self
+
+    def tcp_info(self):
+        """What the system knows of the connection at this moment: a TCPInfo, with round trip time and so on.
+
+        None where it is no TCP connection, or none any more, and on systems other than Linux.  This is not in Node.
+        """
+        self.record.check()
+        if self._handle is None or not isinstance(self._handle.base(), TCP) or self._handle.base().fileno() < 0:
+            return None
+        return read_tcp_info(self.get_option)
 
     def set_timeout(self, timeout, callback=None):
         """Emit 'timeout' after `timeout` seconds without activity; 0 switches it off.  Returns the socket.
@@ -169,6 +232,36 @@ cdef class Tunable(Relaying):
                 handle.set_type_of_service(self._type_of_service)
         return 0
 
+    cdef int _take_options(self, object options) except -1:
+        """Remember TunableOptions."""
+        if options.no_delay is not None:
+            self._no_delay = options.no_delay
+        if options.keep_alive is not None:
+            self._keep_alive = options.keep_alive
+            self._keep_alive_delay = options.keep_alive_delay
+        if options.keep_alive_interval is not None:
+            self._keep_alive_interval = options.keep_alive_interval
+        if options.keep_alive_count is not None:
+            self._keep_alive_count = options.keep_alive_count
+        if options.system:
+            self._system_options = {**(self._system_options or {}), **options.system}
+        return 0
+
+    cdef int _set_system_options(self) except -1:
+        """Tell the system what was asked for by name; raises OSError where it refuses."""
+        if self._system_options and self._handle is not None:
+            options = self._system_options.values()
+            if not isinstance(self._handle.base(), TCP):
+                options = for_unix_sockets(options)
+            set_named_options(self._descriptor(), options)
+        return 0
+
+    cdef int _descriptor(self) except -1:
+        cdef int descriptor = -1 if self._handle is None else self._handle.base().fileno()
+        if descriptor < 0:
+            raise socket_closed()
+        return descriptor
+
     def _set_keep_alive(self):
         self._tcp().set_keep_alive(
             self._keep_alive, self._keep_alive_delay, self._keep_alive_interval, self._keep_alive_count
@@ -180,6 +273,14 @@ cdef class Tunable(Relaying):
         if self._handle is not None:
             self._handle.set_referenced(referenced)
         return self
+
+
+def _check_number(value, name):
+    """One of C's int."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type(name, "of type int", value)
+    if not -0x80000000 <= value <= 0x7FFFFFFF:
+        raise out_of_range(name, ">= -2147483648 and <= 2147483647", value)
 
 
 cdef int _on_idle(object owner) except -1:

@@ -1,0 +1,3 @@
+from collections.abc import Iterable
+
+def set_named_options(descriptor: int, options: Iterable[tuple[str, int, int, int | bytes]]) -> None: ...
