@@ -158,6 +158,22 @@ def test_texts_of_no_number(text: str) -> None:
     assert math.isnan(checks.to_number(text))
 
 
+def test_a_path_may_be_of_a_subclass_of_str(play: Player, tmp_path: Path) -> None:
+    class Text(str):
+        """As of templates and enumerations."""
+
+    async def scenario() -> None:
+        path = Text(tmp_path / "socket")
+        server = uvnet.create_server().listen(path=path)
+        await uvnet.once(server, "listening")
+        assert type(server.address()) is str
+        client = await uvnet.open_connection(path=path)
+        client.destroy()
+        await server.shutdown()
+
+    play(scenario)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("local_port", True), ("local_port", 1.0), ("local_port", "1"), ("callback", 5), ("hints", True), ("family", True)],

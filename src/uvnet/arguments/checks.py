@@ -97,13 +97,14 @@ def check_integer(value: Any, name: str, highest: int) -> int:
 
 
 def check_path(value: Any, name: str) -> str:
-    """A path as str; raises TypeError."""
+    """A path as str itself (never a subclass); raises TypeError."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, bytes):
         value = os.fsdecode(value)
     if not isinstance(value, str):
         raise invalid_type(name, "of type str", value)
+    value = str.__str__(value)
     try:
         os.fsencode(value)
     except UnicodeEncodeError:
