@@ -26,6 +26,7 @@ class End:
         self.lost: list[Exception | None] = []
         self.channel: Channel = new_channel(descriptor, Owner(), self.lost.append)
         self.channel.receivers[1] = lambda payload, descriptors: self.got.append((payload, descriptors))
+        self.channel.carriers.add(1)
 
 
 def two_ends() -> tuple[End, End]:

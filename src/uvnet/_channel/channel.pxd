@@ -1,5 +1,6 @@
 from uvnet._loop.handle cimport Handle
 from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.timer cimport Timer
 from uvnet._uv.table cimport uv_poll_t
 
 cdef enum:
@@ -15,12 +16,14 @@ cdef class Frame:
 cdef class Channel(Handle):
     cdef readonly int descriptor     # -1 once it is closed
     cdef readonly dict receivers     # what is called with (payload, descriptors), which are its own, by the kind
+    cdef readonly set carriers       # the kinds that bring descriptors
     cdef object lost                 # called once with None or the error when no frame will come any more
     cdef object _outgoing            # a deque of Frames
     cdef Py_ssize_t _queued          # bytes of them
     cdef bint _sends_later           # a tick will send them
     cdef bint _blocked               # until the socket takes more
-    cdef object _batches             # a deque of (descriptors, whether some were lost), one a frame that has any
+    cdef Timer _again                # to go on soon: there was no memory, or too much is under way between processes
+    cdef object _batches             # a deque of lists of descriptors, one a frame that has any
     cdef char *_incoming
     cdef size_t _capacity
     cdef size_t _filled
@@ -30,11 +33,15 @@ cdef class Channel(Handle):
 
     cdef int put(self, int kind, bytes payload, list descriptors, object over) except -1
     cdef int flush(self) except -1
+    cdef int _flush(self) except -1
     cdef int _watch(self) noexcept
     cdef int _send(self, int *status) except -1
     cdef ssize_t _receive(self) except? -1
     cdef int _give_out(self) except -1
     cdef list _descriptors_of(self, unsigned int count)
+    cdef int _later(self) except -1
+    cdef int _go_on(self) except -1
+    cdef int _take(self, ssize_t *received) except -1
     cdef int _over(self, object error) except -1
 
 cdef Channel open_channel(LoopRecord record, int descriptor, object owner, object lost)

@@ -18,6 +18,7 @@ from uvnet._loop.gil cimport hold_gil
 from uvnet._loop.handle cimport HANDLE_OPEN, Handle, block_of
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tick cimport enter, later, leave, report
+from uvnet._loop.timer cimport open_timer
 from uvnet._uv.table cimport UVNET_UV_POLL, UVNET_UV_READABLE, UVNET_UV_WRITABLE, uv, uv_poll_t
 from uvnet.errors cimport system
 from uvnet.errors.system cimport system_error
@@ -117,6 +118,8 @@ cdef enum:
     READ_SIZE = 65536
     KEPT_CAPACITY = 262144
     READS_AT_ONCE = 8            # before others get their turn
+    LAST_READS = 1024            # that finish() does at most
+    PAUSE = 10                   # milliseconds
 
 cdef struct Head:
     uint32_t length
@@ -178,6 +181,19 @@ cdef class Channel(Handle):
         self.record.check()
         self._over(None)
 
+    def finish(self):
+        """The process at the other end is over: give out what it has sent, then disconnect()."""
+        cdef ssize_t received
+        cdef int _turn
+        self.record.check()
+        for _turn in range(LAST_READS):
+            if self.state != HANDLE_OPEN:
+                return
+            self._take(&received)
+            if received <= 0:
+                break
+        self._over(None)
+
     # === Sending ===
 
     cdef int put(self, int kind, bytes payload, list descriptors, object over) except -1:
@@ -199,9 +215,18 @@ cdef class Channel(Handle):
             self._sends_later = True
         self._outgoing.append(frame)
         self._queued += len(frame.data)
+        self.block.queued_bytes = self._queued
         return 0
 
     cdef int flush(self) except -1:
+        try:
+            self._flush()
+        except BaseException:
+            self._later()
+            raise
+        return 0
+
+    cdef int _flush(self) except -1:
         cdef Frame frame
         cdef int status = 0
         while self._outgoing and self.state == HANDLE_OPEN:
@@ -210,6 +235,13 @@ cdef class Channel(Handle):
             if status == -EAGAIN:
                 self._blocked = True
                 self._watch()
+                return 0
+            if status == -ENOBUFS or status == -ETOOMANYREFS:
+                # The socket is writable all the same.
+                if self._blocked:
+                    self._blocked = False
+                    self._watch()
+                self._later()
                 return 0
             if status < 0:
                 # What has come meanwhile is given out before the end is told.
@@ -245,13 +277,13 @@ cdef class Channel(Handle):
             if sent >= 0 or errno != EINTR:
                 break
         if sent < 0:
-            # The last two: too much is under way between processes already.
-            status[0] = -EAGAIN if errno == EAGAIN or errno == ENOBUFS or errno == ETOOMANYREFS else -errno
+            status[0] = -errno
             return 0
         status[0] = 0
         frame.descriptors = None
         frame.begun += sent
         self._queued -= sent
+        self.block.queued_bytes = self._queued
         return 0
 
     cdef int _watch(self) noexcept:
@@ -292,10 +324,12 @@ cdef class Channel(Handle):
                 batch = []
                 for index in range(count):
                     batch.append(descriptors[index])
-                self._batches.append((batch, truncated != 0))
-            except BaseException:
+                self._batches.append(batch)
+            except BaseException as error:
                 for index in range(count):
                     close_descriptor(descriptors[index])
+                # Those of later frames would pass for these.
+                self._over(error)
                 raise
         return received
 
@@ -308,7 +342,9 @@ cdef class Channel(Handle):
         try:
             while self.state == HANDLE_OPEN and self._filled - position >= sizeof(Head):
                 memcpy(&head, self._incoming + position, sizeof(Head))
-                if head.length > LONGEST_FRAME or head.kind not in self.receivers:
+                if (head.length > LONGEST_FRAME or head.kind not in self.receivers
+                        or head.descriptors > MOST_DESCRIPTORS
+                        or (head.descriptors and head.kind not in self.carriers)):
                     self._over(system_error(-EPROTO, "recvmsg"))
                     return 0
                 whole = sizeof(Head) + head.length
@@ -336,14 +372,54 @@ cdef class Channel(Handle):
 
     cdef list _descriptors_of(self, unsigned int count):
         """Those of the frame that is whole now; -1 for what was lost."""
-        cdef list found = []
-        if count == 0:
-            return found
-        if self._batches:
-            found = self._batches.popleft()[0]
-        while len(found) < <Py_ssize_t>count:
-            found.append(-1)
+        cdef list found = [-1] * count
+        cdef Py_ssize_t index
+        cdef int descriptor
+        if count and self._batches:
+            for index, descriptor in enumerate(self._batches[0]):
+                if index < count:
+                    found[index] = descriptor
+                else:
+                    close_descriptor(descriptor)
+            self._batches.popleft()
         return found
+
+    # === Going on ===
+
+    cdef int _take(self, ssize_t *received) except -1:
+        """Receive once, and give out what is whole; 0 or an error: no more comes, now or ever."""
+        cdef bint is_end
+        received[0] = self._receive()
+        if received[0] > 0:
+            try:
+                self._give_out()
+            except BaseException:
+                self._later()
+                raise
+        elif received[0] != -EAGAIN:
+            # A Unix socket says ECONNRESET where the other end has closed before it has read everything.
+            is_end = received[0] == 0 or received[0] == -ECONNRESET
+            self._over(None if is_end else system_error(<int>received[0], "recvmsg"))
+        return 0
+
+    cdef int _later(self) except -1:
+        """Try again soon."""
+        if self.state != HANDLE_OPEN:
+            return 0
+        if self._again is None:
+            self._again = open_timer(self.record, self, _on_pause_over)
+        self._again.start(PAUSE)
+        return 0
+
+    cdef int _go_on(self) except -1:
+        if not self._blocked:
+            self.flush()
+        try:
+            self._give_out()
+        except BaseException:
+            self._later()
+            raise
+        return 0
 
     # === Its end ===
 
@@ -353,9 +429,9 @@ cdef class Channel(Handle):
         cdef object lost = self.lost
         if self.state != HANDLE_OPEN:
             return 0
+        failure = channel_closed() if error is None else error
         self.close()
         self.lost = None
-        failure = channel_closed() if error is None else error
         while self._outgoing:
             frame = self._outgoing.popleft()
             if frame.over is not None:
@@ -384,12 +460,16 @@ cdef class Channel(Handle):
         is_gone = is_lost(self.block)
         forget_adopted(self.block)
         Handle.close(self)
+        if self._again is not None:
+            self._again.owner = None
+            self._again.close()
+            self._again = None
         # libuv: a poll handle that was closed does not look at its descriptor any more.
         if not is_gone and self.descriptor >= 0:
             close_descriptor(self.descriptor)
         self.descriptor = -1
         while self._batches:
-            for descriptor in self._batches.popleft()[0]:
+            for descriptor in self._batches.popleft():
                 close_descriptor(descriptor)
 
 
@@ -399,6 +479,7 @@ cdef Channel open_channel(LoopRecord record, int descriptor, object owner, objec
     self._outgoing = deque()
     self._batches = deque()
     self.receivers = {}
+    self.carriers = set()
     self.lost = lost
     reserve_adopted(record)
     self.allocate(record, UVNET_UV_POLL)
@@ -426,6 +507,10 @@ def new_channel(int descriptor, owner, lost):
     loop is closed before that.
     """
     return open_channel(running_record(), descriptor, owner, lost)
+
+
+cdef int _on_pause_over(object owner) except -1:
+    return (<Channel>owner)._go_on()
 
 
 cdef int _on_abandoned(object owner) except -1:
@@ -470,7 +555,6 @@ cdef void _on_ready(uv_poll_t *uv_poll, int status, int events) noexcept:
     cdef Channel self = <Channel>block_of(uv_poll).owner
     cdef LoopRecord record = self.record
     cdef ssize_t received = 0
-    cdef bint is_end
     cdef int _turn
     if events & UVNET_UV_WRITABLE and self._blocked:
         enter(record)
@@ -484,13 +568,7 @@ cdef void _on_ready(uv_poll_t *uv_poll, int status, int events) noexcept:
             return
         enter(record)
         try:
-            received = self._receive()
-            if received > 0:
-                self._give_out()
-            elif received != -EAGAIN:
-                # A Unix socket says ECONNRESET where the other end has closed before it has read everything.
-                is_end = received == 0 or received == -ECONNRESET
-                self._over(None if is_end else system_error(<int>received, "recvmsg"))
+            self._take(&received)
         except BaseException as error:
             received = 0
             report(record, error, "exception in a uvnet channel callback", None)

@@ -7,6 +7,7 @@ taken, goes to another.  Node: "How it works", cluster.SCHED_RR.
 import sys
 from collections import deque
 
+from libc.errno cimport EPROTO
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
@@ -56,13 +57,14 @@ cdef class Share:
         cdef list parts = [_key_of(self.key)]
         if self.unsent == 0:
             return 0
-        self.unsent = 0
         for index in range(first, len(self.outstanding)):
             descriptor, name = self.outstanding[index]
             descriptors.append(descriptor)
             parts.append(bytes((len(name),)))
             parts.append(name)
+        # Where that fails they stay unsent: what is outstanding is what the process knows of, in its order.
         self.channel.put(DEALT, b"".join(parts), descriptors, None)
+        self.unsent = 0
         return 0
 
     cdef int look_whether_idle(self) except -1:
@@ -381,6 +383,10 @@ def receive_dealt(Channel channel not None, dict leases not None, bytes payload 
     cdef bytearray flags = bytearray()
     cdef int descriptor
     cdef bint taken
+    if len(payload) < <Py_ssize_t>sizeof(key):
+        for descriptor in descriptors:
+            close_descriptor(descriptor)
+        raise system_error(-EPROTO, "recvmsg")
     memcpy(&key, text, sizeof(key))
     for descriptor in descriptors:
         length = <unsigned char>text[position] if position < len(payload) else 0

@@ -44,7 +44,7 @@ cdef Rest _what_is_left(LoopRecord record) except *:
     cdef int milliseconds
     if record.tick_count:
         return NOT_YET_KNOWN
-    if record.lookups:
+    if record.lookups or record.awaited:
         return GOES_ON
     handle = first_alive(record)
     if handle is not None:
@@ -116,11 +116,13 @@ cdef int _tell_of(LoopRecord record, tuple unheard) except -1:
 
 
 def active_handles(LoopRecord record not None):
-    """The owners (Socket, Server) of the handles and look-ups that keep run() going now, each once."""
+    """The owners (Socket, Server) of all that keeps run() going now, each once."""
     cdef Handle handle
     cdef list owners = []
     for lookup in record.lookups:
         owners.append(lookup.owner)
+    for awaited in record.awaited:
+        owners.append(awaited.owner)
     for handle in open_handles(record):
         if handle.keeps_alive() and (owner := user_of(handle)) is not None:
             owners.append(owner)

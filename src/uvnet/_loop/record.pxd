@@ -79,6 +79,7 @@ cdef class LoopRecord:
 
     cdef void *first_handle              # HandleBlock list, see handle.pyx
     cdef set lookups                     # Lookups under way: they keep run() going, like handles; each has an owner
+    cdef readonly set awaited            # what else keeps run() going, such as processes; each has an owner
     cdef void *first_gathering           # Writer list, see writer.pyx
 
     cdef record_hook wake                # makes the loop drain before it next blocks, see prepare.pyx

@@ -76,6 +76,7 @@ cdef LoopRecord new_record(object loop):
     self.hold.low_water = &self.low_water
     self.hold.adopted = &self.adopted
     self.lookups = set()
+    self.awaited = set()
     self.uv_loop = self.adopted.uv_loop = loop_pointer(loop)
     self.loop = loop
     return self

@@ -118,6 +118,16 @@ cdef void report_unheard(LoopRecord record, object error, object source) noexcep
     report(record, error, f"an 'error' event of {type(source).__name__} had no listener", source)
 
 
+def call_on(LoopRecord record not None, callback, *arguments):
+    """Call it now; what it raises is reported, and a coroutine that it returns is run."""
+    if record.closed:
+        return
+    try:
+        _run_callback(record, (callback, arguments, copy_context()), 0)
+    except BaseException as error:
+        report(record, error, "exception in a uvnet callback", None)
+
+
 cdef int _run_callback(object record, object call, int step) except -1:
     callback, arguments, context = <tuple>call
     PyContext_Enter(context)

@@ -5,6 +5,7 @@ Node: "Cluster", its workers.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal as _signal
 import threading
@@ -45,6 +46,7 @@ class OwnWorker(Worker):
         assert channel is not None
         self._channel = channel
         channel.receivers[DEALT] = self._was_dealt
+        channel.carriers.add(DEALT)
         process._acts.update({"granted": self._was_granted, "disconnect": self._shall_disconnect, "heartbeat": self._answer})
         process._observe("disconnect", self._was_disconnected, once=True)
         process.ref()
@@ -56,26 +58,27 @@ class OwnWorker(Worker):
     def disconnect(self) -> OwnWorker:
         self.exited_after_disconnect = True
         if self._state not in ("disconnecting", "disconnected"):
-            self._state = "disconnecting"
-            self._stop_listening()
             self._process._say("exited_after_disconnect")
-            self._process.disconnect()
+            self._close_servers(self._disconnect)
         return self
 
     def kill(self, signal: int | str = _signal.SIGTERM) -> None:
         """The signal does not matter here: the process ends with the exit code 0."""
-        if self._process.connected:
-            self._process._observe("disconnect", self._leave, once=True)
-            self.disconnect()
-        else:
+        self.exited_after_disconnect = True
+        if not self._process.connected:
             self._leave()
+        self._process._observe("disconnect", self._leave, once=True)
+        if self._state != "disconnecting":
+            self._process._say("exited_after_disconnect")
+            self._close_servers(None)
+        self._disconnect()
 
     # === As a source of listening sockets ===
 
     def request(self, wanted: Wanted, answered: _Answered) -> None:
         if self._process._record is not running_record():
             raise of_another_loop(self)
-        if not self._process.connected:
+        if not self._process.connected or self._state == "disconnecting":
             raise channel_closed()
         if wanted.path is not None and not wanted.path.startswith("\0"):
             wanted = wanted._replace(path=os.path.abspath(wanted.path))
@@ -98,17 +101,22 @@ class OwnWorker(Worker):
     def _was_granted(self, message: dict[str, Any]) -> None:
         answered, wanted, key = self._asked.pop(message["sequence"])
         failed = message.get("errno")
-        if failed is None and message["descriptors"][0] < 0:
-            failed = 24  # EMFILE
         if failed is not None:
             self._used.discard(key)
-            place = wanted.path if wanted.path is not None else wanted.address
-            answered(system_error(-failed, "bind", place, wanted.port if wanted.path is None else None, True), -1, None)
+            answered(_cannot_bind(failed, wanted), -1, None)
             return
+        (descriptor,) = message["descriptors"]
         number = message["number"]
-        lease = new_lease(self._channel, self._leases, number, message["dealt"], self._was_given_up)
         self._keys[number] = key
-        answered(None, message["descriptors"][0], lease)
+        lease = new_lease(self._channel, self._leases, number, message["dealt"], self._was_given_up)
+        if descriptor >= 0 and self._state != "disconnecting":
+            answered(None, descriptor, lease)
+            return
+        # The primary must not count on it.
+        lease.give_up()
+        if descriptor >= 0:
+            os.close(descriptor)
+        answered(_cannot_bind(errno.EMFILE if descriptor < 0 else errno.ECANCELED, wanted), -1, None)
 
     def _was_given_up(self, number: int) -> None:
         self._used.discard(self._keys.pop(number, ""))
@@ -123,21 +131,35 @@ class OwnWorker(Worker):
 
     def _shall_disconnect(self, _message: dict[str, Any]) -> None:
         self.exited_after_disconnect = True
-        self._state = "disconnecting"
-        self._stop_listening()
-        self._process.disconnect()
+        if self._state not in ("disconnecting", "disconnected"):
+            self._close_servers(self._disconnect)
 
-    def _stop_listening(self) -> None:
-        for lease in list(self._leases.values()):
-            server = lease.holder()
-            if server is not None:
-                server.close()
+    def _close_servers(self, closed: Callable[[], object] | None) -> None:
+        """Those that share; closed() is called once their connections have ended too."""
+        self._state = "disconnecting"
+        servers = {id(server): server for lease in self._leases.values() if (server := lease.holder()) is not None}
+        waiting = len(servers)
+
+        def one_is(*_: object) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0 and closed is not None:
+                closed()
+
+        for server in servers.values():
+            server._close_and_tell(one_is)
+        if not servers and closed is not None:
+            closed()
+
+    def _disconnect(self) -> None:
+        if self._process.connected:
+            self._process.disconnect()
 
     def _was_disconnected(self) -> None:
         self._state = "disconnected"
         asked, self._asked = self._asked, {}
         for answered, _, _ in asked.values():
-            answered(OSError(32, "the primary is gone"), -1, None)
+            answered(OSError(errno.EPIPE, "the primary is gone"), -1, None)
         self.emit("disconnect")
         if not self.exited_after_disconnect:
             # The primary is gone.
@@ -151,6 +173,12 @@ class OwnWorker(Worker):
         timer.daemon = True
         timer.start()
         raise SystemExit(0)
+
+
+def _cannot_bind(number: int, wanted: Wanted) -> OSError:
+    if wanted.path is not None:
+        return system_error(-number, "bind", wanted.path, None, True)
+    return system_error(-number, "bind", wanted.address, wanted.port, True)
 
 
 _worker: OwnWorker | None = None

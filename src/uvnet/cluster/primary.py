@@ -6,6 +6,7 @@ Node: "Cluster", its primary.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal as _signal
 import sys
@@ -48,8 +49,9 @@ class ForkedWorker(Worker):
 
     def __init__(self, number: int, process: ChildProcess, primary: Primary) -> None:
         super().__init__(number, process)
-        self._primary = primary
         self._listens_on: set[int] = set()
+        # Before the listeners of the worker, as in Node; they may add some of their own to both.
+        self._observe("message", lambda *given: primary.emitter.emit("message", self, *given))
 
     def is_dead(self) -> bool:
         return self.process.exit_code is not None or self.process.signal_code is not None
@@ -61,10 +63,6 @@ class ForkedWorker(Worker):
 
     def kill(self, signal: int | str = _signal.SIGTERM) -> None:
         self.process.kill(signal)
-
-    def _heard(self, message: Any, handle: Any) -> None:
-        self.emit("message", message, handle)
-        self._primary.emitter.emit("message", self, message, handle)
 
 
 class Primary:
@@ -79,6 +77,8 @@ class Primary:
         self._started = False
         self._numbers = 0
         self._is_set_up = False
+        # One for all workers, which come and go.
+        emitter._observe("newListener", self._somebody_listens)
 
     # === For users ===
 
@@ -109,7 +109,7 @@ class Primary:
         self.settings.clear()
         self.settings.update(merged)
         self._is_set_up = True
-        next_tick_on(running_record(), self.emitter.emit, "setup", self.settings)
+        next_tick_on(running_record(), self.emitter.emit, "setup", merged)
 
     def fork(
         self, env: Mapping[str, str] | None, descriptors: Sequence[int] = ()
@@ -131,6 +131,7 @@ class Primary:
         self._started = True
         self._numbers = number
         worker = ForkedWorker(number, process, self)
+        process._repeaters.append(self.emitter)
         self.workers[number] = worker
         self._attend_to(worker, process, policy == SCHED_RR)
         next_tick_on(running_record(), self.emitter.emit, "fork", worker)
@@ -150,12 +151,17 @@ class Primary:
                 callback()
 
         for worker in connected:
-            worker._observe("disconnect", one_is, once=True)
+            # Behind what tells listeners of it.
+            worker._process._observe("disconnect", one_is, once=True)
             worker.disconnect()
         if not connected and callback is not None:
             next_tick_on(running_record(), callback)
 
     # === Private ===
+
+    def _somebody_listens(self, event: Any, listener: Any) -> None:
+        for worker in self.workers.values():
+            worker._process._somebody_listens(event, listener)
 
     def _command(self, settings: Mapping[str, Any]) -> list[str]:
         if settings.get("exec") is None:
@@ -192,7 +198,7 @@ class Primary:
             {
                 TAKEN: lambda payload, _: self._was_taken(number, payload),
                 READY: lambda payload, _: self._is_ready(worker, payload),
-                OVER: lambda payload, _: self._is_over(number, payload),
+                OVER: lambda payload, _: self._is_over(worker, payload),
             }
         )
         process._observe("disconnect", lambda: self._disconnected(worker), once=True)
@@ -200,20 +206,30 @@ class Primary:
 
     def _listen(self, worker: ForkedWorker, message: dict[str, Any], dealt: bool) -> None:
         sequence = message["sequence"]
-        wanted = Wanted(**message["wanted"])
         process = worker._process
         channel = process._channel
+        shared = None
         try:
+            wanted = Wanted(**message["wanted"])
             shared = self.sockets.open(message["key"], wanted, dealt)
             descriptor = os.dup(shared.socket.fileno())
-        except OSError as error:
-            process._say("granted", sequence=sequence, errno=error.errno)
-            return
+        except BaseException as error:
+            if shared is not None:
+                self.sockets.close_if_unused(shared)
+            # The worker waits for an answer, whatever it is.
+            process._say("granted", sequence=sequence, errno=getattr(error, "errno", None) or errno.EINVAL)
+            if isinstance(error, OSError):
+                return
+            raise
         shared.add(worker.id, channel)
-        process._say(
-            "granted", lambda _: os.close(descriptor), (descriptor,),
-            sequence=sequence, number=shared.number, dealt=shared.dealt,
-        )  # fmt: skip
+        try:
+            process._say(
+                "granted", lambda _: os.close(descriptor), (descriptor,),
+                sequence=sequence, number=shared.number, dealt=shared.dealt,
+            )  # fmt: skip
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def _was_taken(self, number: int, payload: bytes) -> None:
         key, flags = key_in(payload)
@@ -238,10 +254,12 @@ class Primary:
             worker.emit("listening", address)
             self.emitter.emit("listening", worker, address)
 
-    def _is_over(self, number: int, payload: bytes) -> None:
-        shared = self.sockets.find(key_in(payload)[0])
+    def _is_over(self, worker: ForkedWorker, payload: bytes) -> None:
+        key, _ = key_in(payload)
+        worker._listens_on.discard(key)
+        shared = self.sockets.find(key)
         if shared is not None:
-            self.sockets.remove_user(shared, number)
+            self.sockets.remove_user(shared, worker.id)
 
     def _disconnected(self, worker: ForkedWorker) -> None:
         self.sockets.remove_worker(worker.id)

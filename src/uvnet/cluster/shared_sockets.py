@@ -122,6 +122,10 @@ class SharedSockets:
     def remove_user(self, shared: SharedSocket, number: int) -> None:
         """A worker listens no more on this one."""
         shared.remove(number)
+        self.close_if_unused(shared)
+
+    def close_if_unused(self, shared: SharedSocket) -> None:
+        """Close it where nobody listens on it, and none is kept for workers to come."""
         if not shared.users and not self.keeps_unused:
             self._close(shared)
 

@@ -26,6 +26,7 @@ class Worker(EventEmitter):
         self._state = "none"
         self.exited_after_disconnect: bool | None = None
         process._observe("message", lambda message, handle: self._heard(message, handle))
+        process._repeated_by(self)
         process._observe("error", lambda error: self.emit("error", error))
 
     @property
@@ -67,14 +68,16 @@ class Worker(EventEmitter):
         return False
 
     def disconnect(self) -> Worker:
-        """Have its servers listen no more, then close the channel: it ends once its connections do.
+        """Have its servers listen no more, and once their connections have ended close the channel.
+
+        Then the worker ends, where nothing else keeps it.
 
         Node: "worker.disconnect()".
         """
         raise NotImplementedError
 
     def kill(self, signal: int | str = _signal.SIGTERM) -> None:
-        """End the worker: in the primary with the signal, in the worker itself once it is disconnected.
+        """End the worker: in the primary with the signal, in the worker itself once its channel is closed.
 
         Raises ValueError for what is no signal.  Node: "worker.kill([signal])".
         """

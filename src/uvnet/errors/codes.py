@@ -262,6 +262,16 @@ def invalid_environment(name: str, value: str) -> RuntimeError:
     return RuntimeError(f"the environment variable {name} is {value!r}, which makes no sense: unset it")
 
 
+def unknown_signal(value: Any) -> NetValueError:
+    """ERR_UNKNOWN_SIGNAL of kill()."""
+    return NetValueError("ERR_UNKNOWN_SIGNAL", f"Unknown signal: {_text(value)}")
+
+
+def disconnected_already() -> NetRuntimeError:
+    """ERR_IPC_DISCONNECTED, of a second disconnect()."""
+    return NetRuntimeError("ERR_IPC_DISCONNECTED", "IPC channel is already disconnected")
+
+
 def channel_closed() -> NetRuntimeError:
     """ERR_IPC_CHANNEL_CLOSED."""
     return NetRuntimeError("ERR_IPC_CHANNEL_CLOSED", "Channel closed")

@@ -8,13 +8,13 @@ import signal as _signal
 import socket as _socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uvnet._loop.loop import running_record
 from uvnet._loop.tick import next_tick_on
-from uvnet.errors.codes import invalid_type, invalid_value
-from uvnet.processes.exits import Ending, watch_exit
+from uvnet.errors.codes import invalid_type, invalid_value, unknown_signal
+from uvnet.processes.exits import Ending, ExitWatch
 from uvnet.processes.parent import CHANNEL, SERIALIZATION
 from uvnet.processes.port import JSON, PICKLE, MessagePort
 from uvnet.socket.socket import Socket
@@ -29,7 +29,7 @@ def signal_number(signal: int | str) -> int:
             return _signal.Signals[signal].value
         return 0 if signal == 0 else _signal.Signals(signal).value
     except (KeyError, ValueError):
-        raise invalid_value("signal", signal, "is no signal") from None
+        raise unknown_signal(signal) from None
 
 
 class ChildProcess(MessagePort):
@@ -60,13 +60,10 @@ class ChildProcess(MessagePort):
         self.stdin: Socket | None = None
         self.stdout: Socket | None = None
         self.stderr: Socket | None = None
-        self._referenced = True
         self._closings = 2  # the process and its channel
-        self._stop_watching: Callable[[], None] | None = None
+        self._watch: ExitWatch | None = None
         self._process = self._start(environment, silent, descriptors, options)
-        record = running_record()
-        self._stop_watching = watch_exit(record.loop, self._process.pid, self._ended)
-        next_tick_on(record, self.emit, "spawn")
+        next_tick_on(self._record, self.emit, "spawn")
 
     @property
     def pid(self) -> int:
@@ -87,6 +84,18 @@ class ChildProcess(MessagePort):
             return False
         self.killed = self.killed or number != 0
         return True
+
+    def ref(self) -> None:
+        """Let the process, and the channel to it, keep uvnet.run() going.  Node: "subprocess.ref()"."""
+        super().ref()
+        if self._watch is not None:
+            self._watch.set_referenced(True)
+
+    def unref(self) -> None:
+        """Let neither the process nor the channel to it keep uvnet.run() going.  Node: "subprocess.unref()"."""
+        super().unref()
+        if self._watch is not None:
+            self._watch.set_referenced(False)
 
     def __repr__(self) -> str:
         if self.exit_code is None and self.signal_code is None:
@@ -117,7 +126,7 @@ class ChildProcess(MessagePort):
             process: subprocess.Popen[Any] = subprocess.Popen(
                 self.spawn_arguments, env=variables, pass_fds=(far.fileno(), *descriptors), **streams, **options
             )
-            # Whoever waits for it is watch_exit().
+            # Whoever waits for it is the ExitWatch.
             process.returncode = 0
             undo.callback(_put_an_end_to, process.pid)
             for name, end in ends.items():
@@ -125,7 +134,10 @@ class ChildProcess(MessagePort):
                 self._closings += 1
                 socket._observe("close", lambda *_: self._one_closed(), once=True)
                 setattr(self, name, socket)
-            self._open(near.detach())
+            self._watch = ExitWatch(running_record(), self, process.pid, self._ended)
+            undo.callback(self._watch.stop)
+            self._open(near.fileno())
+            near.detach()
             undo.pop_all()
         return process
 
@@ -137,10 +149,13 @@ class ChildProcess(MessagePort):
                 self.signal_code = _signal.Signals(number).name
             except ValueError:
                 self.signal_code = f"SIG{number}"
-        self._stop_watching = None
+        self._watch = None
         if self.stdin is not None:
             self.stdin.destroy()
         try:
+            # Who has its end of the channel now, a process of its own, does not speak for it.
+            if self._channel is not None:
+                self._channel.finish()
             self.emit("exit", code, self.signal_code)
         finally:
             self._one_closed()
@@ -154,8 +169,8 @@ class ChildProcess(MessagePort):
     def _abandoned(self) -> None:
         # Whoever makes the next child of subprocess waits for it.
         self._process.returncode = None
-        if self._stop_watching is not None:
-            self._stop_watching()
+        if self._watch is not None:
+            self._watch.stop()
 
     def _one_closed(self) -> None:
         self._closings -= 1

@@ -7,17 +7,46 @@ from __future__ import annotations
 
 import os
 import socket as _socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from uvnet._loop.loop import running_record
 from uvnet.errors.codes import cannot_be_sent, handle_closed, of_another_loop
 from uvnet.server.server import Server
 from uvnet.socket.socket import Socket
 
-__all__ = ["Sendable", "Sent", "pack", "unpack"]
+__all__ = ["Counter", "Sendable", "Sent", "count_by", "discard", "pack", "unpack"]
 
 Sendable = Server | Socket | _socket.socket
+
+
+class Counter:
+    """Tells the process that a connection came from of its end, which may be in yet another process."""
+
+    def __init__(self, say_closed: Callable[[int], object], number: int) -> None:
+        self._say_closed = say_closed
+        self._number = number
+
+    def _connection_ended(self) -> None:
+        self._say_closed(self._number)
+
+
+# Of sockets that came from another process.
+_counters: WeakKeyDictionary[Socket, Counter] = WeakKeyDictionary()
+
+
+def count_by(socket: Any, counter: Counter) -> None:
+    """Have the counter told once the connection that the socket has now is over."""
+    _counters[socket] = counter
+    socket._observe("close", lambda *_: _closed(socket), once=True)
+
+
+def _closed(socket: Socket) -> None:
+    # None where the connection was sent on.
+    counter = _counters.pop(socket, None)
+    if counter is not None:
+        counter._connection_ended()
 
 
 class Sent:
@@ -28,8 +57,8 @@ class Sent:
         self.info: dict[str, Any] = {"type": kind}
         self.unread = b""
 
-    def delivered(self) -> Server | None:
-        """The other process has it; a server that still counts it, until its end is told."""
+    def delivered(self) -> Any:
+        """The other process has it; who still counts it, until its end is told, or None."""
         os.close(self.descriptor)
         return None
 
@@ -46,11 +75,19 @@ class _SentConnection(Sent):
         super().__init__("socket", self.parcel.fileno())
         self.unread = self.parcel.unread
         self.info["writable"] = self.parcel.writable
+        self.socket: Socket = socket
+        self.counter = _counters.pop(socket, None)
 
-    def delivered(self) -> Server | None:
-        return cast("Server | None", self.parcel.delivered())
+    def delivered(self) -> Any:
+        return self.parcel.delivered() or self.counter
 
     def failed(self) -> None:
+        counter = self.counter
+        if counter is not None and self.socket.destroyed:
+            counter._connection_ended()
+        elif counter is not None:
+            # It is told of the end of the socket already.
+            _counters[self.socket] = counter
         self.parcel.back()
 
 
@@ -100,3 +137,11 @@ def unpack(info: Mapping[str, Any], unread: bytes, descriptor: int) -> Sendable:
         given.close()
         raise
     return cast("Socket", received)
+
+
+def discard(handle: Any) -> None:
+    """Close what nobody wanted to have."""
+    if isinstance(handle, Socket):
+        handle.destroy()
+    else:
+        handle.close()

@@ -10,16 +10,18 @@ import json
 import logging
 import os
 import pickle
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from uvnet._channel.channel import Channel, new_channel
 from uvnet._loop.loop import running_record
-from uvnet._loop.tick import next_tick_on
-from uvnet.errors.codes import channel_closed, invalid_callback, invalid_type
+from uvnet._loop.tick import call_on, next_tick_on
+from uvnet.errors.codes import channel_closed, disconnected_already, invalid_callback, invalid_type
 from uvnet.errors.system import system_error
 from uvnet.events.emitter import EventEmitter
-from uvnet.processes.handles import Sent, pack, unpack
+from uvnet.processes.handles import Counter, Sent, count_by, discard, pack, unpack
 
 __all__ = ["JSON", "PICKLE", "MessagePort"]
 
@@ -52,9 +54,12 @@ class MessagePort(EventEmitter):
         # Handles under way, by the numbers that the other end acknowledges.
         self._sent: dict[int, tuple[Sent, _Callback | None]] = {}
         self._numbers = 0
-        # Servers that count a connection which the other end has.
+        self._leaving = False  # once what was sent is gone
+        # Who counts a connection which the other end has: a server, or who has got it from another process.
         self._counted: dict[int, Any] = {}
-        self._unheard: list[tuple[Any, Any]] = []
+        # Who else emits what comes.
+        self._repeaters: list[EventEmitter] = []
+        self._unheard: deque[tuple[Any, Any]] = deque()
         # What is said between uvnet and itself, by the word that says what it is.
         self._acts: dict[str, Callable[[dict[str, Any]], object]] = {
             "got": self._was_got,
@@ -67,7 +72,7 @@ class MessagePort(EventEmitter):
     @property
     def connected(self) -> bool:
         """Whether messages can be sent.  Node: "subprocess.connected"."""
-        return self._channel is not None and self._channel.is_open
+        return self._channel is not None and self._channel.is_open and not self._leaving
 
     def send(
         self,
@@ -105,24 +110,23 @@ class MessagePort(EventEmitter):
             raise invalid_callback(callback)
         payload = self._encode(message)
         channel = self._channel
-        if channel is None or not channel.is_open:
+        if channel is None or not self.connected:
             self._fail_later(channel_closed(), callback)
             return False
         if handle is None:
-            return channel.send(MESSAGE, payload, (), callback)
+            return channel.send(MESSAGE, payload, (), None if callback is None else partial(self._call, callback))
         return self._send_with(channel, payload, pack(handle, keep_open), callback)
 
     def disconnect(self) -> None:
-        """Close the channel once what was sent is gone; 'disconnect' follows at both ends.
+        """Send no more, and close the channel once what was sent is there; 'disconnect' follows at both ends.
 
-        Node: "subprocess.disconnect()".
+        Where it is closed already an ERR_IPC_DISCONNECTED is emitted as 'error'.  Node: "subprocess.disconnect()".
         """
-        channel = self._channel
-        if channel is None or not channel.is_open:
-            self._fail_later(channel_closed(), None)
+        if not self.connected:
+            self.emit("error", disconnected_already())
             return
-        # Behind all that is queued.
-        channel.send(INTERNAL, b'{"act":"bye"}', (), lambda _: channel.disconnect())
+        self._leaving = True
+        self._leave_if_all_arrived()
 
     def ref(self) -> None:
         """Let the channel keep uvnet.run() going."""
@@ -140,6 +144,7 @@ class MessagePort(EventEmitter):
         """Use the descriptor, which is the port's then, on the loop of this thread."""
         self._record = running_record()
         self._channel = channel = new_channel(descriptor, self, self._was_lost)
+        channel.carriers.update((MESSAGE_WITH_HANDLE, INTERNAL))
         channel.receivers.update(
             {
                 MESSAGE: self._received,
@@ -164,6 +169,11 @@ class MessagePort(EventEmitter):
 
     def _deliver(self, message: Any, handle: Any) -> None:
         self.emit("message", message, handle)
+
+    def _repeated_by(self, emitter: EventEmitter) -> None:
+        """It emits the messages too: a listener there is one here."""
+        self._repeaters.append(emitter)
+        emitter._observe("newListener", self._somebody_listens)
 
     # === Sending ===
 
@@ -192,6 +202,15 @@ class MessagePort(EventEmitter):
             sent.failed()
             raise
 
+    def _leave_if_all_arrived(self) -> None:
+        channel = self._channel
+        if self._leaving and not self._sent and channel is not None and channel.is_open:
+            # Behind all that is queued.
+            channel.send(INTERNAL, b'{"act":"bye"}', (), lambda _: channel.disconnect())
+
+    def _call(self, callback: _Callback, error: Exception | None) -> None:
+        call_on(self._record, callback, error)
+
     def _fail_later(self, error: Exception, callback: _Callback | None) -> None:
         record = self._record or running_record()
         if callback is not None:
@@ -209,18 +228,26 @@ class MessagePort(EventEmitter):
         unread_at = 8 + info_length
         info = json.loads(payload[8:unread_at])
         number = info["number"]
-        if descriptors[0] < 0:
-            self._say("got", number=number, errno=errno.EMFILE)
-            return
+        failure = errno.EPROTO
         try:
-            handle = unpack(info, payload[unread_at : unread_at + unread_length], descriptors[0])
+            message = self._decode(payload[unread_at + unread_length :])
+            if descriptors[0] < 0:
+                failure = errno.EMFILE
+                return
+            descriptor = descriptors.pop(0)
+            handle = unpack(info, payload[unread_at : unread_at + unread_length], descriptor)
+            failure = 0
         except OSError as error:
-            self._say("got", number=number, errno=error.errno)
+            failure = error.errno or failure
             return
+        finally:
+            _close_all(descriptors)
+            if failure:
+                self._say("got", number=number, errno=failure)
         if info["type"] == "socket":
-            handle._observe("close", lambda *_: self._say("closed", number=number), once=True)  # type: ignore[union-attr]
+            count_by(handle, Counter(self._say_closed, number))
         self._say("got", number=number)
-        self._hear(self._decode(payload[unread_at + unread_length :]), handle)
+        self._hear(message, handle)
 
     def _received_internal(self, payload: bytes, descriptors: list[int]) -> None:
         message = json.loads(payload)
@@ -228,26 +255,28 @@ class MessagePort(EventEmitter):
         if act is not None:
             act({**message, "descriptors": descriptors})
             return
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close_all(descriptors)
+
+    def _is_listened_to(self) -> bool:
+        return any(each.listener_count("message") for each in (self, *self._repeaters))
 
     def _hear(self, message: Any, handle: Any) -> None:
-        if self.listener_count("message"):
+        if not self._unheard and self._is_listened_to():
             self._deliver(message, handle)
         elif len(self._unheard) < MOST_UNHEARD:
             self._unheard.append((message, handle))
         else:
             _log.warning("%r has no 'message' listener: a message was dropped", self)
             if handle is not None:
-                handle.close()
+                discard(handle)
 
     def _somebody_listens(self, event: Any, _listener: Any) -> None:
         if event == "message" and self._unheard:
             next_tick_on(self._record, self._give_out_unheard)
 
     def _give_out_unheard(self) -> None:
-        while self._unheard and self.listener_count("message"):
-            self._deliver(*self._unheard.pop(0))
+        while self._unheard and self._is_listened_to():
+            self._deliver(*self._unheard.popleft())
 
     def _was_got(self, message: dict[str, Any]) -> None:
         """What the other end says of a handle that was sent there."""
@@ -257,24 +286,34 @@ class MessagePort(EventEmitter):
             sent.failed()
             error = system_error(-message["errno"], "recvmsg")
         else:
-            server = sent.delivered()
-            if server is not None:
-                self._counted[message["number"]] = server
+            counter = sent.delivered()
+            if counter is not None:
+                self._counted[message["number"]] = counter
         if callback is not None:
-            callback(error)
+            self._call(callback, error)
+        self._leave_if_all_arrived()
+
+    def _say_closed(self, number: int) -> None:
+        self._say("closed", number=number)
 
     def _was_closed(self, message: dict[str, Any]) -> None:
-        server = self._counted.pop(message["number"], None)
-        if server is not None:
-            server._connection_ended()
+        counter = self._counted.pop(message["number"], None)
+        if counter is not None:
+            counter._connection_ended()
 
     def _was_lost(self, error: Exception | None) -> None:
         sent, self._sent = self._sent, {}
         for each, callback in sent.values():
             each.failed()
             if callback is not None:
-                callback(error or channel_closed())
+                self._call(callback, error or channel_closed())
         counted, self._counted = self._counted, {}
-        for server in counted.values():
-            server._connection_ended()
+        for counter in counted.values():
+            counter._connection_ended()
         self._disconnected(error)
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)

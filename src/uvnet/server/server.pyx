@@ -171,6 +171,11 @@ cdef class Server(Acceptor):
         self._give_up()
         return future
 
+    def _close_and_tell(self, over):
+        # close(), for uvnet itself.
+        self._observe("close", over, True)
+        self.close()
+
     def closed(self):
         """Await 'close': the server does not listen and every connection has ended.
 

@@ -121,6 +121,16 @@ class Server(TransportServer, asyncio.AbstractServer):
         for transport in self._open_transports():
             transport.abort()
 
+    def _close_and_tell(self, over: Callable[[], object]) -> None:
+        """close(), and over() once the connections have ended too."""
+        if self._waiters is None:
+            over()
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiter.add_done_callback(lambda _: over())
+        self._waiters.append(waiter)
+        self.close()
+
     async def wait_closed(self) -> None:
         """Wait until it is closed and, from CPython 3.12 on, its connections are.  asyncio: "Server.wait_closed()"."""
         if self._sockets is not None or sys.version_info >= (3, 12):
