@@ -116,7 +116,13 @@ SCENARIOS = [
     tls(
         "a client that ends before it has said anything",
         accept=[it.mark("accepted")],
-        steps=[TLS_ERROR, client.make(), client.on("connect", client.end(), label="go"), client.dial(), client.resume()],
+        steps=[
+            TLS_ERROR,
+            client.make(),
+            client.on("connect", client.end(), label="go"),
+            client.dial(),
+            client.resume(),
+        ],
         until=["server tlsClientError"],
         without=("client",),
     ),

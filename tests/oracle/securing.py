@@ -294,7 +294,12 @@ SCENARIOS = [
         "alpn: nothing in common",
         server=ALPN,
         accept=[it.watch(), it.end()],
-        steps=[server.watch("tlsClientError"), client.secure(**TRUSTING, ALPNProtocols=["three"]), WATCHED, client.resume()],
+        steps=[
+            server.watch("tlsClientError"),
+            client.secure(**TRUSTING, ALPNProtocols=["three"]),
+            WATCHED,
+            client.resume(),
+        ],
         until=["client close"],
         decision="ssl goes on without a protocol",
         differs={

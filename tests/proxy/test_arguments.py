@@ -199,4 +199,6 @@ def test_defaults() -> None:
         "idle_timeout": None,
         "send_proxy_protocol": None,
         "max_connections": None,
+        "tls": None,
+        "upstream_tls": None,
     }

@@ -797,6 +797,12 @@ async def secure_sockets(context: ssl.SSLContext, plain_socket: uvnet.Socket) ->
     socket.on("secureConnect", nothing).once("secure", nothing)
 
 
+def secure_proxies(context: ssl.SSLContext) -> None:
+    assert_type(uvnet.create_proxy(80, tls=context, upstream_tls=True), uvnet.Server)
+    uvnet.create_proxy(80, tls={"cert": "server.pem"}, upstream_tls={"ca": "ca.pem", "servername": "localhost"})
+    uvnet.create_proxy(80, upstream_tls=context)
+
+
 def not_of_ssl(socket: uvnet.tls.TLSSocket) -> None:
     with contextlib.suppress(RuntimeError):
         socket.renegotiate()

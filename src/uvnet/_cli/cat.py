@@ -14,6 +14,13 @@ from typing import Any
 import uvnet
 from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
 from uvnet._cli.program import add_parser, peer_of, run, say
+from uvnet._cli.security import (
+    add_client_options,
+    add_server_options,
+    client_options,
+    server_options,
+    tell_security,
+)
 from uvnet._cli.standard import StandardInput, StandardOutput
 from uvnet._cli.traffic import amount, on_request, seconds_since
 
@@ -35,21 +42,29 @@ def add_cat(subcommands: Any) -> None:
     parser.add_argument(
         "-l", "--listen", action="store_true", help="wait for one connection instead of making one"
     )
+    parser.add_argument("--tls", action="store_true", help="speak TLS; with -l --cert is needed")
+    add_client_options(parser)
+    add_server_options(parser, "with -l: ")
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
-        help="report connections on stderr, every second what went through, and the sum at the end; SIGUSR1 asks "
+        help="report connections and their TLS on stderr, every second what went through, and the sum at the end; SIGUSR1 asks "
         "for it at any time",
     )
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    return run(_cat(arguments.address, arguments.listen, arguments.verbose))
+    security = None
+    if arguments.tls:
+        security = server_options(arguments) if arguments.listen else client_options(arguments)
+    return run(_cat(arguments.address, arguments.listen, arguments.verbose, security))
 
 
-async def _cat(endpoint: Endpoint, listen: bool, verbose: bool) -> None:
-    socket = await (_accept if listen else _connect)(endpoint, verbose)
+async def _cat(endpoint: Endpoint, listen: bool, verbose: bool, security: Any) -> None:
+    socket = await (_accept if listen else _connect)(endpoint, verbose, security)
+    if verbose:
+        tell_security(socket)
     progress = _Progress(socket)
     on_request(progress.tell)
     if not verbose:
@@ -87,16 +102,19 @@ class _Progress:
                 self.tell()
 
 
-async def _connect(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
-    socket = uvnet.connect(**endpoint.options(), allow_half_open=True)
+async def _connect(endpoint: Endpoint, verbose: bool, security: Any) -> uvnet.Socket:
+    if security is None:
+        socket = uvnet.connect(**endpoint.options(), allow_half_open=True)
+    else:
+        socket = uvnet.tls.connect(**endpoint.options(), **security, allow_half_open=True)
     socket.on("error", _heard_elsewhere)
-    await uvnet.once(socket, "connect")
+    await uvnet.once(socket, "connect" if security is None else "secureConnect")
     if verbose:
         say(f"connected to {endpoint}")
     return socket
 
 
-async def _accept(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
+async def _accept(endpoint: Endpoint, verbose: bool, security: Any) -> uvnet.Socket:
     """The first connection; there will be no other."""
     accepted: asyncio.Future[uvnet.Socket] = asyncio.get_running_loop().create_future()
 
@@ -105,7 +123,11 @@ async def _accept(endpoint: Endpoint, verbose: bool) -> uvnet.Socket:
         server.close()
         accepted.set_result(socket)
 
-    server = uvnet.create_server(on_connection, allow_half_open=True)
+    server: uvnet.Server
+    if security is None:
+        server = uvnet.create_server(on_connection, allow_half_open=True)
+    else:
+        server = uvnet.tls.create_server(connection_listener=on_connection, allow_half_open=True, **security)
     server.listen(**endpoint.options())
     await uvnet.once(server, "listening")
     if verbose:

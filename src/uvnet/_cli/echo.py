@@ -8,6 +8,7 @@ from typing import Any
 import uvnet
 from uvnet._cli.endpoint import Endpoint, endpoint_type
 from uvnet._cli.program import add_parser, explain, peer_of, run, say, serve
+from uvnet._cli.security import add_server_options, server_options
 
 __all__ = ["add_echo"]
 
@@ -30,16 +31,18 @@ def add_echo(subcommands: Any) -> None:
         metavar="ADDRESS",
         help="where to listen (default: %(default)s); port 0 takes any free one",
     )
+    parser.add_argument("--tls", action="store_true", help="speak TLS; --cert is needed")
+    add_server_options(parser)
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="report each connection on stderr"
     )
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    return run(_echo(arguments.address, arguments.verbose))
+    return run(_echo(arguments.address, arguments.verbose, server_options(arguments) if arguments.tls else None))
 
 
-async def _echo(endpoint: Endpoint, verbose: bool) -> None:
+async def _echo(endpoint: Endpoint, verbose: bool, security: Any) -> None:
     def on_connection(socket: uvnet.Socket) -> None:
         peer = peer_of(socket)
         # A client that resets its connection is no error of this program.
@@ -52,4 +55,7 @@ async def _echo(endpoint: Endpoint, verbose: bool) -> None:
         if verbose:
             say(text)
 
-    await serve(uvnet.create_server(on_connection), endpoint)
+    if security is None:
+        await serve(uvnet.create_server(on_connection), endpoint)
+    else:
+        await serve(uvnet.tls.create_server(connection_listener=on_connection, **security), endpoint)

@@ -80,7 +80,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         if hasattr(error, "code"):
             return error.strerror
-        return f"{errno.errorcode.get(error.errno or 0, error.errno)}: {error.strerror.lower()}"
+        text = f"{errno.errorcode.get(error.errno or 0, error.errno)}: {error.strerror.lower()}"
+        return text if error.filename is None else f"{text}: {error.filename}"
     return str(error) or type(error).__name__
 
 

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 import uvnet
 from uvnet._cli.endpoint import endpoint_type
 from uvnet._cli.program import add_parser, explain, number_type, peer_of, run, say, serve
+from uvnet._cli.security import (
+    add_client_options,
+    add_server_options,
+    client_options,
+    server_options,
+)
 from uvnet._cli.traffic import Totals, amount, on_request, seconds_since
 from uvnet.addresses.address import bracketed
 
@@ -39,6 +45,10 @@ def add_proxy(subcommands: Any) -> None:
         choices=(1, 2),
         help="begin each connection to TARGET with such a header, of this version",
     )
+    parser.add_argument("--tls", action="store_true", help="clients speak TLS, which ends here; --cert is needed")
+    add_server_options(parser)
+    parser.add_argument("--upstream-tls", action="store_true", help="speak TLS to TARGET")
+    add_client_options(parser, "--upstream-tls")
     parser.add_argument(
         "--connect-timeout",
         type=number_type(float, 0.001, 86_400),
@@ -78,6 +88,8 @@ async def _proxy(arguments: argparse.Namespace) -> None:
         connect_timeout=arguments.connect_timeout,
         idle_timeout=arguments.idle_timeout,
         max_connections=arguments.max_connections,
+        tls=server_options(arguments) if arguments.tls else None,
+        upstream_tls=client_options(arguments) if arguments.upstream_tls else None,
     )
     totals = Totals()
 
@@ -121,7 +133,7 @@ def _follow(client: uvnet.Socket, upstream: uvnet.Socket, target: str) -> None:
         read, written = amount(client.bytes_read), amount(client.bytes_written)
         say(f"{peer}: closed after {seconds_since(begin)}, {read} in, {written} out")
 
-    upstream.on("connect", connected)
+    upstream.on("secureConnect" if isinstance(upstream, uvnet.tls.TLSSocket) else "connect", connected)
     client.on("error", lambda error: say(f"{peer}: {explain(error)}"))
     client.on("close", closed)
 

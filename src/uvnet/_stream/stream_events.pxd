@@ -15,6 +15,8 @@ cdef struct StreamEvents:
     int (*on_written)(object owner, WriteRequest request) except -1
     # Of a SecureStream: the handshake is over (None), or TLS cannot go on (an exception).
     int (*on_secured)(object owner, object error) except -1
+    # Of a SecureStream that tells of tickets: something came, of which a part may be one.
+    int (*on_ticket)(object owner) except -1
     int (*on_shutdown)(object owner, Handle stream, int status) except -1
     int (*on_connected)(object owner, Handle stream, int status) except -1
     # A relay from here is over: UV_EOF or an error came.  A relay to here is over: it cannot be written to.

@@ -28,6 +28,10 @@ cdef int _on_relay_ended(object owner, ssize_t nread) except -1:
     return 0
 
 
+cdef int _on_ticket(object owner) except -1:
+    return 0
+
+
 cdef int _on_relay_lost(object owner) except -1:
     return 0
 
@@ -46,6 +50,7 @@ nothing_told.on_wanted = _on_wanted
 nothing_told.on_sent = _on_request
 nothing_told.on_written = _on_request
 nothing_told.on_secured = _on_secured
+nothing_told.on_ticket = _on_ticket
 nothing_told.on_shutdown = _on_status
 nothing_told.on_connected = _on_status
 nothing_told.on_relay_ended = _on_relay_ended

@@ -17,6 +17,7 @@ cdef class SecureStream(Stream):
     cdef bint _end_sent_told         # on_shutdown
     cdef bint _raw_end               # the other side has sent FIN
     cdef bint _end_told
+    cdef bint tells_tickets          # on_ticket
     cdef bint _wants_read            # nothing can be encrypted before something was received
     cdef bint _delivery_due          # on a tick
     cdef list _decrypted             # what had to be decrypted before somebody read it

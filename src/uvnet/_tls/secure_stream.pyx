@@ -226,6 +226,11 @@ cdef class SecureStream(Stream):
             self._send(None, None)
             if nread == NOBODY:
                 break
+            if self.tells_tickets:
+                # It came in front of what follows.
+                tell_owner(self, _tell_ticket, NULL, 0)
+                if self.owner is not owner or self.phase != SECURE_OPEN:
+                    break
             if nread >= 0:
                 block.bytes_read += nread
                 self._tell_read_now(chunk, nread)
@@ -490,6 +495,10 @@ cdef int _tell_secured(Writer self, object owner, void *error, ssize_t number) e
 
 cdef int _tell_read(Writer self, object owner, void *chunk, ssize_t nread) except -1:
     return self.events.on_read(owner, <bytes>chunk, nread)
+
+
+cdef int _tell_ticket(Writer self, object owner, void *what, ssize_t number) except -1:
+    return self.events.on_ticket(owner)
 
 
 cdef int _ask(Writer self, object owner, void *base, ssize_t size) except -1:

@@ -1,7 +1,7 @@
 """create_proxy(): a server that passes every connection on to another address.
 
 The data goes through pipe(), and so as a rule through relays (see relaying.pyx): Python hears of a connection's
-beginning and end.  This is not in Node.
+beginning and end.  Where one side has TLS each chunk goes through Python.  This is not in Node.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,12 @@ from uvnet.addresses.address import Address
 from uvnet.addresses.host_port import is_number, parse_host_port
 from uvnet.addresses.ip import is_ip
 from uvnet.arguments.checks import check_seconds, reject_unknown
-from uvnet.arguments.keywords import UpstreamKeywords
+from uvnet.arguments.keywords import (
+    ServerKeywords,
+    TLSKeywords,
+    TLSServerKeywords,
+    UpstreamKeywords,
+)
 from uvnet.errors.codes import invalid_type, invalid_value, out_of_range, timed_out
 from uvnet.server.creating import create_server
 from uvnet.server.server import Server
@@ -25,6 +31,10 @@ from uvnet.socket.connecting import defaults
 from uvnet.socket.opening import connect
 from uvnet.socket.options import SOCKET_OPTIONS, parse_connect_options
 from uvnet.socket.socket import Socket
+from uvnet.tls.opening import connect as connect_secure
+from uvnet.tls.opening import create_server as create_secure_server
+from uvnet.tls.security import parse_security, peer_name
+from uvnet.tls.tls_socket import TLSSocket
 
 if TYPE_CHECKING:
     import os
@@ -32,13 +42,14 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from uvnet.addresses.address import Host
-    from uvnet.arguments.keywords import ServerKeywords
 
 __all__ = ["create_proxy"]
 
 _log = logging.getLogger("uvnet")
 
 _UPSTREAM_OPTIONS = frozenset(UpstreamKeywords.__annotations__)
+_UPSTREAM_SECURITY = frozenset(TLSKeywords.__annotations__)
+_SERVER_SECURITY = frozenset(TLSServerKeywords.__annotations__) - frozenset(ServerKeywords.__annotations__)
 
 
 def create_proxy(
@@ -48,6 +59,8 @@ def create_proxy(
     idle_timeout: float | None = None,
     send_proxy_protocol: Literal[1, 2] | None = None,
     max_connections: int | None = None,
+    tls: ssl.SSLContext | TLSServerKeywords | None = None,
+    upstream_tls: bool | ssl.SSLContext | TLSKeywords | None = None,
     **options: Unpack[ServerKeywords],
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
@@ -61,12 +74,17 @@ def create_proxy(
     idle_timeout: seconds without traffic in either direction after which both sides are cut (None or 0: never);
     send_proxy_protocol: 1 or 2 to begin each connection to `upstream` with such a header;
     max_connections: clients at the same time, see Server.max_connections;
+    tls: a server's ssl.SSLContext, or a mapping of the options of tls.create_server() about TLS: clients speak TLS,
+    which ends here, and what is returned is a tls.Server;
+    upstream_tls: True, a client's ssl.SSLContext, or a mapping of the options of tls.connect() about TLS: TLS is spoken
+    to `upstream`, whose certificate must name its host or `servername`;
     no_delay, keep_alive: True unless told otherwise, on both sides;
     options: every other option of Server, such as accept_proxy_protocol.
 
     Events, beside those of Server: 'upstream' (client, socket) when a connection is about to be passed on,
     'upstreamError' (error, client) when that fails; without a listener the error is logged.
-    Raises TypeError or ValueError for bad arguments.  This is not in Node.
+    Raises TypeError or ValueError for bad arguments, OSError for a key or certificate that cannot be read.
+    This is not in Node.
     """
     target = _target(upstream)
     reject_unknown(target, _UPSTREAM_OPTIONS, "upstream")
@@ -81,16 +99,55 @@ def create_proxy(
     accepting: dict[str, Any] = {"no_delay": True, "keep_alive": True, **options, "allow_half_open": True}
     accepting.setdefault("proxy_header_timeout", connect_timeout)
     target["allow_half_open"] = True
-    server = create_server(None, None, **accepting)
+    security = _upstream_security(upstream_tls, target)
+    server: Server
+    if tls is None:
+        server = create_server(None, None, **accepting)
+    else:
+        server = create_secure_server(**_server_security(tls), **accepting)
     server.max_connections = max_connections
     for name in (
         "no_delay", "keep_alive", "keep_alive_initial_delay", "keep_alive_interval", "keep_alive_count",
     ):  # fmt: skip
         if name in accepting:
             target.setdefault(name, accepting[name])
-    proxy = _Proxy(server, target, connect_timeout, idle_timeout, send_proxy_protocol)
-    server._observe("connection", proxy.pass_on)
+    proxy = _Proxy(server, target, security, connect_timeout, idle_timeout, send_proxy_protocol)
+    server._observe("connection" if tls is None else "secureConnection", proxy.pass_on)
     return server
+
+
+def _server_security(tls: Any) -> dict[str, Any]:
+    """The options of tls.create_server() that `tls` stands for."""
+    if isinstance(tls, ssl.SSLContext):
+        return {"context": tls}
+    if not isinstance(tls, Mapping):
+        raise invalid_type("tls", "an ssl.SSLContext or a mapping", tls)
+    reject_unknown(tls, _SERVER_SECURITY, "tls")
+    return dict(tls)
+
+
+def _upstream_security(tls: Any, target: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The options of tls.connect() that `upstream_tls` stands for; None: no TLS."""
+    if tls is None or tls is False:
+        return None
+    if tls is True:
+        options: dict[str, Any] = {}
+    elif isinstance(tls, ssl.SSLContext):
+        options = {"context": tls}
+    elif isinstance(tls, Mapping):
+        options = dict(tls)
+    else:
+        raise invalid_type("upstream_tls", "of type bool, an ssl.SSLContext or a mapping", tls)
+    reject_unknown(options, _UPSTREAM_SECURITY, "upstream_tls")
+    host = None if target.get("path") else target.get("host") or target.get("address") or "localhost"
+    # One context for all connections.
+    security = parse_security(options, False)
+    return {
+        "context": security.context,
+        "servername": peer_name(security, None if host is None else str(host)),
+        "session": security.session,
+        "handshake_timeout": security.handshake_timeout,
+    }
 
 
 def _target(upstream: Any) -> dict[str, Any]:
@@ -135,12 +192,14 @@ class _Proxy:
         self,
         server: Server,
         target: dict[str, Any],
+        security: dict[str, Any] | None,
         connect_timeout: float,
         idle_timeout: float | None,
         send_version: int | None,
     ) -> None:
         self.server = server
         self.target = target
+        self.security = security
         self.connect_timeout = connect_timeout
         self.idle_timeout = idle_timeout
         self.send_version = send_version
@@ -148,7 +207,7 @@ class _Proxy:
     def pass_on(self, client: Socket) -> None:
         """Connect, and pipe both ways."""
         client._observe("error", _ignore)
-        upstream = connect(**self.target)
+        upstream = connect(**self.target) if self.security is None else connect_secure(**self.target, **self.security)
         try:
             self.join(client, upstream)
         except BaseException:
@@ -180,11 +239,15 @@ class _Proxy:
 
         timer = asyncio.get_running_loop().call_later(self.connect_timeout, expired)
         upstream._observe("error", refused)
-        upstream._observe("connect", connected, once=True)
+        upstream._observe("connect" if self.security is None else "secureConnect", connected, once=True)
         upstream._observe("close", closed, once=True)
         client._observe("close", lambda had_error: _cut(upstream, had_error), once=True)
         if self.send_version is not None:
-            upstream.write(build_header(self.send_version, _remote(client), _local(client)))
+            header = build_header(self.send_version, _remote(client), _local(client))
+            if isinstance(upstream, TLSSocket):
+                upstream._say_first(header)
+            else:
+                upstream.write(header)
         self.server.emit("upstream", client, upstream)
         client.pipe(upstream)
         upstream.pipe(client)

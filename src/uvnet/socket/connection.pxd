@@ -29,6 +29,7 @@ cdef class Connection(Duplex):
     cdef int _connect_done(self, Stream handle, int status) except -1
     cdef int _stop_connecting(self) except -1
     cdef int _secured(self, object error) except -1
+    cdef int _ticket_came(self) except -1
 
     cdef int _emit_close(self, bint had_error, unsigned int life) except -1
     cdef int _let_go(self) except -1

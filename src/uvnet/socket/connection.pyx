@@ -299,6 +299,10 @@ cdef class Connection(Duplex):
         """The TLS handshake is over (None), or TLS cannot go on: of a connection with TLS that was taken over."""
         return 0 if error is None else self._destroy_stream(error)
 
+    cdef int _ticket_came(self) except -1:
+        """The other end may have sent what the connection can be resumed by."""
+        return 0
+
     # === The duplex surface's needs ===
 
     cdef bint _is_reading(self) noexcept:

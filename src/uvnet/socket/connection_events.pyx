@@ -34,6 +34,10 @@ cdef int _on_secured(object owner, object error) except -1:
     return (<Connection>owner)._secured(error)
 
 
+cdef int _on_ticket(object owner) except -1:
+    return (<Connection>owner)._ticket_came()
+
+
 cdef int _on_shutdown(object owner, Handle stream, int status) except -1:
     cdef Connection self = <Connection>owner
     return self._shutdown_done(status) if stream is self._handle else 0
@@ -123,6 +127,7 @@ _events.on_read = _on_read
 _events.on_sent = _on_sent
 _events.on_written = _on_written
 _events.on_secured = _on_secured
+_events.on_ticket = _on_ticket
 _events.on_shutdown = _on_shutdown
 _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended

@@ -64,9 +64,8 @@ def _chain(tls: Any) -> list[tuple[dict[str, Any], bytes]]:
     private: Any = getattr(tls, "_sslobj", None)
     if private is not None and hasattr(private, "get_unverified_chain"):
         der = 2  # _ssl.ENCODING_DER
-        return [
-            (one.get_info(), one.public_bytes(der)) for one in private.get_unverified_chain() or ()
-        ]
+        chain = private.get_unverified_chain() or ()
+        return [(one.get_info(), one.public_bytes(der)) for one in chain if one is not None]
     der_bytes = tls.getpeercert(True)
     return [] if der_bytes is None else [(tls.getpeercert() or {}, der_bytes)]
 

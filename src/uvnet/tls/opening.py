@@ -57,8 +57,8 @@ def connect(*arguments: Any, **keywords: Any) -> TLSSocket:
     """A new TLSSocket that connects.  Forms: connect(port[, host][, listener]), connect(path[, listener]),
     connect(mapping[, listener]), connect(port=..., host=..., ...).
 
-    The options are those of TLSSocket and of Socket.connect(); `socket`: a Socket that is connected, whose connection is
-    taken over instead.  The listener is called once at 'secureConnect'.
+    The options are those of TLSSocket and of Socket.connect(); `socket`: a Socket that is connected, whose connection
+    is taken over instead.  The listener is called once at 'secureConnect'.
     Raises what they raise; then no socket is left behind.  Node: "tls.connect()".
     """
     options, listener = normalize("connect", arguments, keywords, ("host",))

@@ -22,7 +22,7 @@ _MODULES = (
 
 
 class SelfSigned(NamedTuple):
-    """A certificate that has signed itself, and its key, as PEM: options of create_server() and, as `ca`, of connect()."""
+    """A certificate that has signed itself, and its key, as PEM: options of create_server(), and as `ca` of connect()."""
 
     cert: bytes
     key: bytes
@@ -31,8 +31,8 @@ class SelfSigned(NamedTuple):
 def self_signed(*names: str, days: float = 30) -> SelfSigned:
     """A new certificate for these names and addresses ("localhost", "127.0.0.1" and "::1" where none is given).
 
-    It is good for so many days, for a server and as the `ca` of its clients.  For trying things out: nobody else trusts it.
-    Needs the package `cryptography`; raises ModuleNotFoundError where it is not installed, TypeError or ValueError for
+    It is good for so many days, for a server and as the `ca` of its clients.  For trying things out: nobody else trusts
+    it.  Needs the package `cryptography`; raises ModuleNotFoundError where it is not installed, TypeError or ValueError for
     bad arguments.  This is not in Node.
     """
     for name in names:

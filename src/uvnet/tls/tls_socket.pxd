@@ -12,6 +12,7 @@ cdef class TLSSocket(Socket):
     cdef object _handshake_seconds
     cdef object _peer                # (host, port) as connect() was given them, or None
     cdef IdleEntry _handshake        # the limit of its time
+    cdef bytes _preface              # what is sent in front of the handshake, or None
     cdef TLSEngine _engine           # of the connection that is or was there; None before the first
     cdef object _authorization_error
     cdef object _session_told        # the id of the session that 'session' told last

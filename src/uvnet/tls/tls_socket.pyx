@@ -13,6 +13,7 @@ from uvnet._loop.idle cimport idle_timers_of
 from uvnet._loop.loop cimport current_record
 from uvnet._loop.record cimport no_record
 from uvnet._stream.stream cimport Stream
+from uvnet._stream.write_request cimport WriteRequest
 from uvnet._tls.engine cimport TLSEngine, new_engine
 from uvnet._tls.secure_stream cimport SecureStream
 from uvnet._tls.secure_stream_events cimport open_secure
@@ -240,7 +241,18 @@ cdef class TLSSocket(Socket):
         self._authorization_error = self._session_told = None
         return 0
 
+    def _say_first(self, bytes preface not None):
+        # For a proxy: in front of the handshake, once there is a connection.
+        self._preface = preface
+
     cdef int _connected(self) except -1:
+        cdef WriteRequest request
+        if self._preface is not None:
+            request = WriteRequest.__new__(WriteRequest)
+            request.add(self._preface)
+            self._preface = None
+            # Where it cannot be sent the handshake cannot either.
+            self._handle.send(request)
         attach(self, open_secure(self._handle, self._engine))
         return self._begin_handshake()
 
@@ -332,7 +344,8 @@ cdef class TLSSocket(Socket):
             self.emit0("secure")
         if self._life == life and not self._destroyed and self._server is not None:
             self._server._connection_secured(self, None)
-        if self._life == life and not self._destroyed:
+        if self._life == life and not self._destroyed and not self._is_server and self.has_listeners("session"):
+            (<SecureStream>self._handle).tells_tickets = True
             self._tell_session()
         return 0
 
@@ -382,9 +395,13 @@ cdef class TLSSocket(Socket):
 
     # === Sessions ===
 
-    cdef int _received(self, bytes chunk, ssize_t nread) except -1:
-        Socket._received(self, chunk, nread)
-        return 0 if self._handle is None or self._is_server else self._tell_session()
+    cdef int _listener_added(self, object event) except -1:
+        if event == "session" and self._secure and isinstance(self._handle, SecureStream):
+            (<SecureStream>self._handle).tells_tickets = not self._is_server
+        return Socket._listener_added(self, event)
+
+    cdef int _ticket_came(self) except -1:
+        return self._tell_session()
 
     cdef int _tell_session(self) except -1:
         """'session' for each that the server has sent."""
