@@ -34,8 +34,13 @@ def parameters_of(function: Any) -> dict[str, str]:
     }
 
 
+def without_limits(options: dict[str, str]) -> dict[str, str]:
+    return {name: kind for name, kind in options.items() if name not in LIMITS}
+
+
 SOCKET = annotations_of(keywords.SocketKeywords)
 CONNECT = annotations_of(keywords.ConnectKeywords)
+LIMITS = annotations_of(keywords.LimitKeywords)
 PLAIN = {**CONNECT, **annotations_of(keywords.ServerKeywords)}
 TLS = {
     name: kind
@@ -44,13 +49,16 @@ TLS = {
     if name not in PLAIN
 }
 LISTS: dict[str, dict[str, str]] = {
-    "Options of a server": annotations_of(keywords.ServerKeywords),
+    "Options of a server": without_limits(annotations_of(keywords.ServerKeywords)),
+    "Options about limits": LIMITS,
     "Options of listen()": annotations_of(keywords.ListenKeywords),
     "Options of a socket": SOCKET,
     "Options of connect()": {name: kind for name, kind in CONNECT.items() if name not in SOCKET},
     "Options of TLS": TLS,
     "Options of create_proxy()": parameters_of(uvnet.create_proxy),
-    "Options of loop_factory()": {**annotations_of(ConnectionOptions), **annotations_of(ServerOptions)},
+    "Options of loop_factory()": without_limits(
+        {**annotations_of(ConnectionOptions), **annotations_of(ServerOptions)}
+    ),
     "Option onread": annotations_of(keywords.OnRead),
     "What 'drop' tells": annotations_of(keywords.Drop),
 }

@@ -25,6 +25,8 @@ from uvnet.addresses.address import Host
 from uvnet.arguments.keywords import (
     ConnectKeywords,
     Drop,
+    ForwardingKeywords,
+    LimitKeywords,
     ListenKeywords,
     OnRead,
     OpenKeywords,
@@ -38,6 +40,11 @@ from uvnet.arguments.keywords import (
     TLSSocketKeywords,
     UpstreamKeywords,
 )
+
+DropReason = Literal[
+    "connection limit", "block list", "allow list", "accept rate", "host limit", "host rate", "file descriptors",
+    "proxy header", "tls", "idle", "no data", "lifetime", "receive rate", "buffered",
+]  # fmt: skip
 
 
 def nothing() -> None: ...
@@ -73,6 +80,17 @@ def servers() -> None:
         "send_buffer": 65536,
         "shutdown_timeout": 2.5,
         "user_timeout": 30,
+        "accept_rate": 100,
+        "accept_rate_per_host": (10, 20),
+        "allow_list": uvnet.BlockList(),
+        "first_data_timeout": 10,
+        "host_prefixes": (24, 64),
+        "idle_timeout": 60,
+        "max_connections_per_host": 10,
+        "max_lifetime": 3600,
+        "max_total_buffered": 2**28,
+        "min_receive_rate": 50,
+        "preset": "internet",
     }
     assert_type(uvnet.create_server(), uvnet.Server)
     assert_type(uvnet.create_server(accept), uvnet.Server)
@@ -100,6 +118,7 @@ def servers() -> None:
     assert_type(server.max_connections, int | None)
     server.max_connections = 100
     server.max_connections = None
+    assert_type(server.dropped, dict[str, int])
     server.allow_half_open = True
     server.pause_on_connect = True
 
@@ -157,7 +176,7 @@ def server_events(server: uvnet.Server) -> None:
     def on_connection(socket: uvnet.Socket) -> None: ...
 
     def on_drop(drop: Drop) -> None:
-        assert_type(drop["reason"], Literal["connection limit", "block list", "file descriptors", "proxy header", "tls"])
+        assert_type(drop["reason"], DropReason)
         print(drop.get("local_address"), drop.get("local_family"), drop.get("local_port"))
         print(drop.get("remote_address"), drop.get("remote_family"), drop.get("remote_port"))
 
@@ -458,6 +477,10 @@ def proxies() -> None:
     uvnet.create_proxy(pathlib.Path("/tmp/echo.sock"), high_water_mark=1024, idle_timeout=None)
     uvnet.create_proxy({"port": 8124}, max_connections=100, proxy_header_timeout=1.5)
     uvnet.create_proxy((ipaddress.IPv6Address("::1"), 8124))
+    limits: LimitKeywords = {"preset": "internet"}
+    forwarding: ForwardingKeywords = {"max_connections_per_host": 10, "accept_proxy_protocol": True}
+    uvnet.create_proxy(8124, **forwarding)
+    uvnet.loop_factory(**limits)
     uvnet.create_proxy(uvnet.Address("::1", "IPv6", 8124))
     options: UpstreamKeywords = {"host": "localhost", "port": 8124, "local_address": "127.0.0.1", "no_delay": False}
     uvnet.create_proxy(options)

@@ -1,10 +1,14 @@
 from uvnet._accept.header_stage cimport HeaderStage
+from uvnet._accept.limits cimport Limits
 from uvnet._accept.listener cimport AcceptFilter, DropReason, Lease, Listener
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream cimport Stream
+from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
 from uvnet.addresses.sockaddr cimport sockaddr_storage
+
+cdef class Intake
 
 # What an intake tells the server that owns it, with the GIL between enter() and leave(); an exception is reported.
 cdef struct IntakeEvents:
@@ -16,6 +20,8 @@ cdef struct IntakeEvents:
     int (*on_gone)(object owner) except -1
     # One was closed at once, or before it was handed on: the argument of 'drop'.  Only while `tells_drops` is set.
     int (*on_drop)(object owner, dict drop) except -1
+    # One that was handed on goes beyond a limit: destroy it, and say so by cut().  Its server may be closed.
+    int (*on_cut)(Intake intake, Stream stream, DropReason reason) except -1
     # accept(2) failed, which is told once a second at most, and tried again.
     int (*on_trouble)(object owner, object error) except -1
     # Somebody else has closed a listening socket; its listener closes right after it.
@@ -29,6 +35,7 @@ cdef class Intake(Intermediary):
     cdef const IntakeEvents *events
     cdef AcceptFilter filter         # with the number of connections
     cdef BlockList _block_list       # what the filter borrows
+    cdef Limits limits               # None where there are none
     cdef list listeners
     cdef set stages                  # of connections that have not said yet whose they are
     cdef unsigned int header_timeout  # milliseconds for a PROXY header to come; 0: none is expected
@@ -38,6 +45,9 @@ cdef class Intake(Intermediary):
     cdef int refuse_from(self, BlockList block_list) except -1
     cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status,
                          Lease lease=*)
+    cdef int limit_by(self, Limits limits) except -1
+    cdef int cut(self, object owner, DropReason reason, int descriptor, const sockaddr *remote,
+                 const sockaddr *local) except -1
     cdef int close(self, Listener listener) except -1
     cdef int release(self, Listener listener) except -1
     cdef int gone(self) except -1

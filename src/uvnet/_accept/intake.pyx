@@ -8,13 +8,23 @@ from libc.errno cimport ENOMEM
 from libc.string cimport memset
 
 from uvnet._accept.header_stage cimport HeaderStage, await_header
+from uvnet._accept.limits cimport Limits, judge
 from uvnet._accept.listener cimport (
+    ALLOW_LIST,
     BLOCK_LIST,
     CONNECTION_LIMIT,
     FILE_DESCRIPTORS,
+    FIRST_DATA,
+    HOST_LIMIT,
+    HOST_RATE,
+    IDLE,
+    LIFETIME,
     NOT_DROPPED,
     PROXY_HEADER,
+    RECEIVE_RATE,
+    SERVER_RATE,
     TLS_FAILURE,
+    TOTAL_BUFFERED,
     DropReason,
     Lease,
     Listener,
@@ -44,12 +54,27 @@ cdef dict _REASONS = {
     FILE_DESCRIPTORS: "file descriptors",
     PROXY_HEADER: "proxy header",
     TLS_FAILURE: "tls",
+    ALLOW_LIST: "allow list",
+    SERVER_RATE: "accept rate",
+    HOST_LIMIT: "host limit",
+    HOST_RATE: "host rate",
+    IDLE: "idle",
+    FIRST_DATA: "no data",
+    LIFETIME: "lifetime",
+    RECEIVE_RATE: "receive rate",
+    TOTAL_BUFFERED: "buffered",
 }
 # What nobody would expect, and what to do about it.
 cdef dict _LOGGED = {
     FILE_DESCRIPTORS: ("out of file descriptors", "raise the limit (ulimit -n) or set max_connections"),
     PROXY_HEADER: ("no PROXY header", "they must come from a proxy that sends one"),
     TLS_FAILURE: ("TLS failed", "they are not what this server can talk to, or take too long"),
+    SERVER_RATE: ("too many at once", "raise accept_rate if this server can take more"),
+    HOST_LIMIT: ("too many of one host", "raise max_connections_per_host if that is what a host needs"),
+    HOST_RATE: ("too fast for one host", "raise accept_rate_per_host if that is what a host needs"),
+    FIRST_DATA: ("nothing was said", "raise first_data_timeout if clients need longer"),
+    RECEIVE_RATE: ("too slow", "lower min_receive_rate if clients cannot send faster"),
+    TOTAL_BUFFERED: ("too much waits to be sent", "raise max_total_buffered if there is memory for more"),
 }
 
 
@@ -75,6 +100,24 @@ cdef class Intake(Intermediary):
         self.filter.block_list = <void *>block_list if block_list is not None else NULL
         self.filter.is_blocked = blocks
         return 0
+
+    cdef int limit_by(self, Limits limits) except -1:
+        """Hold connections to these limits; the Limits are this intake's from now on."""
+        self.limits = limits
+        self.filter.limits = <void *>limits if limits is not None else NULL
+        self.filter.judge = judge
+        if limits is not None:
+            limits.owner = self
+            limits.cut = _on_cut
+        return 0
+
+    cdef int cut(self, object owner, DropReason reason, int descriptor, const sockaddr *remote,
+                 const sockaddr *local) except -1:
+        """One that was handed on to `owner` is destroyed for going beyond a limit."""
+        return self._drop(
+            owner, reason, descriptor, <const sockaddr_storage *>remote,
+            <const sockaddr_storage *>local if local.sa_family else NULL, None,
+        )
 
     cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status,
                          Lease lease=None):
@@ -106,6 +149,9 @@ cdef class Intake(Intermediary):
         listener.owner = self
         listener.on_abandoned = _on_abandoned
         self.owner = owner
+        if self.limits is not None:
+            self.limits.record = self.record
+            self.limits.after_header = self.header_timeout != 0
         return listener
 
     cdef int close(self, Listener listener) except -1:
@@ -178,6 +224,8 @@ cdef class Intake(Intermediary):
         cdef bint no_memory = False
         cdef object owner = self.owner
         try:
+            if self.limits is not None:
+                self.limits.admit(stream, <const sockaddr *>remote)
             self.events.on_connection(owner, stream, remote, local)
         except MemoryError:
             no_memory = True
@@ -205,6 +253,8 @@ cdef class Intake(Intermediary):
                 self._block_list, <const sockaddr *>remote
             ):
                 reason = BLOCK_LIST
+            elif self.limits is not None:
+                reason = self.limits.judge_host(<const sockaddr *>remote)
             if reason == NOT_DROPPED:
                 return self._hand_on(stream, remote, local)
             try:
@@ -306,6 +356,11 @@ cdef int _on_abandoned(object owner) except -1:
     finally:
         self.listeners = []
         self.owner = None
+
+
+cdef int _on_cut(object owner, Stream stream, DropReason reason) except -1:
+    cdef Intake self = <Intake>owner
+    return self.events.on_cut(self, stream, reason)
 
 
 cdef int _on_header(object owner, HeaderStage stage, object error) except -1:

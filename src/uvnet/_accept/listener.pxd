@@ -11,6 +11,15 @@ cdef enum DropReason:
     FILE_DESCRIPTORS
     PROXY_HEADER
     TLS_FAILURE
+    ALLOW_LIST
+    SERVER_RATE
+    HOST_LIMIT
+    HOST_RATE
+    IDLE                         # from here on of connections that were taken
+    FIRST_DATA
+    LIFETIME
+    RECEIVE_RATE
+    TOTAL_BUFFERED
     DROP_REASONS                 # how many there are
 
 # What is asked in C before a connection costs an object.  Lies in the listeners' owner.
@@ -19,6 +28,8 @@ cdef struct AcceptFilter:
     Py_ssize_t most              # that may be open; -1: no limit
     void *block_list             # borrowed, or NULL
     bint (*is_blocked)(object block_list, const sockaddr *address) noexcept
+    void *limits                 # borrowed, or NULL
+    DropReason (*judge)(object limits, const sockaddr *address)
     bint tells_drops             # somebody wants to hear of each
     size_t[DROP_REASONS] dropped  # so many so far, by the reason
 

@@ -231,12 +231,12 @@ cdef int _on_pause_over(object owner) except -1:
     return 0
 
 
-cdef DropReason _judge(const AcceptFilter *filter, const sockaddr *remote) noexcept:
+cdef DropReason _judge(const AcceptFilter *filter, const sockaddr *remote) except *:
     if filter.block_list is not NULL and filter.is_blocked(<object>filter.block_list, remote):
         return BLOCK_LIST
     if filter.most >= 0 and filter.connections >= filter.most:
         return CONNECTION_LIMIT
-    return NOT_DROPPED
+    return NOT_DROPPED if filter.limits is NULL else filter.judge(<object>filter.limits, remote)
 
 
 cdef void _on_poll(uv_poll_t *uv_poll, int status, int events) noexcept nogil:
@@ -276,7 +276,12 @@ cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
 
 
 cdef int _take(Listener self, int descriptor, const sockaddr_storage *remote) except -1:
-    cdef DropReason reason = _judge(self.filter, <const sockaddr *>remote)
+    cdef DropReason reason
+    try:
+        reason = _judge(self.filter, <const sockaddr *>remote)
+    except BaseException:
+        close_descriptor(descriptor)
+        raise
     if reason == NOT_DROPPED:
         self.events.on_accepted(self.owner, self, descriptor, remote)
     else:

@@ -5,11 +5,17 @@ from uvnet._stream.writer cimport Writer
 cdef enum:
     READS_AT_ONCE = 16       # of a stream that fills its buffer, before others get their turn
 
+# What whoever has let a stream in keeps of it, until it closes or goes to somebody else.
+cdef class Admission:
+    cdef void over(self) noexcept
+
 cdef class Stream(Writer):
+    cdef Admission admission         # None where nobody keeps any
     cdef bint had_error              # what its owner's 'close' will say
     cdef unsigned int life           # of its owner, which may be in a later one
 
     cdef void renew(self) noexcept
+    cdef void leave_admission(self) noexcept
     cdef Stream base(self)
     cdef void set_referenced(self, bint referenced) noexcept
     cdef void set_activity(self, uint64_t *activity) noexcept

@@ -49,6 +49,13 @@ cdef enum:
     SMALLEST_SPARE = 480     # bytes; what obmalloc serves is no slower than the reuse
 
 
+cdef class Admission:
+    """One stream that somebody has let in."""
+
+    cdef void over(self) noexcept:
+        """It is closed, or somebody else's."""
+
+
 cdef class Stream(Writer):
     """A connected, connecting or listening stream; TCP and Pipe say which."""
 
@@ -66,6 +73,13 @@ cdef class Stream(Writer):
         block.read_size = FIRST_READ_SIZE
         block.activity = NULL
         block.referenced = True
+
+    cdef void leave_admission(self) noexcept:
+        """Who has let it in is not asked any more."""
+        cdef Admission admission = self.admission
+        if admission is not None:
+            self.admission = None
+            admission.over()
 
     cdef Stream base(self):
         """The stream that has the descriptor: a TCP or a Pipe."""
@@ -119,6 +133,7 @@ cdef class Stream(Writer):
         cdef bint lost
         if self.state != HANDLE_OPEN:
             return
+        self.leave_admission()
         if self.block.adopted == 0:
             Handle.close(self, reset)
             return

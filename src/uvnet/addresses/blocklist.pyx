@@ -370,10 +370,10 @@ cdef bint blocks(object block_list, const sockaddr *address) noexcept nogil:
     return (<BlockList>block_list).check_sockaddr(address)
 
 
-def check_block_list(value):
-    """A value of the option block_list: a BlockList, or None; raises TypeError."""
+def check_block_list(value, str name="options.block_list"):
+    """A value of the option block_list, or of one like it: a BlockList, or None; raises TypeError."""
     if value is not None and not isinstance(value, BlockList):
-        raise invalid_type("options.block_list", "a BlockList", value)
+        raise invalid_type(name, "a BlockList", value)
     return value
 
 

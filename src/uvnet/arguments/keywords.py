@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ConnectKeywords",
     "Drop",
+    "ForwardingKeywords",
+    "LimitKeywords",
     "ListenKeywords",
     "OnRead",
     "OpenKeywords",
@@ -114,14 +116,35 @@ class ConnectKeywords(SocketKeywords, UpstreamKeywords, total=False):
     timeout: float | None
 
 
-class ServerKeywords(_CommonKeywords, total=False):
-    """Options of Server() and create_server()."""
+class LimitKeywords(TypedDict, total=False):
+    """Options of every server about who may connect, and for how long."""
+
+    accept_rate: float | tuple[float, float] | None
+    accept_rate_per_host: float | tuple[float, float] | None
+    allow_list: BlockList | None
+    first_data_timeout: float | None
+    host_prefixes: tuple[int, int] | None
+    max_connections_per_host: int | None
+    max_lifetime: float | None
+    max_total_buffered: int | None
+    min_receive_rate: int | None
+    preset: Literal["internet"] | None
+
+
+class ForwardingKeywords(_CommonKeywords, LimitKeywords, total=False):
+    """Options of create_proxy() that it has from Server()."""
 
     accept_proxy_protocol: bool
     allow_half_open: bool
     pause_on_connect: bool
     proxy_header_timeout: float
     shutdown_timeout: float | None
+
+
+class ServerKeywords(ForwardingKeywords, total=False):
+    """Options of Server() and create_server()."""
+
+    idle_timeout: float | None
 
 
 # As text or bytes, or the path of a file.
@@ -216,7 +239,10 @@ class ListenKeywords(TypedDict, total=False):
 
 
 class _Reason(TypedDict):
-    reason: Literal["connection limit", "block list", "file descriptors", "proxy header", "tls"]
+    reason: Literal[
+        "connection limit", "block list", "allow list", "accept rate", "host limit", "host rate", "file descriptors",
+        "proxy header", "tls", "idle", "no data", "lifetime", "receive rate", "buffered",
+    ]  # fmt: skip
 
 
 class Drop(_Reason, total=False):

@@ -19,6 +19,7 @@ from uvnet.addresses.host_port import is_number, parse_host_port
 from uvnet.addresses.ip import is_ip
 from uvnet.arguments.checks import check_seconds, reject_unknown
 from uvnet.arguments.keywords import (
+    ForwardingKeywords,
     ServerKeywords,
     TLSKeywords,
     TLSServerKeywords,
@@ -61,7 +62,7 @@ def create_proxy(
     max_connections: int | None = None,
     tls: ssl.SSLContext | TLSServerKeywords | None = None,
     upstream_tls: bool | ssl.SSLContext | TLSKeywords | None = None,
-    **options: Unpack[ServerKeywords],
+    **options: Unpack[ForwardingKeywords],
 ) -> Server:
     """A Server that forwards: listen() as usual, then each connection is passed on to `upstream`.
 

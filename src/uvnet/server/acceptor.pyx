@@ -3,8 +3,8 @@
 How it comes to listen is the business of Server.  Node: "Class: net.Server"; rules 1.8 to 1.10.
 """
 
-from uvnet._accept.intake cimport IntakeEvents, new_intake
-from uvnet._accept.listener cimport Lease, Listener
+from uvnet._accept.intake cimport Intake, IntakeEvents, new_intake
+from uvnet._accept.listener cimport DropReason, Lease, Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._loop.coroutine cimport running_coroutines
 from uvnet._loop.handle cimport Handle, open_handles, user_of
@@ -64,6 +64,14 @@ cdef class Acceptor(SocketParent):
     def listening(self):
         """True while the server listens.  Node: "server.listening"."""
         return self._listener is not None
+
+    @property
+    def dropped(self):
+        """How many connections were closed for a limit, by the reason: a new dict.
+
+        The reasons are those of 'drop'.  This is not in Node.
+        """
+        return self._intake.dropped()
 
     @property
     def max_connections(self):
@@ -375,6 +383,23 @@ cdef int _on_drop(object owner, dict drop) except -1:
     return _tell(<Acceptor>owner, "drop", drop)
 
 
+cdef int _on_cut(Intake intake, Stream stream, DropReason reason) except -1:
+    cdef Connection connection
+    cdef object user = user_of(stream)
+    if not isinstance(user, Connection):
+        return 0
+    connection = <Connection>user
+    connection._capture_names()
+    intake.cut(
+        connection._server, reason, stream.base().fileno(), &connection._remote_name.any,
+        &connection._local_name.any,
+    )
+    # A listener may have closed it, or given it another connection.
+    if stream.owner is not None and user_of(stream) is connection:
+        connection._destroy_stream(None)
+    return 0
+
+
 cdef int _on_trouble(object owner, object error) except -1:
     return _tell(<Acceptor>owner, "error", error)
 
@@ -409,6 +434,7 @@ cdef IntakeEvents _events
 _events.on_connection = _on_connection
 _events.on_gone = _on_gone
 _events.on_drop = _on_drop
+_events.on_cut = _on_cut
 _events.on_trouble = _on_trouble
 _events.on_lost = _on_lost
 _events.on_abandoned = _on_abandoned

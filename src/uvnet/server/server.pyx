@@ -20,6 +20,7 @@ from uvnet.addresses.unix_path cimport path_error
 from uvnet.errors.system cimport system_error
 from uvnet.server.acceptor cimport Acceptor
 
+from uvnet._accept.limit_options import limits_of, with_preset
 from uvnet._accept.sharing import Wanted, listening_source
 from uvnet._stream.socket_option import set_named_options
 from uvnet.addresses.address import Address, bracketed
@@ -68,9 +69,21 @@ cdef class Server(Acceptor):
     HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
     them too.  Connections without one are closed; proxy_header_timeout: seconds, more than 0, for it to come (10).
 
+    Who may connect, and for how long; each that is refused or cut gives a 'drop':
+    allow_list: a BlockList of the addresses that may connect, and no others;
+    max_connections_per_host (int); accept_rate, accept_rate_per_host: connections a second, or (so many a second, so
+    many at once); host_prefixes: how many bits of an IPv4 and an IPv6 address tell one host from another ((32, 64));
+    idle_timeout, first_data_timeout, max_lifetime: seconds without traffic, until something has come, and in all;
+    min_receive_rate: bytes a second that one has to send, over 5 s in which it sends something and is not answered;
+    max_total_buffered: bytes that may wait to be sent in all; the connections for which most waits go first.
+    preset: "internet" for what a server should have that anybody may reach: see the guide for the numbers.
+    They are looked at a few times in the shortest of these times, and ten times a second for what waits.
+
     Events: 'listening', 'connection' (socket), 'drop' (mapping), 'error', 'close'.  The mapping has `reason`, one of
-    "connection limit", "block list", "file descriptors" and "proxy header" (then with the `error`), and on TCP
-    `local_address`, `local_family`, `local_port`, `remote_address`, `remote_family`, `remote_port`.
+    "connection limit", "block list", "allow list", "accept rate", "host limit", "host rate", "file descriptors" and
+    "proxy header" (then with the `error`), or of one that was accepted "idle", "no data", "lifetime", "receive rate"
+    and "buffered"; and on TCP `local_address`, `local_family`, `local_port`, `remote_address`, `remote_family`,
+    `remote_port`.
     Raises TypeError or ValueError for bad arguments.
     Node: "net.createServer([options][, connectionListener])".
     """
@@ -256,7 +269,8 @@ cdef class Server(Acceptor):
 
     # === Private ===
 
-    def _initialise(self, options):
+    def _initialise(self, given):
+        options = with_preset(given, "options.preset")
         mark = options.get("high_water_mark")
         self._high_water_mark = -1 if mark is None else check_high_water_mark(mark, "options.high_water_mark")
         self._max_buffered = check_max_buffered(options.get("max_buffered"), "options.max_buffered")
@@ -278,6 +292,7 @@ cdef class Server(Acceptor):
         block_list = check_block_list(options.get("block_list"))
         if block_list is not None:
             self._intake.refuse_from(block_list)
+        self._intake.limit_by(limits_of(options, "options.", options.get("idle_timeout")))
         header_timeout = check_header_timeout(options, "options.proxy_header_timeout")
         if options.get("accept_proxy_protocol", False):
             self._intake.header_timeout = header_timeout

@@ -144,6 +144,7 @@ cdef class Adopting(Tunable):
             self._server._connection_gone()
         self._let_go()
         handle.renew()
+        handle.leave_admission()
         self._parked_timeout = 0
         if self._idle is not NULL:
             idle_timers_of(self.record).stop(self._idle)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from uvnet._accept.limit_options import LIMIT_OPTIONS, limits_of, with_preset
 from uvnet.addresses.blocklist import check_block_list
 from uvnet.arguments.checks import (
     check_header_timeout,
     check_integer,
     reject_unknown,
 )
+from uvnet.arguments.keywords import LimitKeywords
 from uvnet.errors.codes import invalid_callback
 from uvnet.transports.transport_options import TransportOptions
 
@@ -33,7 +35,7 @@ class ConnectionOptions(TypedDict, total=False):
     on_max_buffered: Literal["destroy", "raise"] | None
 
 
-class ServerOptions(ConnectionOptions, total=False):
+class ServerOptions(ConnectionOptions, LimitKeywords, total=False):
     """Options of create_server(), create_unix_server() and loop_factory(); None is the default of each."""
 
     accept_proxy_protocol: bool | None
@@ -44,7 +46,7 @@ class ServerOptions(ConnectionOptions, total=False):
 
 
 _OF_CONNECTIONS = frozenset(ConnectionOptions.__annotations__)
-_OF_SERVERS = frozenset(ServerOptions.__annotations__) | _OF_CONNECTIONS
+_OF_SERVERS = frozenset(ServerOptions.__annotations__) | _OF_CONNECTIONS | LIMIT_OPTIONS
 
 
 def connection_options(given: Mapping[str, Any], where: str) -> TransportOptions:
@@ -64,11 +66,14 @@ def server_options(usual: Mapping[str, Any], given: Mapping[str, Any], where: st
     Raises TypeError or ValueError.
     """
     reject_unknown(given, _OF_SERVERS, where)
-    options = {**_said(usual), **_said(given)}
+    options = with_preset({**_said(usual), **_said(given)}, "preset")
     most = options.pop("max_connections", None)
     on_drop = options.pop("on_drop", None)
     if on_drop is not None and not callable(on_drop):
         raise invalid_callback(on_drop, "on_drop")
+    limits = limits_of(options)
+    for name in LIMIT_OPTIONS:
+        options.pop(name, None)
     timeout = check_header_timeout(options, "proxy_header_timeout")
     options.pop("proxy_header_timeout", None)
     return {
@@ -76,5 +81,6 @@ def server_options(usual: Mapping[str, Any], given: Mapping[str, Any], where: st
         "block_list": check_block_list(options.pop("block_list", None)),
         "on_drop": on_drop,
         "header_timeout": timeout if options.pop("accept_proxy_protocol", None) else 0,
+        "limits": limits,
         "transport_options": TransportOptions(**options),
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from typing_extensions import disjoint_base
 
+from uvnet._accept.limits import Limits
 from uvnet._accept.listener import Lease
 from uvnet.addresses.blocklist import BlockList
 from uvnet.arguments.keywords import Drop
@@ -23,6 +24,7 @@ class TransportServer:
         block_list: BlockList | None,
         on_drop: Callable[[Drop], object] | None,
         header_timeout: int,
+        limits: Limits | None,
         transport_options: TransportOptions,
     ) -> None: ...
     @property

@@ -3,12 +3,15 @@
 How it comes to listen is the business of serving; what programs see of it, that of Server.
 """
 
-from uvnet._accept.intake cimport IntakeEvents, new_intake
-from uvnet._accept.listener cimport Lease, Listener
+from uvnet._accept.intake cimport Intake, IntakeEvents, new_intake
+from uvnet._accept.limits cimport Limits
+from uvnet._accept.listener cimport DropReason, Lease, Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context, copy_of_context
+from uvnet._loop.handle cimport user_of
 from uvnet._loop.record cimport no_record
 from uvnet._loop.tick cimport report
 from uvnet._stream.stream cimport Stream
+from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
@@ -29,7 +32,7 @@ cdef class TransportServer:
         self._intake = new_intake(no_record, &_events)
 
     def __init__(self, loop, protocol_factory, tls_options, *, max_connections, BlockList block_list, on_drop,
-                 unsigned int header_timeout, TransportOptions transport_options not None):
+                 unsigned int header_timeout, Limits limits, TransportOptions transport_options not None):
         self._tls_options = tls_options
         self.record = self._intake.record = record_of(loop)
         self._factory = protocol_factory
@@ -37,6 +40,7 @@ cdef class TransportServer:
         self._options = transport_options
         self._on_drop = on_drop
         self._intake.refuse_from(block_list)
+        self._intake.limit_by(limits)
         self._intake.header_timeout = header_timeout
         self._intake.filter.most = -1 if max_connections is None else max_connections
         self._intake.filter.tells_drops = on_drop is not None
@@ -164,6 +168,20 @@ cdef int _on_drop(object owner, dict drop) except -1:
     return 0
 
 
+cdef int _on_cut(Intake intake, Stream stream, DropReason reason) except -1:
+    cdef Transport transport
+    cdef object user = user_of(stream)
+    if not isinstance(user, Transport):
+        return 0
+    transport = <Transport>user
+    intake.cut(
+        transport._server, reason, stream.base().fileno(), <const sockaddr *>&transport._remote_name,
+        <const sockaddr *>&transport._local_name,
+    )
+    transport.abort()
+    return 0
+
+
 cdef int _on_trouble(object owner, object error) except -1:
     return (<TransportServer>owner)._failed(error, "accept() failed")
 
@@ -182,6 +200,7 @@ cdef IntakeEvents _events
 _events.on_connection = _on_connection
 _events.on_gone = _on_gone
 _events.on_drop = _on_drop
+_events.on_cut = _on_cut
 _events.on_trouble = _on_trouble
 _events.on_lost = _on_lost
 _events.on_abandoned = _on_abandoned

@@ -1,0 +1,124 @@
+"""What each host has open at a server, and how fast it may open more.
+
+Only hosts that have something open, or whose bucket is not full again, are remembered, and no more than MOST_HOSTS of
+them: from the one after those on, a host is held to the limits of the whole server alone.
+"""
+
+from libc.stdint cimport uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.sockaddr cimport ip_of_sockaddr
+
+cdef enum:
+    MOST_HOSTS = 100000
+    PURGE_EVERY = 1000       # milliseconds
+    PURGE_FROM = 1024        # hosts
+
+# What an IPv4 address begins with where it is written as an IPv6 one.
+cdef unsigned char[12] _mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+
+
+cdef void fill(Bucket *bucket, double rate, double burst, uint64_t now) noexcept:
+    """A full bucket."""
+    bucket.rate = rate
+    bucket.burst = bucket.tokens = burst
+    bucket.filled_at = now
+
+
+cdef void _refill(Bucket *bucket, uint64_t now) noexcept:
+    if now > bucket.filled_at:
+        bucket.tokens = min(bucket.burst, bucket.tokens + bucket.rate * (now - bucket.filled_at) / 1000)
+        bucket.filled_at = now
+
+
+cdef bint take_token(Bucket *bucket, uint64_t now) noexcept:
+    """Whether there was one, or no limit."""
+    if bucket.rate == 0:
+        return True
+    _refill(bucket, now)
+    if bucket.tokens < 1:
+        return False
+    bucket.tokens -= 1
+    return True
+
+
+cdef class Host:
+    """One host, or one network."""
+
+
+cdef class Hosts:
+    """Those of one server."""
+
+    def __init__(self, most, double rate, double burst, int ipv4_prefix, int ipv6_prefix):
+        self.by_key = {}
+        self.most = -1 if most is None else most
+        self.rate = rate
+        self.burst = burst
+        self.ipv4_prefix = ipv4_prefix
+        self.ipv6_prefix = ipv6_prefix
+        self.purge_from = PURGE_FROM
+
+    def __len__(self):
+        return len(self.by_key)
+
+    cdef Host find(self, const sockaddr *remote, uint64_t now):
+        """The host of an address, made where it is new; None for what is no IP address, and for one too many."""
+        cdef unsigned char[16] ip
+        cdef int family = ip_of_sockaddr(remote, ip)
+        cdef Host host
+        cdef bytes key
+        if family == 0:
+            return None
+        if family == 6 and memcmp(ip, _mapped, sizeof(_mapped)) == 0:
+            # An IPv4 address, as a server on both families has it.
+            memcpy(ip, ip + sizeof(_mapped), 4)
+            family = 4
+        if family == 4:
+            _mask(ip, 4, self.ipv4_prefix)
+            key = (<char *>ip)[:4]
+        else:
+            _mask(ip, 16, self.ipv6_prefix)
+            key = (<char *>ip)[:16]
+        host = self.by_key.get(key)
+        if host is None:
+            if len(self.by_key) >= self.purge_from or (
+                len(self.by_key) >= MOST_HOSTS and now - self.purged_at >= PURGE_EVERY
+            ):
+                self.purge(now)
+            if len(self.by_key) >= MOST_HOSTS:
+                return None
+            host = Host.__new__(Host)
+            host.key = key
+            fill(&host.bucket, self.rate, self.burst, now)
+            self.by_key[key] = host
+        return host
+
+    cdef int left(self, Host host) except -1:
+        """A connection of the host is over."""
+        host.connections -= 1
+        if host.connections == 0 and self.rate == 0:
+            self.by_key.pop(host.key, None)
+        return 0
+
+    cdef int purge(self, uint64_t now) except -1:
+        """Forget those that are as if they had never come."""
+        cdef Host host
+        self.purged_at = now
+        for host in list(self.by_key.values()):
+            if host.connections:
+                continue
+            _refill(&host.bucket, now)
+            if host.bucket.tokens >= host.bucket.burst:
+                del self.by_key[host.key]
+        self.purge_from = max(PURGE_FROM, 2 * len(self.by_key))
+        return 0
+
+
+cdef void _mask(unsigned char *ip, int length, int bits) noexcept:
+    """Clear all but the first bits."""
+    cdef int whole = bits // 8
+    if bits % 8:
+        ip[whole] &= <unsigned char>(0xFF << (8 - bits % 8))
+        whole += 1
+    memset(ip + whole, 0, length - whole)
