@@ -133,6 +133,20 @@ def test_a_slow_client_is_dropped_and_the_others_get_everything(tmp_path: Path, 
             assert b"has left" in reader.readline()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_chat_in_several_processes(tmp_path: Path, kind: str) -> None:
+    told = re.compile(rb"\* you are (guest(\d+)\.\d+), one of \d+ at this worker\n")
+    with example("chat_cluster", kind, tmp_path) as where, client(where) as one, client(where) as two:
+        names = [told.fullmatch(guest.readline()) for guest in (one, two)]
+        assert names[0] is not None and names[1] is not None
+        # Dealt out in turn.
+        assert names[0][2] != names[1][2]
+        one.write(b"hello\n")
+        assert two.readline() == b"%s: hello\n" % names[0][1]
+        two.write(b"good bye\n")
+        assert one.readline() == b"%s: good bye\n" % names[1][1]
+
+
 def test_a_line_without_end_is_not_kept(tmp_path: Path) -> None:
     with example("chat_server", "tcp", tmp_path) as where, client(where) as file:
         new_guest(file)

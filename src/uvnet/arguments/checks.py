@@ -104,12 +104,12 @@ def check_path(value: Any, name: str) -> str:
         value = os.fsdecode(value)
     if not isinstance(value, str):
         raise invalid_type(name, "of type str", value)
-    value = str.__str__(value)
+    path: str = str.__str__(value)
     try:
-        os.fsencode(value)
+        os.fsencode(path)
     except UnicodeEncodeError:
-        raise invalid_value(name, value, "has characters that no path can have") from None
-    return value
+        raise invalid_value(name, path, "has characters that no path can have") from None
+    return path
 
 
 def check_seconds(value: Any, name: str) -> int:
