@@ -92,7 +92,7 @@ def _check_rate(value: Any, name: str) -> tuple[float, float]:
     """A number a second and how many may come at once, which is one second's unless it is told; 0 for no limit."""
     if value is None:
         return 0.0, 0.0
-    pair = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+    pair: tuple[Any, Any] = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
     for number in pair:
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
             raise invalid_type(name, "a number, or a tuple of two", value)
