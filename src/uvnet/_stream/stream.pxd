@@ -1,5 +1,6 @@
 from libc.stdint cimport uint64_t
 
+from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.writer cimport Writer
 
 cdef enum:
@@ -29,3 +30,6 @@ cdef class Stream(Writer):
 
 # For tell_owner().
 cdef int tell_lost(Writer self, object owner, void *what, ssize_t number) except -1
+
+# The bytes that were read, as an object.
+cdef bytes new_chunk(LoopRecord record, const char *base, ssize_t length)

@@ -25,6 +25,9 @@ cdef class Writer(Handle):
     cdef bint gets_on(self, uint64_t *sent) noexcept
     cdef WriteRequest gather(self)
     cdef int _send_chunk(self) except -1
+    cdef WriteRequest send_chunk(self, object chunk)
+    cdef ssize_t _try_chunk(self, object chunk) noexcept
+    cdef WriteRequest _rest_of_chunk(self, object chunk, ssize_t sent)
     cdef WriteRequest _send_gathered(self, WriteRequest request)
     cdef int _flush_gathered(self) except -1
     cdef int send(self, WriteRequest request) except -1

@@ -22,6 +22,7 @@ from uvnet._stream.write_request cimport (
     WRITE_WAITING,
     WriteRequest,
     chunk_buffer,
+    chunk_length,
     length_of_writes,
 )
 from uvnet._uv.table cimport (
@@ -98,30 +99,46 @@ cdef class Writer(Handle):
     cdef int _send_chunk(self) except -1:
         """Send the one chunk that was gathered; a request is made only where some of it is left."""
         cdef object chunk = self.gathered_chunk
-        cdef uv_buf_t buffer
-        cdef WriteRequest request
-        cdef ssize_t sent = 0
+        cdef WriteRequest request = None
+        cdef ssize_t sent
         if chunk is None:
             return 0
         self.gathered_chunk = None
-        if self.state == HANDLE_OPEN and self.block.queued_bytes == 0:
-            chunk_buffer(chunk, &buffer)
-            sent = send_now(self.block, &buffer, 1)
-            if sent == <ssize_t>buffer.len:
-                self.block.bytes_written += sent
-                return 0
+        sent = self._try_chunk(chunk)
+        if sent == chunk_length(chunk):
+            return 0
         try:
-            request = WriteRequest.__new__(WriteRequest)
-            request.add(chunk)
+            request = self._rest_of_chunk(chunk, sent)
         except MemoryError as error:
             # What is lost is not lost in silence.
             if self.owner is not None:
                 tell_failed(self, self.owner, error)
-        else:
-            self._sent(request, sent)
-            if self.owner is not None:
-                self.events.on_sent(self.owner, request)
+        if request is not None and self.owner is not None:
+            self.events.on_sent(self.owner, request)
         return 0
+
+    cdef WriteRequest send_chunk(self, object chunk):
+        """send() of one chunk: None where all of it is out, else the request, failed or waiting."""
+        cdef ssize_t sent = self._try_chunk(chunk)
+        return None if sent == chunk_length(chunk) else self._rest_of_chunk(chunk, sent)
+
+    cdef ssize_t _try_chunk(self, object chunk) noexcept:
+        """What send_now() says of it; 0 where it is not to be asked."""
+        cdef uv_buf_t buffer
+        cdef ssize_t sent
+        if self.state != HANDLE_OPEN or self.block.queued_bytes:
+            return 0
+        chunk_buffer(chunk, &buffer)
+        sent = send_now(self.block, &buffer, 1)
+        if sent == <ssize_t>buffer.len:
+            self.block.bytes_written += sent
+        return sent
+
+    cdef WriteRequest _rest_of_chunk(self, object chunk, ssize_t sent):
+        cdef WriteRequest request = WriteRequest.__new__(WriteRequest)
+        request.add(chunk)
+        self._sent(request, sent)
+        return request
 
     cdef WriteRequest _send_gathered(self, WriteRequest request):
         """Send a gathered request, of which each write is complete as soon as its own bytes are with the system.

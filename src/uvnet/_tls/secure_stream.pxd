@@ -40,6 +40,9 @@ cdef class SecureStream(Stream):
     cdef void _update_under(self) noexcept
     cdef int _accept(self, WriteRequest request) except -1
     cdef int _push(self, WriteRequest current) except -1
+    cdef int _encrypted_in_part(self, WriteRequest request, Py_ssize_t done) except -1
+    cdef WriteRequest _carry(self, bytes data)
+    cdef int _carried(self, list batch, WriteRequest current, WriteRequest carrier) except -1
     cdef int _send(self, list batch, WriteRequest current) except -1
     cdef int _complete(self, list batch, WriteRequest current, WriteRequest carrier) except -1
     cdef int _say_end_maybe(self) except -1

@@ -7,7 +7,7 @@ RFC 8446.
 """
 
 from cpython.buffer cimport PyBUF_READ
-from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport ECONNRESET, EPIPE
 from libc.stdint cimport uint64_t
@@ -16,7 +16,7 @@ from libc.string cimport memcpy
 from uvnet._loop.handle cimport HANDLE_CLOSED, HANDLE_CLOSING, HANDLE_OPEN, HandleBlock
 from uvnet._loop.tick cimport later
 from uvnet._stream.stream cimport READS_AT_ONCE, Stream
-from uvnet._stream.write_request cimport WRITE_DONE, WRITE_WAITING, WriteRequest
+from uvnet._stream.write_request cimport WRITE_DONE, WRITE_WAITING, WriteRequest, chunk_length
 from uvnet._stream.writer cimport Writer, tell_failed, tell_owner, tell_shutdown, tell_written
 from uvnet._tls.engine cimport NOTHING_NOW
 from uvnet._uv.table cimport UVNET_UV_EOF
@@ -206,6 +206,7 @@ cdef class SecureStream(Stream):
         cdef Py_ssize_t nread = NOTHING_NOW
         cdef object failure = None
         cdef bytes chunk
+        cdef bint decrypted = False
         cdef int _turn
         for _turn in range(READS_AT_ONCE):
             if not block.reading or self._end_told or self.phase != SECURE_OPEN or self.owner is not owner:
@@ -223,7 +224,7 @@ cdef class SecureStream(Stream):
                 failure = error
             if failure is not None:
                 return self._fail_with(failure)
-            self._send(None, None)
+            decrypted = True
             if nread == NOBODY:
                 break
             if self.tells_tickets:
@@ -243,6 +244,9 @@ cdef class SecureStream(Stream):
                 break
         else:
             self._deliver_later()
+        if decrypted:
+            # The engine may have an answer of its own.
+            self._send(None, None)
         self._update_under()
         return 0
 
@@ -256,7 +260,7 @@ cdef class SecureStream(Stream):
             for piece in pieces:
                 length += PyBytes_GET_SIZE(piece)
         while length < MOST_AT_ONCE:
-            piece = self.engine.decrypt()
+            piece = self.engine.decrypt(self.record)
             if piece is None:
                 if pieces is None:
                     return None
@@ -325,12 +329,49 @@ cdef class SecureStream(Stream):
         if chunk is None:
             return 0
         self.gathered_chunk = None
-        request = WriteRequest.__new__(WriteRequest)
-        request.add(chunk)
-        self._accept(request)
-        if request.state != WRITE_DONE and self.owner is not None:
+        request = self.send_chunk(chunk)
+        if request is not None and self.owner is not None:
             self.events.on_sent(self.owner, request)
         return 0
+
+    cdef WriteRequest send_chunk(self, object chunk):
+        cdef WriteRequest carrier = None
+        cdef WriteRequest request
+        cdef Py_ssize_t length = chunk_length(chunk)
+        cdef Py_ssize_t done = 0
+        cdef object failure = None
+        if (length == 0 or not PyBytes_CheckExact(chunk) or not self._is_open() or self.phase != SECURE_OPEN
+                or self._end_due or self._end_sent or self._wants_read or self._waiting):
+            request = WriteRequest.__new__(WriteRequest)
+            request.add(chunk)
+            self._accept(request)
+            return None if request.state == WRITE_DONE else request
+        try:
+            done = self.engine.encrypt(chunk)
+        except Exception as error:
+            failure = error
+        self.block.bytes_written += length
+        if failure is None and done == length:
+            carrier = self._carry(self.engine.take_outgoing())
+            if carrier is None:
+                # As nearly always; only what is left needs a request.
+                return None
+        request = WriteRequest.__new__(WriteRequest)
+        request.add(chunk)
+        request.total = length
+        request.state = WRITE_WAITING
+        self.block.queued_bytes += length
+        if carrier is not None:
+            request.release()
+            self._carried([(request, length)], request, carrier)
+        else:
+            self._waiting.append(request)
+            if failure is not None:
+                self._fail_with(failure)
+            else:
+                self._encrypted_in_part(request, done)
+                self._send(None, None)
+        return request
 
     cdef WriteRequest _send_gathered(self, WriteRequest request):
         self._accept(request)
@@ -354,6 +395,14 @@ cdef class SecureStream(Stream):
         self._waiting.append(request)
         return self._push(request)
 
+    cdef int _encrypted_in_part(self, WriteRequest request, Py_ssize_t done) except -1:
+        """The rest has to wait until something was received."""
+        if done:
+            self.block.queued_bytes -= done
+            request.advance(done)
+        self._wants_read = True
+        return 0
+
     cdef int _push(self, WriteRequest current) except -1:
         """Encrypt what waits, and send it; of `current` the caller will see for himself how far it got."""
         cdef WriteRequest request
@@ -370,10 +419,7 @@ cdef class SecureStream(Stream):
                 failure = error
                 break
             if done < <Py_ssize_t>request.length:
-                if done:
-                    self.block.queued_bytes -= done
-                    request.advance(done)
-                self._wants_read = True
+                self._encrypted_in_part(request, done)
                 break
             self._waiting.popleft()
             batch.append((request, request.length))
@@ -384,32 +430,38 @@ cdef class SecureStream(Stream):
 
     cdef int _send(self, list batch, WriteRequest current) except -1:
         """Send what the engine has made of these writes, or has to say by itself."""
-        cdef WriteRequest carrier
         cdef bytes data = self.engine.take_outgoing()
         if data is None and not batch:
             return 0
-        carrier = WriteRequest.__new__(WriteRequest)
+        return self._carried(batch, current, self._carry(data))
+
+    cdef WriteRequest _carry(self, bytes data):
+        """Send encrypted bytes, if there are any: None where they are out, else what carries them."""
+        cdef WriteRequest carrier
         if data is None:
-            carrier.state = WRITE_DONE
-        elif self.state != HANDLE_OPEN:
-            self._fail(carrier, -EPIPE)
-        else:
-            carrier.add(data)
-            self.under.send(carrier)
-        if carrier.state == WRITE_WAITING:
-            self._sending.append((carrier, batch))
-            return 0
-        return self._complete(batch, current, carrier)
+            return None
+        if self.state == HANDLE_OPEN:
+            return self.under.send_chunk(data)
+        carrier = WriteRequest.__new__(WriteRequest)
+        self._fail(carrier, -EPIPE)
+        return carrier
+
+    cdef int _carried(self, list batch, WriteRequest current, WriteRequest carrier) except -1:
+        """So far the carrier of these writes has got."""
+        if carrier is None or carrier.state != WRITE_WAITING:
+            return self._complete(batch, current, carrier)
+        self._sending.append((carrier, batch))
+        return 0
 
     cdef int _complete(self, list batch, WriteRequest current, WriteRequest carrier) except -1:
-        """What carried these writes is out, or failed."""
+        """What carried these writes is out (None: it was at once), or failed."""
         cdef WriteRequest request
         if batch is None:
             return 0
         for request, length in batch:
             self.block.queued_bytes -= <size_t>length
-            request.state = carrier.state
-            request.status = carrier.status
+            request.state = WRITE_DONE if carrier is None else carrier.state
+            request.status = 0 if carrier is None else carrier.status
         for request, _ in batch:
             if request is not current:
                 tell_owner(self, tell_written, <void *>request, 0)
@@ -450,7 +502,7 @@ cdef class SecureStream(Stream):
         self._end_sent = True
         try:
             # SSL_shutdown() looks for the other side's end, and what is in front of it would be an error.
-            while (piece := self.engine.decrypt()) is not None:
+            while (piece := self.engine.decrypt(self.record)) is not None:
                 if self._decrypted is None:
                     self._decrypted = []
                 self._decrypted.append(piece)
@@ -478,6 +530,9 @@ cdef object _bytes_of(WriteRequest request):
     cdef char *place
     cdef unsigned int index
     if request.count == 1:
+        chunk = <object>request.owners[0]
+        if PyBytes_CheckExact(chunk) and <size_t>PyBytes_GET_SIZE(chunk) == request.length:
+            return chunk
         return PyMemoryView_FromMemory(request.buffers[0].base, request.buffers[0].len, PyBUF_READ)
     joined = PyBytes_FromStringAndSize(NULL, request.length)
     place = joined
