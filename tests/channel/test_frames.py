@@ -92,3 +92,59 @@ def test_what_is_not_sent_is_told(play: Player) -> None:
             end.channel.send(1, b"")
 
     play(scenario)
+
+
+def test_what_waits_is_bounded(play: Player) -> None:
+    async def scenario() -> None:
+        near, far = plain.socketpair()
+        end = End(near.detach())
+        payload = b"x" * (64 << 20)
+        with pytest.raises(RuntimeError) as caught:
+            end.channel.send(1, payload + b"x")
+        assert caught.value.code == "ERR_IPC_CHANNEL_FULL"  # type: ignore[attr-defined]
+        assert end.channel.queued == 0
+        with pytest.raises(RuntimeError):
+            end.channel.send(1, b"", range(251))
+        assert not any(end.channel.send(1, payload) for _ in range(2))
+        with pytest.raises(RuntimeError):
+            end.channel.send(1, b"")
+        end.channel.disconnect()
+        far.close()
+
+    play(scenario)
+
+
+def test_what_has_come_is_heard_where_the_other_end_has_not_read_everything(play: Player) -> None:
+    async def scenario() -> None:
+        near, far = plain.socketpair()
+        end = End(near.detach())
+        end.channel.send(1, b"never read")
+        end.channel.send_now()
+        far.send(b"\1\0\0\0\1\0\0\0a" + b"\1\0\0\0\1\0\0\0b")
+        # The socket has an error from now on.
+        far.close()
+        told: list[Any] = []
+        end.channel.send(1, b"never sent", (), told.append)
+        await until(lambda: end.lost)
+        assert end.got == [(b"a", []), (b"b", [])]
+        assert end.lost == [None]
+        assert len(told) == 1
+
+    play(scenario)
+
+
+def test_the_last_words_of_a_process(play: Player) -> None:
+    async def scenario() -> None:
+        one, other = two_ends()
+        for number in range(50):
+            one.channel.send(1, b"%d" % number * 20_000)
+        one.channel.send_now()
+        queued = one.channel.queued
+        # Somebody else has that end too, and it stays open.
+        other.channel.finish()
+        assert other.lost == [None]
+        assert 0 < len(other.got) < 50
+        assert queued > 0
+        await until(lambda: one.lost)
+
+    play(scenario)

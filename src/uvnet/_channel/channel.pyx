@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on an object that was not made by its function.
 """Channel: frames between two processes, with descriptors that go with them, over a connected Unix socket.
 
 A frame has a head: the length of its payload, its kind, and how many descriptors come with it.  The descriptors of a
@@ -556,6 +558,10 @@ cdef void _on_ready(uv_poll_t *uv_poll, int status, int events) noexcept:
     cdef LoopRecord record = self.record
     cdef ssize_t received = 0
     cdef int _turn
+    if status < 0 and self.state == HANDLE_OPEN:
+        # libuv: a poll handle is stopped where the socket has an error: of an end that was closed before it had read
+        # everything, and what that has sent waits here all the same.
+        self._watch()
     if events & UVNET_UV_WRITABLE and self._blocked:
         enter(record)
         try:

@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# What is here for plain Python may be called on an object that was not made by its function.
 """Dealing out: one process accepts connections, and others get them in turn, over the channel that each has.
 
 Whoever deals keeps a connection open until it was taken, so that one that comes back, or that a dead process has not

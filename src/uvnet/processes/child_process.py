@@ -123,9 +123,13 @@ class ChildProcess(MessagePort):
                     undo.callback(ends[name].close)
                     streams[name] = theirs.enter_context(other).fileno()
             variables = {**environment, CHANNEL: str(far.fileno()), SERIALIZATION: self._serialization}
-            process: subprocess.Popen[Any] = subprocess.Popen(
-                self.spawn_arguments, env=variables, pass_fds=(far.fileno(), *descriptors), **streams, **options
-            )
+            try:
+                process: subprocess.Popen[Any] = subprocess.Popen(
+                    self.spawn_arguments, env=variables, pass_fds=(far.fileno(), *descriptors), **streams, **options
+                )
+            except KeyError as error:
+                name = "user" if str(options.get("user")) in str(error) else "group"
+                raise invalid_value(name, options.get(name), "is not known to the system") from None
             # Whoever waits for it is the ExitWatch.
             process.returncode = 0
             undo.callback(_put_an_end_to, process.pid)
@@ -167,8 +171,10 @@ class ChildProcess(MessagePort):
             self._one_closed()
 
     def _abandoned(self) -> None:
-        # Whoever makes the next child of subprocess waits for it.
+        # Whoever makes the next child of subprocess waits for it: there it would be where its Popen is deleted, with a
+        # warning that it is still running.
         self._process.returncode = None
+        subprocess._active.append(self._process)  # type: ignore[attr-defined]
         if self._watch is not None:
             self._watch.stop()
 

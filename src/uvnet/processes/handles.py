@@ -125,7 +125,11 @@ def _pack_ours(handle: Any, is_server: bool, keep_open: bool) -> Sent:
 
 def unpack(info: Mapping[str, Any], unread: bytes, descriptor: int) -> Sendable:
     """What was sent, for this process; the descriptor is its own."""
-    given = _socket.socket(fileno=descriptor)
+    try:
+        given = _socket.socket(fileno=descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
     try:
         if info["type"] == "plain":
             return given

@@ -54,7 +54,8 @@ class MessagePort(EventEmitter):
         # Handles under way, by the numbers that the other end acknowledges.
         self._sent: dict[int, tuple[Sent, _Callback | None]] = {}
         self._numbers = 0
-        self._leaving = False  # once what was sent is gone
+        self._leaving = False  # once what was sent is there
+        self._said_bye = False
         # Who counts a connection which the other end has: a server, or who has got it from another process.
         self._counted: dict[int, Any] = {}
         # Who else emits what comes.
@@ -204,7 +205,8 @@ class MessagePort(EventEmitter):
 
     def _leave_if_all_arrived(self) -> None:
         channel = self._channel
-        if self._leaving and not self._sent and channel is not None and channel.is_open:
+        if self._leaving and not self._sent and channel is not None and channel.is_open and not self._said_bye:
+            self._said_bye = True
             # Behind all that is queued.
             channel.send(INTERNAL, b'{"act":"bye"}', (), lambda _: channel.disconnect())
 
@@ -224,25 +226,29 @@ class MessagePort(EventEmitter):
         self._hear(self._decode(payload), None)
 
     def _received_with_handle(self, payload: bytes, descriptors: list[int]) -> None:
-        info_length, unread_length = (int.from_bytes(payload[at : at + 4], "big") for at in (0, 4))
-        unread_at = 8 + info_length
-        info = json.loads(payload[8:unread_at])
-        number = info["number"]
+        number = None
         failure = errno.EPROTO
         try:
-            message = self._decode(payload[unread_at + unread_length :])
+            if self._said_bye:
+                # An answer would not get there: without one the sender has it again.
+                return
+            info_length, unread_length = (int.from_bytes(payload[at : at + 4], "big") for at in (0, 4))
+            unread_at = 8 + info_length
+            message_at = unread_at + unread_length
+            info = json.loads(payload[8:unread_at])
+            number = info["number"]
+            message = self._decode(payload[message_at:])
             if descriptors[0] < 0:
                 failure = errno.EMFILE
                 return
-            descriptor = descriptors.pop(0)
-            handle = unpack(info, payload[unread_at : unread_at + unread_length], descriptor)
+            handle = unpack(info, payload[unread_at:message_at], descriptors.pop(0))
             failure = 0
         except OSError as error:
             failure = error.errno or failure
             return
         finally:
             _close_all(descriptors)
-            if failure:
+            if failure and number is not None:
                 self._say("got", number=number, errno=failure)
         if info["type"] == "socket":
             count_by(handle, Counter(self._say_closed, number))
