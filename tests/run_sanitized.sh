@@ -38,10 +38,11 @@ export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan
 # obmalloc would hide uses of freed memory inside its pools.
 export PYTHONMALLOC=malloc
 
-# Left out is what runs compilers, linters and other programs rather than our C code, and what is large and nothing else.
+# Left out is what runs compilers, linters, other programs and many interpreters rather than our C code, and what is
+# large and nothing else.
 left_out=(
     tests/project/test_{bench,bench_load,cython_patterns,docs,docs_options,layers,rooms,rules_covered,typing,uv_abi,wheel}.py
-    tests/cli tests/transports/programs tests/transports/test_large_exchanges.py
+    tests/cli tests/cluster tests/transports/programs tests/transports/test_large_exchanges.py
 )
 status=0
 LD_PRELOAD=$preload "$python" -m pytest --timeout=300 "${left_out[@]/#/--ignore=}" "$@" || status=$?
