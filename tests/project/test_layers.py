@@ -186,8 +186,8 @@ def test_nothing_above_channels_calls_libuv() -> None:
         # And of a stream that lies on another one, which no libuv handle is of its own.
         (r"\.state = HANDLE_", {"_loop/handle.pyx", "_tls/secure_stream.pyx", "_tls/secure_stream_events.pyx"}),
         (r"\buv\.try_write\s*\(", {"_stream/transfer.pxd"}),
-        # For Python objects, and for a relay, which has none.
-        (r"\buv\.write\s*\(", {"_stream/writer.pyx", "_stream/relay.pyx"}),
+        # For Python objects, and for relays and files, which have none.
+        (r"\buv\.write\s*\(", {"_stream/writer.pyx", "_stream/relay.pyx", "_stream/file_request.pyx"}),
         (r"\blibuv_get_loop_t_ptr\s*\(", {"_uv/table.pyx"}),
     ],
     ids=["close", "state", "try_write", "write", "loop"],

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
+import socket as plain
 import ssl
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,5 +245,62 @@ def test_tls_inside_of_tls(play: Player, certificates: Certificates) -> None:
             assert await received(inner_near) == b"x" * 100_000
             assert inner_near.remote_port == inner_far.local_port
             await closed(inner_far)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("regular", [True, False])
+def test_files_are_encrypted_too(play: Player, certificates: Certificates, tmp_path: Path, regular: bool) -> None:
+    """In their place among the writes, also of one that is closed at once and of two that share a file."""
+    data = random.Random(2).randbytes(700_000)
+    (tmp_path / "file").write_bytes(data)
+
+    async def scenario() -> None:
+        async with secured(certificates) as (far, near):
+            with (tmp_path / "file").open("rb") if regular else io.BytesIO(data) as file:
+                near.write("head")
+                sending = [near.send_file(file, 5)]
+                if regular:
+                    sending.append(near.send_file(file, 0, 100))
+                else:
+                    await sending[0]
+            near.end("tail")
+            assert await received(far) == b"head" + data[5:] + (data[:100] if regular else b"") + b"tail"
+            assert await sending[0] == len(data) - 5
+
+    play(scenario)
+
+
+def test_a_file_on_a_connection_that_breaks(play: Player, certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with secured(certificates) as (far, near):
+            far.pause()
+            sending = near.send_file(io.BytesIO(bytes(10_000_000)))
+            await asyncio.sleep(0)
+            far.reset_and_destroy() if hasattr(far, "reset_and_destroy") else far.destroy()
+            with pytest.raises((OSError, RuntimeError)):
+                await sending
+            await closed(near)
+
+    play(scenario)
+
+
+def test_the_systems_socket_below(play: Player, certificates: Certificates) -> None:
+    async def scenario() -> None:
+        client = {"send_buffer": 50_000, "user_timeout": 3} if sys.platform == "linux" else {}
+        async with secured(certificates, {"receive_buffer": 50_000}, client) as (far, near):
+            assert near.fileno() > 0
+            assert near.set_option(plain.SOL_SOCKET, plain.SO_KEEPALIVE, 1).get_option(
+                plain.SOL_SOCKET, plain.SO_KEEPALIVE
+            )
+            assert far.get_option(plain.SOL_SOCKET, plain.SO_RCVBUF) in (50_000, 100_000)
+            if sys.platform == "linux":
+                assert near.get_option(plain.SOL_SOCKET, plain.SO_SNDBUF) == 100_000
+                info = near.tcp_info()
+                assert info is not None
+                assert info.state == "established"
+            near.write("a\nb\n")
+            near.end()
+            assert [line async for line in far.lines()] == [b"a", b"b"]
 
     play(scenario)

@@ -56,6 +56,7 @@ async def awaited(server: uvnet.Server, socket: uvnet.Socket) -> None:
     await uvnet.open_connection(prot=80)  # type: ignore[call-overload]
     await socket.read_exactly("4")  # type: ignore[arg-type]
     await socket.read_until(4)  # type: ignore[arg-type]
+    await socket.send_file("path")  # type: ignore[call-overload]
     await socket.read_all()  # type: ignore[call-arg]
     socket.lines("\n")  # type: ignore[arg-type]
     await socket.close("3")  # type: ignore[arg-type]

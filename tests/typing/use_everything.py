@@ -606,6 +606,10 @@ async def awaiting(server: uvnet.Server, socket: uvnet.Socket) -> None:
     assert_type(uvnet.pipeline(socket, socket, callback=done), uvnet.Socket)
 
 
+def file_sent(error: Exception | None, sent: int) -> None:
+    print(error, sent)
+
+
 async def reading_and_writing(socket: uvnet.Socket) -> None:
     head = assert_type(await socket.read_exactly(4), bytes)
     line = assert_type(await socket.read_until(), bytes)
@@ -617,6 +621,12 @@ async def reading_and_writing(socket: uvnet.Socket) -> None:
     assert_type(await socket.receive(), bytes)
     assert_type(await socket.receive(4096), bytes)
     assert_type(await socket.read_all(4096), bytes)
+    with open("file", "rb") as file:
+        assert_type(await socket.send_file(file), int)
+        assert_type(socket.send_file(file, 5, 10), "asyncio.Future[int]")
+        assert_type(socket.send_file(file, count=10, callback=file_sent), uvnet.Socket)
+        assert_type(socket.send_file(file, 0, None, file_sent), uvnet.Socket)
+    await socket.send_file(io.BytesIO(b"memory"))
     assert_type(await socket.drain(), None)
     task = asyncio.create_task(socket.read_exactly(4))
     await asyncio.gather(task, asyncio.create_task(socket.drain()))

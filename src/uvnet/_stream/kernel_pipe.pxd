@@ -21,6 +21,7 @@ cdef class KernelPipes:
     cdef PipePool pool
 
 cdef PipePool *pool_of(LoopRecord record) except NULL
+cdef bint may_break_pipes() noexcept nogil
 cdef bint can_splice() noexcept nogil
 cdef bint cannot_splice(ssize_t status) noexcept nogil
 cdef bint take_pipe(PipePool *pool, KernelPipe *pipe) noexcept nogil

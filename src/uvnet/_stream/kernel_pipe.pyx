@@ -79,12 +79,17 @@ cdef PipePool *pool_of(LoopRecord record) except NULL:
     return &(<KernelPipes>record.kernel_pipes).pool
 
 
-cdef bint can_splice() noexcept nogil:
-    """Whether splice(2) is there and may be used: unlike send(2) it cannot do without SIGPIPE.
+cdef bint may_break_pipes() noexcept nogil:
+    """Whether splice(2) and sendfile(2) may be used: unlike send(2) they cannot do without SIGPIPE.
 
     Python ignores that signal unless the program has taken it back.
     """
-    return CAN_SPLICE and not broken_pipe_kills()
+    return not broken_pipe_kills()
+
+
+cdef bint can_splice() noexcept nogil:
+    """Whether splice(2) is there and may be used."""
+    return CAN_SPLICE and may_break_pipes()
 
 
 cdef bint cannot_splice(ssize_t status) noexcept nogil:

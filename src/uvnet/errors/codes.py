@@ -285,6 +285,13 @@ def channel_full(length: int) -> NetRuntimeError:
     )
 
 
+def file_too_short(sent: int, wanted: int) -> NetRuntimeError:
+    """ERR_FILE_TOO_SHORT, of uvnet alone: a file that is being sent has ended before its time."""
+    return NetRuntimeError(
+        "ERR_FILE_TOO_SHORT", f"The file was cut short while it was sent: {sent} of {wanted} bytes have gone"
+    )
+
+
 def initialised_before(kind: str) -> RuntimeError:
     """For a second __init__() of an object that lives already."""
     return RuntimeError(f"{kind}.__init__() has been called before; make another {kind}")

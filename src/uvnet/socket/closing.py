@@ -53,7 +53,7 @@ def close_socket(socket: Any, timeout: float | None) -> asyncio.Future[bool]:
     def expired() -> None:
         nonlocal all_sent
         # The system sends on what it has taken, and then FIN.
-        all_sent = socket.writable_length == 0 and socket.errored is None and not socket.destroyed
+        all_sent = socket._everything_is_sent() and socket.errored is None and not socket.destroyed
         socket.destroy()
 
     def end() -> None:

@@ -1,7 +1,7 @@
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
 
@@ -10,6 +10,7 @@ from uvnet.server.server import Server
 from uvnet.streams.duplex import Duplex
 from uvnet.streams.iteration import ChunkIterator
 from uvnet.streams.lines import LineIterator
+from uvnet.streams.sending_files import BinaryFile
 
 @disjoint_base
 class Connection(Duplex):
@@ -46,6 +47,28 @@ class Connection(Duplex):
     def lines(self, limit: int = 65536, keep_ends: object = False) -> LineIterator: ...
     def receive(self, limit: int | None = None) -> Coroutine[Any, Any, bytes]: ...
     def read_all(self, limit: int) -> Coroutine[Any, Any, bytes]: ...
+    @overload
+    def send_file(
+        self, file: BinaryFile, offset: int = 0, count: int | None = None, callback: None = None
+    ) -> asyncio.Future[int]: ...
+    @overload
+    def send_file(
+        self,
+        file: BinaryFile,
+        offset: int = 0,
+        count: int | None = None,
+        *,
+        callback: Callable[[Exception | None, int], object],
+    ) -> Self: ...
+    @overload
+    def send_file(
+        self,
+        file: BinaryFile,
+        offset: int,
+        count: int | None,
+        callback: Callable[[Exception | None, int], object],
+        /,
+    ) -> Self: ...
     def drain(self) -> Coroutine[Any, Any, None]: ...
     def close(self, timeout: float | None = None) -> asyncio.Future[bool]: ...
     def __aenter__(self) -> Coroutine[Any, Any, Self]: ...

@@ -33,6 +33,7 @@ from uvnet.socket.scope import enter_socket, leave_socket
 from uvnet.streams.draining import drain
 from uvnet.streams.reading import read_exactly
 from uvnet.streams.receiving import read_all, receive
+from uvnet.streams.sending_files import send_file
 from uvnet.streams.separating import read_until
 
 
@@ -238,6 +239,23 @@ cdef class Connection(Duplex):
         asyncio: "StreamReader.read()".
         """
         return read_all(self, limit)
+
+    def send_file(self, file, offset=0, count=None, callback=None):
+        """Send a file, or `count` bytes of it from `offset` on, behind what was written before.
+
+        It begins at once, and what is written from now on, and end(), waits behind it.  Returns a future for the
+        number of bytes that were sent; with `callback` the socket, and callback(error, sent) is called once, with
+        None when the system has taken it all.  Who gives up waiting does not stop it.  A regular file, opened in
+        binary mode, goes by sendfile(2), without the GIL and without a copy, and may be closed at once; on its way
+        through TLS, and of any other kind, it is read in other threads.  The file is left where it was read up to.
+        max_buffered and writable_length do not count it.
+        Raises TypeError or ValueError for bad arguments (a part that a regular file does not have is one),
+        RuntimeError (ERR_STREAM_WRITE_AFTER_END, ERR_STREAM_DESTROYED) where nothing can be written, and OSError
+        where there is no file descriptor left; then nothing has changed.  A file that is cut short or cannot be read
+        meanwhile destroys the socket: the error (ERR_FILE_TOO_SHORT, OSError) says how much was sent.
+        asyncio: "loop.sendfile()".
+        """
+        return send_file(self, file, offset, count, callback)
 
     def drain(self):
         """Await the 'drain' that is owed since write() returned False; without one, go on at once.

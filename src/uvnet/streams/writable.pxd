@@ -1,3 +1,4 @@
+from uvnet._stream.file_request cimport FileRequest
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.write_request cimport WriteRequest
 from uvnet.streams.flowing cimport Flowing
@@ -35,6 +36,7 @@ cdef class Writable(Flowing):
     cdef bint _is_full(self, Py_ssize_t length) except -1
     cdef int _dispatch(self, WriteRequest request, bint in_call) except -1
     cdef int _send_buffered(self) except -1
+    cdef int _begin_file(self, FileRequest request) except -1
     cdef int _wake_drainers(self) except -1
     cdef int _drain_maybe(self) except -1
     cdef int _call_all(self, WriteRequest request, unsigned int life) except -1

@@ -9,6 +9,7 @@ from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._loop.record cimport stream_hooks
 from uvnet._loop.slow cimport call_watched, watching
+from uvnet._stream.file_request cimport FileRequest, send_file
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.write_request cimport (
     WRITE_DONE,
@@ -37,6 +38,7 @@ from uvnet.errors.codes import (
     write_after_end,
 )
 from uvnet.streams.encoding import canonical_encoding, encode
+from uvnet.streams.sending_files import copy_to_stream
 
 
 cdef class Writable(Flowing):
@@ -187,11 +189,12 @@ cdef class Writable(Flowing):
             else:
                 self._write_failed(request)
             return 0
+        if in_call:
+            # In front of what becomes of those that wait behind it.
+            self._later(STEP_AFTER_WRITE, request)
         if self._buffered:
             self._send_buffered()
-        if in_call:
-            self._later(STEP_AFTER_WRITE, request)
-        else:
+        if not in_call:
             self._after_write(request)
         return 0
 
@@ -374,21 +377,86 @@ cdef class Writable(Flowing):
         """Send everything that waits here in one request, unless it must go on waiting."""
         cdef WriteRequest request
         cdef list buffered = self._buffered
+        cdef Py_ssize_t taken = 0
         if not buffered or self._corked or self._destroyed or self._in_flight is not None:
             return 0
         self._flush()
         if self._in_flight is not None or self._errored is not None:
             return 0
+        if isinstance(buffered[0][1], FileRequest):
+            self._buffered = buffered[1:]
+            return self._begin_file(<FileRequest>buffered[0][1])
         request = WriteRequest.__new__(WriteRequest)
         for chunk, callback in buffered:
             if callback is None:
                 request.add(chunk)
+            elif isinstance(callback, FileRequest):
+                break
             else:
                 request.add_write(chunk, callback)
-        self._buffered = None
+            taken += 1
+        self._buffered = buffered[taken:]
         self._writable_length -= request.length
         self._dispatch(request, True)
         return 0
+
+    cdef int _begin_file(self, FileRequest request) except -1:
+        """It is the file's turn: whatever is written from now on waits behind it."""
+        cdef Stream handle = self._gathering_handle()
+        self._in_flight = request
+        if handle is None or not send_file(handle, request):
+            request.state = WRITE_WAITING
+            request.callbacks = [(0, request)]
+            self._run_coroutine(copy_to_stream(self, request), "callback", None)
+        elif request.state != WRITE_WAITING:
+            self._written(request, True)
+        return 0
+
+    # === For sending_files.py ===
+
+    def _queue_file(self, FileRequest request not None):
+        # In its place among the writes: as one with nothing in it, whose callback is the file.
+        self.record.check()
+        if self._ending:
+            raise self._write_refused() or write_after_end()
+        if self._destroyed:
+            raise stream_destroyed("send_file")
+        self._own_writing()
+        if self._buffered is None:
+            self._buffered = []
+        self._buffered.append((b"", request))
+        if self._in_flight is None and self._gathering_handle() is None:
+            # What waits for the connection, or hears that there is none.
+            self._dispatch(WriteRequest.__new__(WriteRequest), True)
+        else:
+            self._send_buffered()
+
+    def _write_of_file(self, FileRequest request not None, block, callback):
+        # A block of a file that is read here: it passes those that wait behind the file.
+        cdef WriteRequest piece
+        cdef Stream handle = None if self._in_flight is not request else self._gathering_handle()
+        if handle is None:
+            raise stream_destroyed("send_file")
+        block = as_chunk(block)
+        if block is None:
+            raise invalid_type("file", "opened in binary mode", request.file)
+        piece = WriteRequest.__new__(WriteRequest)
+        piece.add_write(block, callback)
+        handle.send(piece)
+        if piece.state != WRITE_WAITING:
+            self._written(piece, True)
+
+    def _file_copied(self, FileRequest request not None):
+        self._written(request, True)
+
+    def _is_awaited(self, bint heard):
+        # A coroutine hears of errors, or has.
+        self._awaited = True
+        self._error_heard = self._error_heard or heard
+
+    def _everything_is_sent(self):
+        """Whether the system has all that was written."""
+        return self._in_flight is None and not self._buffered and self._writable_length == 0
 
     cdef int _wake_drainers(self) except -1:
         """Let the coroutines that wait for a 'drain' look again."""

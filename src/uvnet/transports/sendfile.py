@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
-import os
 import socket as _socket
-import stat
 from typing import Any
 
+from uvnet._stream.file_reading import copy_file, is_binary, leave_file_at, open_regular
+from uvnet._stream.file_request import FileRequest
 from uvnet.transports.secure_transport import SecureTransport
 from uvnet.transports.transport import Transport
 
 __all__ = ["sendfile", "sendfile_native", "sock_sendfile"]
 
-MOST_AT_ONCE = 1 << 30  # bytes, of sendfile(2)
-PIECE = 16384  # bytes written to learn when the system takes more
-BLOCK = 262144  # bytes read at once where there is no sendfile(2)
-
 
 def _check(file: Any, offset: int, count: int | None) -> None:
     """Raise what asyncio raises for arguments."""
-    if "b" not in getattr(file, "mode", "b"):
+    if not is_binary(file):
         raise ValueError("file should be opened in binary mode")
     if count is not None:
         if not isinstance(count, int):
@@ -65,64 +62,41 @@ async def sendfile(
 async def sendfile_native(loop: Any, transport: Any, file: Any, offset: int, count: int | None) -> int:
     """By sendfile(2); raises SendfileNotAvailableError where that cannot be, and nothing was sent then."""
     try:
-        source = file.fileno()
-        status = os.fstat(source)
+        regular = open_regular(file.fileno())
     except (AttributeError, io.UnsupportedOperation, OSError) as error:
         raise asyncio.SendfileNotAvailableError("not a regular file") from error
-    if not stat.S_ISREG(status.st_mode):
+    if regular is None:
         raise asyncio.SendfileNotAvailableError("not a regular file")
-    size = status.st_size
+    descriptor, size = regular
     end = size if count is None else min(offset + count, size)
-    place = offset
+    request = FileRequest(file, descriptor, offset, max(offset, end), None, whole=False, may_copy=False)
     with _sending(transport):
         try:
-            while place < end:
-                await transport._until_empty()
-                try:
-                    sent = os.sendfile(transport._fileno(), source, place, min(end - place, MOST_AT_ONCE))
-                except BlockingIOError:
-                    piece = os.pread(source, min(PIECE, end - place), place)
-                    transport._write_piece(piece)
-                    sent = len(piece)
-                except (ConnectionError, BrokenPipeError) as error:
-                    transport._force_close(error)
-                    raise
-                except OSError as error:
-                    if place > offset:
-                        raise
-                    raise asyncio.SendfileNotAvailableError("sendfile(2) refuses the file") from error
-                if sent == 0:
-                    break
-                place += sent
             await transport._until_empty()
+            transport._send_file(request)
+            await transport._until_empty(request)
         finally:
+            request.stop()
             # Where it is known how far it got, a file is left there.
-            if place > offset:
-                with contextlib.suppress(OSError, ValueError):
-                    file.seek(place)
-    return place - offset
+            if request.place > offset:
+                leave_file_at(file, request.place)
+    if request.refused:
+        if request.place > offset:
+            raise OSError(errno.EINVAL, "sendfile(2) refuses the rest of the file")
+        raise asyncio.SendfileNotAvailableError("sendfile(2) refuses the file")
+    request.raise_failure()
+    return request.place - offset
 
 
 async def _copy(loop: Any, transport: Any, file: Any, offset: int, count: int | None) -> int:
     """By reading and writing."""
-    seekable = hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable())
-    if offset or seekable:
-        file.seek(offset)
-    total = 0
-    try:
-        while count is None or total < count:
-            await transport._until_empty()
-            wanted = BLOCK if count is None else min(BLOCK, count - total)
-            block = await loop.run_in_executor(None, file.read, wanted)
-            if not block:
-                break
-            transport._write_piece(block)
-            total += len(block)
+
+    async def send(block: bytes) -> None:
+        transport._write_piece(block)
         await transport._until_empty()
-    finally:
-        if total > 0 and seekable:
-            file.seek(offset + total)
-    return total
+
+    await transport._until_empty()
+    return await copy_file(loop, file, offset, count, send)
 
 
 @contextlib.contextmanager
@@ -148,17 +122,4 @@ async def sock_sendfile(
     if sock.type != _socket.SOCK_STREAM:
         raise ValueError("only SOCK_STREAM type sockets are supported")
     _check(file, offset, count)
-    file.seek(offset)
-    total = 0
-    try:
-        while count is None or total < count:
-            wanted = BLOCK if count is None else min(BLOCK, count - total)
-            block = await loop.run_in_executor(None, file.read, wanted)
-            if not block:
-                break
-            await loop.sock_sendall(sock, block)
-            total += len(block)
-    finally:
-        if total > 0:
-            file.seek(offset + total)
-    return total
+    return await copy_file(loop, file, offset, count, lambda block: loop.sock_sendall(sock, block))

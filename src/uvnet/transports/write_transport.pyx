@@ -4,12 +4,21 @@ asyncio: "WriteTransport".
 """
 
 import logging
+from asyncio import SendfileNotAvailableError
 
 from cpython.bytes cimport PyBytes_CheckExact
 
 from uvnet._loop.context cimport PyContext_Enter, exit_context
+from uvnet._stream.file_request cimport FileRequest, send_file
 from uvnet._stream.stream cimport Stream
-from uvnet._stream.write_request cimport WRITE_FAILED, WRITE_WAITING, WriteRequest, as_chunk, chunk_length
+from uvnet._stream.write_request cimport (
+    WRITE_DONE,
+    WRITE_FAILED,
+    WRITE_WAITING,
+    WriteRequest,
+    as_chunk,
+    chunk_length,
+)
 from uvnet.errors.system cimport system_error
 from uvnet.transports.base_transport cimport HIGH_WATER, TRANSPORT_CLOSING, BaseTransport
 
@@ -119,13 +128,22 @@ cdef class WriteTransport(BaseTransport):
         if len(data):
             self._put(data)
 
-    async def _until_empty(self):
-        """Wait until the system has taken all; raises ConnectionError where the connection is lost."""
+    def _send_file(self, FileRequest request not None):
+        # Nothing waits.
+        if not send_file(self._handle, request):
+            raise SendfileNotAvailableError("not a socket that sendfile(2) can send to")
+        if request.state == WRITE_FAILED:
+            self._fail(system_error(request.status, "sendfile"), "Fatal write error on socket transport")
+
+    async def _until_empty(self, FileRequest request=None):
+        """Wait until the system has taken all, or a file that is sent; raises ConnectionError where that is lost."""
         while True:
+            if request is not None and request.state == WRITE_DONE:
+                return
             if self._state >= TRANSPORT_CLOSING:
                 raise self._lost_with or ConnectionError("Connection closed by peer")
             self._hand_over()
-            if self._unsent() == 0:
+            if self._unsent() == 0 and (request is None or request.state != WRITE_WAITING):
                 return
             if self._empty is None:
                 self._empty = self._loop.create_future()
