@@ -15,7 +15,7 @@ from descriptors import open_sockets
 from harness import Player, close, event
 
 import uvnet
-from uvnet.server import listening
+from uvnet._accept import socket_files
 
 LIMIT = 107  # bytes in the name of a Unix socket
 
@@ -81,7 +81,7 @@ def test_a_mode_that_cannot_be_changed(play: Player, monkeypatch: pytest.MonkeyP
         server = uvnet.create_server()
         before = open_sockets()
         with monkeypatch.context() as patched:
-            patched.setattr(listening.os, "chmod", refuse)
+            patched.setattr(socket_files.os, "chmod", refuse)
             with pytest.raises(PermissionError):
                 server.listen({"path": "socket", "readable_all": True}, lambda: None)
         assert not server.listening
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_looked_at(play: Player, monkeypatch: pytest.Monke
     async def scenario() -> None:
         server = uvnet.create_server()
         with monkeypatch.context() as patched:
-            patched.setattr(listening.os, "stat", refuse_once)
+            patched.setattr(socket_files.os, "stat", refuse_once)
             with pytest.raises(PermissionError):
                 server.listen("socket")
         assert not server.listening
@@ -128,6 +128,7 @@ def test_a_failed_bind_is_not_opened_up(play: Player) -> None:
         server = uvnet.create_server().listen(path="taken", writable_all=True)
         (error,) = await event(server, "error")
         assert error.code == "EADDRINUSE"
+        assert "what is there is no socket" in error.strerror
         assert mode_of("taken") == 0o600
         assert server.address() is None
 
@@ -210,7 +211,7 @@ def test_a_live_socket_is_not_stolen(play: Player) -> None:
         owner = echo().listen("socket")
         (error,) = await event(uvnet.create_server().listen("socket"), "error")
         assert (error.code, error.address, error.port) == ("EADDRINUSE", "socket", -1)
-        assert error.strerror == "listen EADDRINUSE: address already in use socket"
+        assert error.strerror == "listen EADDRINUSE: address already in use socket (somebody listens there)"
         assert await echoed("socket") == b"hello"
         await close(owner)
 
@@ -226,6 +227,7 @@ def test_what_a_dead_process_left(play: Player) -> None:
         server = echo().listen("socket")
         (error,) = await event(server, "error")
         assert error.code == "EADDRINUSE"
+        assert "nobody listens there" in error.strerror and "replace_stale" in error.strerror
         os.unlink("socket")
         server.listen("socket")
         assert await echoed("socket") == b"hello"

@@ -42,6 +42,7 @@ def arguments(server: uvnet.Server, socket: uvnet.Socket) -> None:
     uvnet.create_proxy(80, no_dealy=True)  # type: ignore[call-arg]
     uvnet.Socket(high_water_mark="64k")  # type: ignore[call-overload]
     server.listen(1.5)  # type: ignore[call-overload]
+    server.listen(0, [1])  # type: ignore[list-item]
     server.listen(port=80, hots="localhost")  # type: ignore[call-overload]
     socket.write(1)  # type: ignore[call-overload]
     socket.set_timeout("3")  # type: ignore[arg-type]

@@ -110,6 +110,7 @@ def servers() -> None:
     assert_type(server.close(), uvnet.Server)
     server.close(done)
     assert_type(server.address(), uvnet.Address | str | None)
+    assert_type(server.addresses(), list[uvnet.Address | str])
     assert_type(server.port, int | Any)
     uvnet.connect(server.port, "127.0.0.1")
     assert_type(server.get_connections(lambda error, count: print(count + 1)), uvnet.Server)
@@ -134,9 +135,13 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
         "defer_accept": 2.5,
         "exclusive": True,
         "fast_open": 100,
+        "group": "www",
         "host": "localhost",
         "ipv6_only": True,
+        "mode": 0o660,
+        "owner": 0,
         "port": 8124,
+        "replace_stale": True,
         "reuse_port": True,
     }
     assert_type(server.listen(), uvnet.Server)
@@ -148,6 +153,9 @@ def listening(server: uvnet.Server, file: io.FileIO) -> None:
     server.listen(8124, 511, nothing)
     server.listen(8124, "localhost")
     server.listen(8124, None, 511)
+    server.listen(8124, ["127.0.0.1", ipaddress.IPv6Address("::1")])
+    server.listen(8124, ("127.0.0.1", "::1"), 511, nothing)
+    server.listen(port=8124, host=["127.0.0.1", "::1"])
     server.listen(8124, "localhost", nothing)
     server.listen(0, ipaddress.IPv4Address("127.0.0.1"))
     server.listen(8124, "localhost", 511)

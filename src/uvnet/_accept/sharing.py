@@ -6,12 +6,22 @@ would have bound, and get one, or the error that binding came to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from uvnet._accept.listener import Lease
+from uvnet._accept.socket_files import SocketFile
 
-__all__ = ["ListeningSource", "Wanted", "listening_source", "share_listening_sockets"]
+__all__ = [
+    "ListeningSource",
+    "Wanted",
+    "ask_for_all",
+    "give_back",
+    "listening_source",
+    "share_listening_sockets",
+]
 
 
 class Wanted(NamedTuple):
@@ -22,9 +32,8 @@ class Wanted(NamedTuple):
     path: str | None
     backlog: int
     ipv6_only: bool
-    readable_all: bool = False
-    writable_all: bool = False
-    replaces: bool = False  # a socket file that is in the way, as asyncio
+    file: SocketFile = SocketFile()
+    replaces: bool = False  # any socket file that is in the way, as asyncio
 
 
 class ListeningSource(Protocol):
@@ -37,6 +46,56 @@ class ListeningSource(Protocol):
 
         The descriptor is the server's from then on, which ends the lease when it listens no more.
         """
+
+
+def ask_for_all(
+    source: ListeningSource,
+    wanted: Sequence[Wanted],
+    answered: Callable[[BaseException | None, list[int], list[Lease]], Any],
+) -> None:
+    """Have answered(error, descriptors, leases) called with all that is wanted, or none and the first error.
+
+    Of several a port that is any is one for all.  Raises what asking for the first raises.
+    """
+    descriptors: list[int] = []
+    leases: list[Lease] = []
+
+    def ask() -> None:
+        next_one = wanted[len(descriptors)]
+        if descriptors and next_one.port == 0:
+            next_one = next_one._replace(port=_port_of(descriptors[0]))
+        source.request(next_one, came)
+
+    def came(error: BaseException | None, descriptor: int, lease: Lease | None) -> None:
+        if error is None and lease is not None:
+            descriptors.append(descriptor)
+            leases.append(lease)
+            if len(descriptors) == len(wanted):
+                answered(None, descriptors, leases)
+                return
+            try:
+                ask()
+                return
+            except Exception as raised:  # noqa: BLE001
+                error = raised
+        give_back(descriptors, leases)
+        answered(error, [], [])
+
+    ask()
+
+
+def _port_of(descriptor: int) -> int:
+    with socket.socket(fileno=os.dup(descriptor)) as bound:
+        port: int = bound.getsockname()[1]
+        return port
+
+
+def give_back(descriptors: Sequence[int], leases: Sequence[Lease]) -> None:
+    """Nobody will listen on these."""
+    for lease in leases:
+        lease.give_up()
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 _source: ListeningSource | None = None

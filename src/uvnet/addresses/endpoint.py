@@ -6,7 +6,7 @@ Node: "server.listen()", "socket.connect()"; rule 1.2.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from uvnet.addresses.address import Address
@@ -15,7 +15,7 @@ from uvnet.addresses.ip import text_of
 from uvnet.arguments.checks import to_number
 from uvnet.errors.codes import invalid_callback, invalid_type, invalid_value
 
-__all__ = ["check_host", "is_pipe_name", "normalize"]
+__all__ = ["check_host", "check_hosts", "is_pipe_name", "normalize"]
 
 
 def is_pipe_name(value: object) -> bool:
@@ -79,3 +79,18 @@ def check_host(value: Any, name: str) -> str | None:
     if "\0" in host:
         raise invalid_value(name, host, "must not contain a null character")
     return host or None
+
+
+def check_hosts(value: Any, name: str) -> tuple[str, ...]:
+    """Hosts to listen on, given as one or as a sequence; none where every interface is meant.
+
+    Raises TypeError or ValueError.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray | memoryview):
+        host = check_host(value, name)
+        return () if host is None else (host,)
+    hosts = tuple(check_host(each, name) for each in value)
+    named = tuple(host for host in hosts if host is not None)
+    if not named or len(named) < len(hosts):
+        raise invalid_value(name, value, "must be a host or several: none of them may be missing")
+    return named

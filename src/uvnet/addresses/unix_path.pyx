@@ -9,9 +9,9 @@ cdef extern from "<sys/un.h>" nogil:
         char sun_path[108]
 
 
-cdef object path_error(int status, str syscall, bytes path, str shown):
-    """The error for a path; one that is too long says so (decision 11)."""
-    cdef object detail = None
+cdef object path_error(int status, str syscall, bytes path, str shown, str why=None):
+    """The error for a path; one that is too long says so (decision 11), and one that is in use `why`."""
+    cdef object detail = None if why is None else f"({why})"
     cdef Py_ssize_t limit = sizeof((<sockaddr_un *>NULL).sun_path) - 1
     if len(path) > limit:
         detail = f"(the path has {len(path)} bytes, a Unix socket's may have {limit})"

@@ -6,15 +6,18 @@ which call.
 
 from __future__ import annotations
 
+import grp
 import inspect
 import math
 import os
+import pwd
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from uvnet.errors.codes import bad_port, invalid_type, invalid_value, out_of_range
 
 __all__ = [
+    "check_account",
     "check_attempt_timeout",
     "check_delay",
     "check_header_timeout",
@@ -23,6 +26,7 @@ __all__ = [
     "check_keep_alive_count",
     "check_keep_alive_interval",
     "check_max_buffered",
+    "check_mode",
     "check_on_max_buffered",
     "check_path",
     "check_port",
@@ -94,6 +98,35 @@ def check_integer(value: Any, name: str, highest: int) -> int:
     if not 0 <= value <= highest:
         raise out_of_range(name, f">= 0 and <= {highest}", value)
     return int(value)
+
+
+def check_mode(value: Any, name: str) -> int:
+    """The permissions of a file, 0 to 0o777; raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type(name, "of type int, such as 0o660", value)
+    if not 0 <= value <= 0o777:
+        raise out_of_range(name, ">= 0 and <= 0o777 (in octal, such as 0o660)", value)
+    return value
+
+
+def check_account(value: Any, name: str, kind: Literal["user", "group"]) -> int | None:
+    """The number of a user or a group of this system, which may be given by name; None stays None.
+
+    Raises TypeError or ValueError.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            return pwd.getpwnam(value).pw_uid if kind == "user" else grp.getgrnam(value).gr_gid
+        except (KeyError, ValueError):
+            raise invalid_value(name, value, f"must be a {kind} of this system") from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid_type(name, f"the name or the number of a {kind}", value)
+    # 2**32 - 1 means "leave it" to chown(2).
+    if not 0 <= value <= 2**32 - 2:
+        raise out_of_range(name, ">= 0 and <= 4294967294", value)
+    return value
 
 
 def check_path(value: Any, name: str) -> str:

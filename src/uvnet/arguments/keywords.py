@@ -228,12 +228,16 @@ class ListenKeywords(TypedDict, total=False):
     exclusive: bool
     fast_open: bool | int | None
     fd: int
+    group: int | str | None
     handle: int | socket.socket | Socket | Server
-    host: Host | None
+    host: Host | Sequence[Host] | None
     ipv6_only: bool
+    mode: int | None
+    owner: int | str | None
     path: str | bytes | os.PathLike[str] | None
     port: int | str | None
     readable_all: bool
+    replace_stale: bool
     reuse_port: bool
     writable_all: bool
 

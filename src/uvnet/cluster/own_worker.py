@@ -14,6 +14,7 @@ from typing import Any
 
 from uvnet._accept.listener import Lease
 from uvnet._accept.sharing import Wanted
+from uvnet._accept.stale_files import who_is_there
 from uvnet._channel.dealing import DealtLease, new_lease, receive_dealt
 from uvnet._loop.loop import running_record
 from uvnet.cluster.vital_signs import vital_signs
@@ -176,9 +177,10 @@ class OwnWorker(Worker):
 
 
 def _cannot_bind(number: int, wanted: Wanted) -> OSError:
-    if wanted.path is not None:
-        return system_error(-number, "bind", wanted.path, None, True)
-    return system_error(-number, "bind", wanted.address, wanted.port, True)
+    if wanted.path is None:
+        return system_error(-number, "bind", wanted.address, wanted.port, True)
+    why = who_is_there(wanted.path) if number == errno.EADDRINUSE else None
+    return system_error(-number, "bind", wanted.path, None, True, None, None, None if why is None else f"({why})")
 
 
 _worker: OwnWorker | None = None

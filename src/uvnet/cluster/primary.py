@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from uvnet._accept.sharing import Wanted
+from uvnet._accept.socket_files import SocketFile
 from uvnet._channel.dealing import key_in
 from uvnet._loop.loop import running_record
 from uvnet._loop.tick import next_tick_on
@@ -211,6 +212,8 @@ class Primary:
         shared = None
         try:
             wanted = Wanted(**message["wanted"])
+            # Not every serialization knows what a list was.
+            wanted = wanted._replace(file=SocketFile(*wanted.file))
             shared = self.sockets.open(message["key"], wanted, dealt)
             descriptor = os.dup(shared.socket.fileno())
         except BaseException as error:

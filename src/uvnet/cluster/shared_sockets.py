@@ -10,9 +10,9 @@ from typing import Any
 
 from uvnet._accept.server_socket import open_listening_socket
 from uvnet._accept.sharing import Wanted
-from uvnet._accept.socket_files import remove_socket_file
+from uvnet._accept.socket_files import bound_inode, unlink_if_same
+from uvnet._accept.stale_files import bind_to_path
 from uvnet._channel.dealing import RoundRobin, Share, deal_out
-from uvnet.server.listening import bound_inode, open_up, unlink_if_same
 
 __all__ = ["SharedSocket", "SharedSockets"]
 
@@ -61,11 +61,11 @@ class SharedSocket:
 
     def close(self) -> None:
         """Listen no more."""
+        if self._path is not None:
+            unlink_if_same(self._path, self._inode)
         if self._round_robin is not None:
             self._round_robin.close()
         self.socket.close()
-        if self._path is not None:
-            unlink_if_same(self._path, self._inode)
 
     def remember_file(self, path: str) -> None:
         """The socket file is removed with the socket."""
@@ -147,16 +147,11 @@ class SharedSockets:
 
 
 def _bind(wanted: Wanted) -> _socket.socket:
-    if wanted.path is not None and wanted.replaces:
-        remove_socket_file(wanted.path)
-    made = _socket.socket(
-        fileno=open_listening_socket(wanted.address, wanted.port, wanted.path, wanted.ipv6_only)
-    )
-    if wanted.path is not None and not wanted.path.startswith("\0"):
-        try:
-            open_up(wanted.path, wanted.readable_all, wanted.writable_all)
-        except BaseException:
-            made.close()
-            unlink_if_same(wanted.path, None, new=True)
-            raise
-    return made
+    def bind() -> _socket.socket:
+        return _socket.socket(
+            fileno=open_listening_socket(wanted.address, wanted.port, wanted.path, wanted.ipv6_only)
+        )
+
+    if wanted.path is None:
+        return bind()
+    return bind_to_path(bind, wanted.path, wanted.file, wanted.replaces)

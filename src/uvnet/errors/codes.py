@@ -252,6 +252,13 @@ def handle_closed(handle: object) -> NetRuntimeError:
     return NetRuntimeError("ERR_SOCKET_CLOSED", f"{handle!r} has nothing that could be sent: it is not open")
 
 
+def several_sockets(handle: object) -> NetTypeError:
+    """ERR_INVALID_HANDLE_TYPE of send(), for a server on several addresses."""
+    return NetTypeError(
+        "ERR_INVALID_HANDLE_TYPE", f"{handle!r} has several sockets, and one can be sent: make a server for each"
+    )
+
+
 def of_another_loop(thing: object) -> NetRuntimeError:
     """ERR_OF_ANOTHER_LOOP, of uvnet alone."""
     return NetRuntimeError("ERR_OF_ANOTHER_LOOP", f"{thing!r} belongs to another event loop: use it there")

@@ -12,7 +12,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from uvnet._loop.loop import running_record
-from uvnet.errors.codes import cannot_be_sent, handle_closed, of_another_loop
+from uvnet.errors.codes import cannot_be_sent, handle_closed, of_another_loop, several_sockets
 from uvnet.server.server import Server
 from uvnet.socket.socket import Socket
 
@@ -110,10 +110,12 @@ def _pack_ours(handle: Any, is_server: bool, keep_open: bool) -> Sent:
     if handle._record is not running_record():
         raise of_another_loop(handle)
     if is_server:
-        descriptor = handle._listening_descriptor()
-        if descriptor < 0:
+        descriptors = handle._listening_descriptors()
+        if not descriptors:
             raise handle_closed(handle)
-        return Sent("server", os.dup(descriptor))
+        if len(descriptors) > 1:
+            raise several_sockets(handle)
+        return Sent("server", os.dup(descriptors[0]))
     if handle.pending or handle.destroyed or handle.connecting:
         raise handle_closed(handle)
     if not keep_open:

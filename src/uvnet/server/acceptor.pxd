@@ -1,5 +1,5 @@
 from uvnet._accept.intake cimport Intake
-from uvnet._accept.listener cimport Lease, Listener
+from uvnet._accept.listener cimport Listener
 from uvnet._stream.stream cimport Stream
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 from uvnet.server.arrivals cimport Arrivals
@@ -8,7 +8,7 @@ from uvnet.socket.socket_parent cimport SocketParent
 from uvnet.streams.readable cimport flag
 
 cdef class Acceptor(SocketParent):
-    cdef Listener _listener              # None while not listening
+    cdef tuple _listeners                # empty while not listening
     cdef Intake _intake
     cdef Arrivals _arrivals              # for who takes connections by `async for`; None until first used
     cdef Py_ssize_t _high_water_mark     # -1: the default
@@ -28,9 +28,10 @@ cdef class Acceptor(SocketParent):
 
     # For Server.
     cdef int _stopped(self) except -1
-    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=*, Lease lease=*) except? 1
+    cdef int _start_accepting(self, list descriptors, int backlog, bint given, list leases, int *at) except? 1
     cdef int _listener_lost(self) except -1
     cdef int _stop_accepting(self) except -1
+    cdef int _release(self, object listeners) except -1
     cdef int _fail(self, object error) except -1     # 'error' on a tick
     cdef int _cannot_listen(self, object error) except -1
     cdef int _give_up(self) except -1

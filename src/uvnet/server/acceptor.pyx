@@ -4,7 +4,8 @@ How it comes to listen is the business of Server.  Node: "Class: net.Server"; ru
 """
 
 from uvnet._accept.intake cimport Intake, IntakeEvents, new_intake
-from uvnet._accept.listener cimport DropReason, Lease, Listener
+from uvnet._accept.listener cimport DropReason, Listener
+from uvnet._accept.server_socket cimport family_of_server
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit
 from uvnet._loop.coroutine cimport running_coroutines
 from uvnet._loop.handle cimport Handle, open_handles, user_of
@@ -34,6 +35,7 @@ cdef class Acceptor(SocketParent):
 
     def __cinit__(self, *args, **kwargs):
         self._intake = new_intake(self.record, &_events)
+        self._listeners = ()
 
     # === Public API ===
 
@@ -63,7 +65,7 @@ cdef class Acceptor(SocketParent):
     @property
     def listening(self):
         """True while the server listens.  Node: "server.listening"."""
-        return self._listener is not None
+        return bool(self._listeners)
 
     @property
     def dropped(self):
@@ -95,37 +97,60 @@ cdef class Acceptor(SocketParent):
 
     # === For Server ===
 
-    cdef int _start_accepting(self, int descriptor, int family, int backlog, bint given=False,
-                              Lease lease=None) except? 1:
-        """Listen on a bound socket, `given` by somebody who may still close it; 0 or a libuv error.
+    cdef int _start_accepting(self, list descriptors, int backlog, bint given, list leases, int *at) except? 1:
+        """Listen on bound sockets, `given` by somebody who may still close them; 0 or a libuv error.
 
-        `lease`: the right to it, where it is another process's.
+        leases: the right to each, where they are another process's, else empty; at: which of them the error is of.
 
-        The descriptor is the server's on success, and the caller's where there is an error or an exception.
+        All or none: they are the server's on success, and the caller's where there is an error or an exception.
         """
+        cdef Listener listener
+        cdef list listeners = []
         cdef int status = 0
+        cdef int family
+        at[0] = 0
         self._intake.record = self.record
-        cdef Listener listener = self._intake.listen(
-            self, descriptor, family, backlog, given, &status, lease
-        )
-        if listener is None:
-            return status
         try:
-            self._later(STEP_LISTENING, listener)
+            for index, descriptor in enumerate(descriptors):
+                at[0] = index
+                family = family_of_server(descriptor)
+                if family < 0:
+                    status = family
+                    break
+                listener = self._intake.listen(
+                    self, descriptor, family, backlog, given, &status, leases[index] if leases else None
+                )
+                if listener is None:
+                    break
+                listener.block.referenced = not self._unreferenced
+                listeners.append(listener)
+            if status == 0:
+                started = tuple(listeners)
+                self._later(STEP_LISTENING, started)
         except BaseException:
-            self._intake.release(listener)
+            self._release(listeners)
             raise
-        listener.block.referenced = not self._unreferenced
-        self._listener = listener
+        if status < 0:
+            self._release(listeners)
+            return status
+        self._listeners = started
         forget_unheard(self.record, self)
         self._close_emitted = False
         return 0
 
     cdef int _stop_accepting(self) except -1:
-        cdef Listener listener = self._listener
-        if listener is not None:
-            self._listener = None
+        cdef Listener listener
+        cdef tuple listeners = self._listeners
+        self._listeners = ()
+        for listener in listeners:
             self._intake.close(listener)
+        return 0
+
+    cdef int _release(self, object listeners) except -1:
+        """Listen no more, and leave the descriptors to the caller."""
+        cdef Listener listener
+        for listener in listeners:
+            self._intake.release(listener)
         return 0
 
     cdef int _fail(self, object error) except -1:
@@ -154,7 +179,7 @@ cdef class Acceptor(SocketParent):
         return 0
 
     cpdef bint _is_open(self):
-        return self._listener is not None
+        return bool(self._listeners)
 
     def _is_over(self):
         return not self._is_open() and self._intake.filter.connections == 0 and self._closes_due == 0
@@ -169,7 +194,7 @@ cdef class Acceptor(SocketParent):
 
     cdef int _abandon(self) except -1:
         """The loop is gone: no event will come."""
-        self._listener = None
+        self._listeners = ()
         return 0
 
     # === Accepting ===
@@ -210,8 +235,10 @@ cdef class Acceptor(SocketParent):
         return 0
 
     cdef int _hold_if_full(self) except -1:
-        if self._listener is not None and self._arrivals is not None and self._arrivals.is_full():
-            self._listener.hold()
+        cdef Listener listener
+        if self._listeners and self._arrivals is not None and self._arrivals.is_full():
+            for listener in self._listeners:
+                listener.hold()
         return 0
 
     cdef Arrivals _arrivals_wanted(self):
@@ -220,7 +247,10 @@ cdef class Acceptor(SocketParent):
         return self._arrivals
 
     cdef int _go_on_accepting(self) except -1:
-        return 0 if self._listener is None else self._listener.go_on()
+        cdef Listener listener
+        for listener in self._listeners:
+            listener.go_on()
+        return 0
 
     cdef int _go_on_if_there_is_room(self) except -1:
         if self._arrivals is not None and not self._arrivals.is_full():
@@ -274,7 +304,7 @@ cdef class Acceptor(SocketParent):
             event in ("listening", "connection", "drop", "error", "close") or event == self._event_of_arrival()
         ):
             return not_running()
-        if event == "listening" and self._listener is not None:
+        if event == "listening" and self._listeners:
             return will_not_come(event)
         return None
 
@@ -316,13 +346,13 @@ cdef class Acceptor(SocketParent):
         self._unreferenced = not referenced
         if not referenced:
             forget_unheard(self.record, self)
-        if self._listener is not None:
-            self._listener.block.referenced = referenced
+        for listener in self._listeners:
+            (<Listener>listener).block.referenced = referenced
         return self
 
     cdef int _step(self, int step, object argument) except -1:
         if step == STEP_LISTENING:
-            if self._listener is not None and self._listener is argument:
+            if self._listeners is argument:
                 self.emit0("listening")
         elif step == STEP_ERROR:
             self._cannot_listen(argument)
@@ -420,7 +450,7 @@ cdef int _tell(Acceptor self, str event, object argument) except -1:
 
 cdef int _on_lost(object owner, Listener listener) except -1:
     cdef Acceptor self = <Acceptor>owner
-    if listener is self._listener:
+    if listener in self._listeners:
         self._later(STEP_ERROR, descriptor_lost("accept"))
         self._listener_lost()
     return 0

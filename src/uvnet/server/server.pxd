@@ -1,4 +1,3 @@
-from uvnet._accept.listener cimport Lease
 from uvnet.server.acceptor cimport Acceptor
 
 cdef class Server(Acceptor):
@@ -9,7 +8,9 @@ cdef class Server(Acceptor):
     cdef str _path                       # of the Unix socket that is bound
     cdef object _inode                   # of the socket file, to unlink that one only
 
-    cdef int _set_up(self, int descriptor, int family, options) except? 1
+    cdef int _set_up(self, list descriptors, options, int *at) except? 1
     cdef object _listen_error(self, int status, object address=*, object port=*)
-    cdef int _listen_tcp(self, str address, options) except? 1
-    cdef int _listen_on(self, int descriptor, int family, options, Lease lease=*) except? 1
+    cdef int _listen_tcp(self, tuple addresses, options, int *at) except? 1
+    cdef int _listen_at(self, tuple addresses, options, int *at) except? 1
+    cdef int _listen_on(self, list descriptors, options, list leases, int *at) except? 1
+    cdef int _listen_on_file(self, bytes path, options) except? 1

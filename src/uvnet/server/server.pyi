@@ -1,6 +1,6 @@
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from socket import socket
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar, overload
@@ -76,7 +76,7 @@ class Server(Acceptor):
     def listen(
         self,
         port: int | str | None,
-        host: Host | None,
+        host: Host | Sequence[Host] | None,
         queue_length: int | None = None,
         listener: _Plain | None = None,
         /,
@@ -86,7 +86,7 @@ class Server(Acceptor):
     def listen(
         self,
         port: int | str | None,
-        host: Host | None,
+        host: Host | Sequence[Host] | None,
         listener: _Plain,
         /,
         **keywords: Unpack[ListenKeywords],
@@ -124,6 +124,7 @@ class Server(Acceptor):
         traceback: TracebackType | None,
     ) -> Coroutine[Any, Any, None]: ...
     def address(self) -> Address | str | None: ...
+    def addresses(self) -> list[Address | str]: ...
     # None too.  Whoever has listened on a port knows that there is one, and need not tell a checker.
     @property
     def port(self) -> int | Any: ...

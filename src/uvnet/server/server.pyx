@@ -8,7 +8,7 @@ import socket as _socket_module
 
 from libc.errno cimport EADDRINUSE, EINVAL
 
-from uvnet._accept.listener cimport Lease, Listener
+from uvnet._accept.listener cimport Listener
 from uvnet._accept.server_socket cimport family_of_server, name_of, open_tcp_server, open_unix_server
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context
 from uvnet._loop.descriptors cimport close_descriptor
@@ -21,12 +21,13 @@ from uvnet.errors.system cimport system_error
 from uvnet.server.acceptor cimport Acceptor
 
 from uvnet._accept.limit_options import limits_of, with_preset
-from uvnet._accept.sharing import Wanted, listening_source
+from uvnet._accept.sharing import Wanted, ask_for_all, give_back, listening_source
+from uvnet._accept.socket_files import bound_inode, set_rights, unlink_if_same
+from uvnet._accept.stale_files import Replacing, who_is_there
 from uvnet._stream.socket_option import set_named_options
 from uvnet.addresses.address import Address, bracketed
 from uvnet.addresses.blocklist import check_block_list
-from uvnet.addresses.ip import is_ip
-from uvnet.addresses.lookup import look_up
+from uvnet.addresses.ip import is_ipv4
 from uvnet.arguments.checks import (
     check_header_timeout,
     check_high_water_mark,
@@ -38,7 +39,8 @@ from uvnet.arguments.checks import (
     reject_unknown,
 )
 from uvnet.errors.codes import already_listening, initialised_before, invalid_callback, not_running
-from uvnet.server.listening import SERVER_OPTIONS, bound_inode, open_up, parse_listen_options, unlink_if_same
+from uvnet.server.hosts import look_up_hosts
+from uvnet.server.listening import SERVER_OPTIONS, parse_listen_options
 from uvnet.server.scope import closed, enter_server, leave_server
 from uvnet.server.shutdown import shut_down
 from uvnet.socket.system_options import ACCEPTED_OPTIONS, for_unix_sockets, parse_system_options
@@ -46,6 +48,9 @@ from uvnet.socket.system_options import ACCEPTED_OPTIONS, for_unix_sockets, pars
 cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_UNIX
+
+cdef enum:
+    PORTS_TRIED = 16     # for one that is free at each of several addresses
 
 
 cdef int _run_answer(object target, object argument, int step) except -1:
@@ -112,9 +117,16 @@ cdef class Server(Acceptor):
     def listen(self, *arguments, **keywords):
         """Start to listen; returns the server.  Forms: listen([port[, host[, backlog]]][, callback]),
         listen(path[, backlog][, callback]), listen(handle[, backlog][, callback]), listen(mapping[, callback])
-        and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, readable_all, writable_all,
-        exclusive, fd, and options of the system's socket: bind_to_device (str), defer_accept (seconds), fast_open
-        (True, or how many such connections may wait to be accepted).
+        and keywords: port, host, path, backlog (511), ipv6_only, reuse_port, mode, owner, group, readable_all,
+        writable_all, replace_stale, exclusive, fd, and options of the system's socket: bind_to_device (str),
+        defer_accept (seconds), fast_open (True, or how many such connections may wait to be accepted).
+
+        host may be a sequence of hosts: the server listens on each, or on none where one cannot be; without a port on
+        one that is free at all of them.  addresses() tells them.
+
+        mode (int, such as 0o660), owner and group (a name or a number) are of the file of a Unix socket; readable_all
+        and writable_all add to what the umask leaves.  replace_stale replaces a socket file on which nobody listens,
+        and no other: of several processes that do so at once one gets the path.  What may not be set raises OSError.
 
         reuse_port sets SO_REUSEPORT: the system spreads connections over all sockets that share the port so, of
         several processes too.  In a worker of uvnet.cluster those that listen on the same port or path share one
@@ -128,7 +140,7 @@ cdef class Server(Acceptor):
         listening; then nothing has changed.  Node: "server.listen()".
         """
         self.record.check_running()
-        if self._listener is not None or self._lookup is not None:
+        if self._listeners or self._lookup is not None:
             raise already_listening()
         options, callback = parse_listen_options(arguments, keywords)
         self._given_up = False
@@ -137,10 +149,10 @@ cdef class Server(Acceptor):
         try:
             if options.handle is not None:
                 self._listen_on_given(options)
-            elif options.host is not None:
-                self._listen_on_host(options)
+            elif options.hosts:
+                self._listen_on_hosts(options)
             elif options.shared:
-                self._listen_with_others(None, options)
+                self._listen_with_others((None,), options)
             elif options.path is not None:
                 self._listen_on_path(options)
             else:
@@ -162,7 +174,7 @@ cdef class Server(Acceptor):
         if callback is not None:
             if not callable(callback):
                 raise invalid_callback(callback)
-            error = not_running() if self._listener is None and self._lookup is None else None
+            error = not_running() if not self._listeners and self._lookup is None else None
             self._observe("close", lambda: callback(error), True)
         self._stop_listening()
         self._emit_close_if_drained()
@@ -235,14 +247,14 @@ cdef class Server(Acceptor):
 
         Raises OSError where the system cannot tell.  Node: "server.address()".
         """
-        if self._listener is None:
-            return None
-        if self._listener.family == AF_UNIX:
-            return self._path
-        name = name_of(self._listener.descriptor)
-        if name is None:
-            raise system_error(-EINVAL, "address")
-        return Address._make(name)
+        return self._address_of(self._listeners[0]) if self._listeners else None
+
+    def addresses(self):
+        """What address() tells of each socket it listens on, in the order of the hosts; empty while it does not.
+
+        Raises OSError where the system cannot tell.  This is not in Node; asyncio: "Server.sockets".
+        """
+        return list(map(self._address_of, self._listeners))
 
     @property
     def port(self):
@@ -255,19 +267,26 @@ cdef class Server(Acceptor):
         return address.port if isinstance(address, Address) else None
 
     def __repr__(self):
-        if self._listener is None:
+        if not self._listeners:
             return f"<{type(self).__name__} not listening>"
         try:
-            address = self.address()
+            addresses = self.addresses()
         except OSError:
             # The descriptor was taken over, and is somebody else's by now.
-            address = None
-        if address is None:
+            addresses = [None]
+        if addresses[0] is None:
             return f"<{type(self).__name__} listening>"
-        where = f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
-        return f"<{type(self).__name__} listening on {where}>"
+        return f"<{type(self).__name__} listening on {', '.join(map(_shown, addresses))}>"
 
     # === Private ===
+
+    def _address_of(self, Listener listener not None):
+        if listener.family == AF_UNIX:
+            return self._path
+        name = name_of(listener.descriptor)
+        if name is None:
+            raise system_error(-EINVAL, "address")
+        return Address._make(name)
 
     def _initialise(self, given):
         options = with_preset(given, "options.preset")
@@ -299,72 +318,97 @@ cdef class Server(Acceptor):
 
     # === Listening ===
 
-    cdef int _listen_on(self, int descriptor, int family, options, Lease lease=None) except? 1:
-        """Listen on a socket of ours; 0 or a libuv error, and then it is closed."""
+    cdef int _listen_on(self, list descriptors, options, list leases, int *at) except? 1:
+        """Listen on sockets of ours; 0 or a libuv error of that `at` a place, and then they are closed."""
         cdef int status = -EINVAL
         try:
-            status = self._set_up(descriptor, family, options)
+            status = self._set_up(descriptors, options, at)
             if status == 0:
-                status = self._start_accepting(descriptor, family, options.backlog, False, lease)
+                status = self._start_accepting(descriptors, options.backlog, False, leases, at)
         finally:
             if status < 0:
-                close_descriptor(descriptor)
+                _close_all(descriptors)
         return status
 
-    cdef int _set_up(self, int descriptor, int family, options) except? 1:
-        """Give the socket the options that the system has for it; 0 or a libuv error."""
+    cdef int _set_up(self, list descriptors, options, int *at) except? 1:
+        """Give the sockets the options that the system has for them; 0 or a libuv error of that `at` a place."""
+        cdef int family
         cdef int number
         self._refused = None
         wanted = {**(self._system_options or {}), **options.system}.values()
         if not wanted:
             return 0
-        try:
-            set_named_options(descriptor, for_unix_sockets(wanted) if family == AF_UNIX else wanted)
-        except OSError as error:
-            self._refused = error
-        if self._refused is None:
-            return 0
-        number = self._refused.errno
-        return -number
+        for index, descriptor in enumerate(descriptors):
+            at[0] = index
+            family = family_of_server(descriptor)
+            if family < 0:
+                return family
+            try:
+                set_named_options(descriptor, for_unix_sockets(wanted) if family == AF_UNIX else wanted)
+            except OSError as error:
+                self._refused = error
+            if self._refused is not None:
+                number = self._refused.errno
+                return -number
+        return 0
 
     cdef object _listen_error(self, int status, object address=None, object port=None):
         """The error for a libuv error, or that of the option that was refused."""
         error, self._refused = self._refused, None
         return system_error(status, "listen", address, port, True) if error is None else error
 
-    cdef int _listen_tcp(self, str address, options) except? 1:
-        cdef int descriptor = open_tcp_server(address, options.port, options.ipv6_only, options.reuse_port)
-        if descriptor < 0:
-            return descriptor
-        return self._listen_on(descriptor, family_of_server(descriptor), options)
+    cdef int _listen_tcp(self, tuple addresses, options, int *at) except? 1:
+        """On all of them or none; where the port is any, it is one for all."""
+        cdef int status = -EADDRINUSE
+        cdef int _attempt
+        for _attempt in range(PORTS_TRIED if options.port == 0 and len(addresses) > 1 else 1):
+            status = self._listen_at(addresses, options, at)
+            if status != -EADDRINUSE:
+                break
+        return status
+
+    cdef int _listen_at(self, tuple addresses, options, int *at) except? 1:
+        cdef list descriptors = []
+        cdef int status = 0
+        cdef int port = options.port
+        # What comes by IPv4 is for the sockets of that.
+        cdef bint ipv6_only = options.ipv6_only or any(map(is_ipv4, addresses))
+        at[0] = 0
+        for index, address in enumerate(addresses):
+            at[0] = index
+            status = open_tcp_server(address, port, ipv6_only, options.reuse_port)
+            if status < 0:
+                break
+            descriptors.append(status)
+            if port == 0 and len(addresses) > 1:
+                port = name_of(status)[2]
+        if status < 0:
+            _close_all(descriptors)
+            return status
+        return self._listen_on(descriptors, options, [], at)
 
     def _listen_on_any(self, options):
         """No host: both families at once, or IPv4 alone where there is no IPv6 (rule 1.4.9)."""
+        cdef int at = 0
         address = "::"
-        cdef int status = self._listen_tcp(address, options)
+        cdef int status = self._listen_tcp((address,), options, &at)
         if status < 0 and status != -EADDRINUSE and not options.ipv6_only:
             address = "0.0.0.0"
-            status = self._listen_tcp(address, options)
+            status = self._listen_tcp((address,), options, &at)
         if status < 0:
             self._fail(self._listen_error(status, address, options.port))
 
-    def _listen_on_host(self, options):
+    def _listen_on_hosts(self, options):
         self._lookup = token = object()
         self._close_emitted = False
-        family = is_ip(options.host)
-        if family:
-            later(self.record, _run_answer, self, (token, None, [(options.host, family)], options), 0)
-            return
 
         def answered(error, addresses):
-            self._answered(token, error, addresses, options)
+            later(self.record, _run_answer, self, (token, error, addresses, options), 0)
 
-        try:
-            look_up(self.record, self, options.host, 0, 0, answered)
-        except OSError as error:
-            later(self.record, _run_answer, self, (token, error, None, options), 0)
+        look_up_hosts(self.record, self, options.hosts, answered)
 
     def _answered(self, token, error, addresses, options):
+        cdef int at = 0
         cdef int status
         if self._lookup is not token:
             return
@@ -374,42 +418,39 @@ cdef class Server(Acceptor):
             if error is not None:
                 self._cannot_listen(error)
                 return
-            # A link-local address is of no use without its interface.
-            usable = [address for address, _ in addresses if not address.lower().startswith("fe80")]
-            address = usable[0] if usable else addresses[0][0]
             if options.shared:
-                self._listen_with_others(address, options)
+                self._listen_with_others(addresses, options)
                 return
-            status = self._listen_tcp(address, options)
+            status = self._listen_tcp(addresses, options, &at)
             if status < 0:
-                self._fail(self._listen_error(status, address, options.port))
+                self._fail(self._listen_error(status, addresses[at], options.port))
         except BaseException as raised:
             self._failed(raised)
         finally:
             PyContext_Exit(self._context)
 
-    def _listen_with_others(self, address, options):
-        """On a socket that another process has, and perhaps others listen on."""
+    def _listen_with_others(self, addresses, options):
+        """On sockets that another process has, and perhaps others listen on."""
         self._lookup = token = object()
         self._close_emitted = False
-        wanted = Wanted(
-            address, options.port, options.path, options.backlog, options.ipv6_only,
-            options.readable_all, options.writable_all,
-        )
+        ipv6_only = options.ipv6_only or (len(addresses) > 1 and any(map(is_ipv4, addresses)))
+        wanted = []
+        for address in addresses:
+            wanted.append(Wanted(address, options.port, options.path, options.backlog, ipv6_only, options.file))
         try:
-            listening_source().request(
-                wanted, lambda error, descriptor, lease: self._granted(token, error, descriptor, lease, options)
+            ask_for_all(
+                listening_source(), wanted,
+                lambda error, descriptors, leases: self._granted(token, error, descriptors, leases, options),
             )
         except BaseException:
             self._lookup = None
             raise
 
-    def _granted(self, token, error, int descriptor, Lease lease, options):
+    def _granted(self, token, error, list descriptors, list leases, options):
+        cdef int at = 0
         cdef int status
         if self._lookup is not token:
-            if error is None:
-                lease.give_up()
-                close_descriptor(descriptor)
+            give_back(descriptors, leases)
             return
         self._lookup = None
         PyContext_Enter(self._context)
@@ -417,7 +458,7 @@ cdef class Server(Acceptor):
             if error is not None:
                 self._cannot_listen(error)
                 return
-            status = self._listen_on(descriptor, family_of_server(descriptor), options, lease)
+            status = self._listen_on(descriptors, options, leases, &at)
             if status < 0:
                 self._fail(self._listen_error(status))
             else:
@@ -430,100 +471,117 @@ cdef class Server(Acceptor):
 
     def _listen_on_path(self, options):
         cdef bytes path = os.fsencode(options.path)
-        cdef int descriptor = open_unix_server(path)
-        cdef int status = descriptor
-        cdef bint owned = descriptor >= 0
-        inode = None
+        cdef int status
+        self._refused = None
+        replacing = Replacing(options.path, options.file.replace_stale)
         try:
-            if descriptor >= 0:
-                inode = bound_inode(options.path)
-                open_up(options.path, options.readable_all, options.writable_all)
-                # It closes the descriptor where it fails.
-                owned = False
-                status = self._listen_on(descriptor, AF_UNIX, options)
-        except BaseException:
-            if owned:
-                close_descriptor(descriptor)
-            if descriptor >= 0:
-                unlink_if_same(options.path, inode, new=True)
-            raise
+            replacing.begin()
+            status, why = replacing.status, replacing.detail
+            if status == 0:
+                status = self._listen_on_file(path, options)
+        finally:
+            replacing.end()
         if status < 0:
-            if descriptor >= 0:
-                unlink_if_same(options.path, inode)
-            self._fail(path_error(status, "listen", path, options.path) if self._refused is None
+            if status == -EADDRINUSE and why is None:
+                why = who_is_there(options.path)
+            self._fail(path_error(status, "listen", path, options.path, why) if self._refused is None
                        else self._listen_error(status))
-            return
-        self._path = options.path
-        self._inode = inode
+
+    cdef int _listen_on_file(self, bytes path, options) except? 1:
+        cdef int at = 0
+        cdef int status
+        cdef int descriptor = open_unix_server(path)
+        if descriptor < 0:
+            return descriptor
+        inode = None
+        owned = True
+        status = -EINVAL
+        try:
+            inode = bound_inode(options.path)
+            set_rights(options.path, options.file)
+            # It closes the descriptor where it fails.
+            owned = False
+            status = self._listen_on([descriptor], options, [], &at)
+        finally:
+            if status < 0:
+                unlink_if_same(options.path, inode, new=True)
+                if owned:
+                    close_descriptor(descriptor)
+        if status == 0:
+            self._path = options.path
+            self._inode = inode
+        return status
 
     def _listen_on_given(self, options):
         """A descriptor, or something that has one; what cannot be listened on stays the caller's."""
-        cdef int descriptor
-        cdef int family
+        cdef int at = 0
         cdef int status = -EINVAL
+        cdef list descriptors
         given = options.handle
         path = inode = None
-        taken = hasattr(given, "_take_listening_socket")
+        taken = hasattr(given, "_take_listening_sockets")
         if taken:
-            descriptor, path, inode = given._take_listening_socket()
+            descriptors, path, inode = given._take_listening_sockets()
         else:
-            descriptor = given.fileno() if isinstance(given, _socket_module.socket) else given
+            descriptors = [given.fileno() if isinstance(given, _socket_module.socket) else given]
         try:
-            family = family_of_server(descriptor)
-            status = family if family < 0 else self._set_up(descriptor, family, options)
+            if descriptors:
+                status = self._set_up(descriptors, options, &at)
             if status == 0:
-                status = self._start_accepting(descriptor, family, options.backlog, True)
+                status = self._start_accepting(descriptors, options.backlog, True, [], &at)
             if status < 0:
                 self._fail(self._listen_error(status))
         finally:
-            if status < 0 and taken and descriptor >= 0:
-                close_descriptor(descriptor)
+            if status < 0 and taken:
+                _close_all(descriptors)
         if status < 0:
             return
         if isinstance(given, _socket_module.socket):
-            self._take_from(given, family)
+            self._take_from(given)
         else:
             self._path = path if isinstance(path, str) else None
             self._inode = inode
 
-    def _take_from(self, given, int family):
+    def _take_from(self, given):
         """The descriptor of a socket.socket is ours from now on."""
-        cdef Listener listener = self._listener
+        cdef Listener listener = self._listeners[0]
         try:
-            path = given.getsockname() if family == AF_UNIX else None
+            path = given.getsockname() if listener.family == AF_UNIX else None
             given.detach()
         except BaseException:
             if given.fileno() != -1:
                 # It keeps it.
-                self._listener = None
+                self._listeners = ()
                 self._intake.release(listener)
                 raise
         self._path = path if isinstance(path, str) else None
         self._inode = None
 
-    def _listening_descriptor(self):
-        """The descriptor that stays the server's; -1 where it does not listen."""
-        return -1 if self._listener is None else self._listener.descriptor
+    def _listening_descriptors(self):
+        """The descriptors that stay the server's."""
+        descriptors = []
+        for listener in self._listeners:
+            descriptors.append((<Listener>listener).descriptor)
+        return descriptors
 
-    def _take_listening_socket(self):
-        """Give the socket to another server, which owns it from then on."""
+    def _take_listening_sockets(self):
+        """Give the sockets to another server, which owns them from then on."""
         self.record.check()
-        cdef Listener listener = self._listener
-        cdef int descriptor = -1
+        descriptors = self._listening_descriptors()
         path, inode = self._path, self._inode
-        if listener is not None:
-            descriptor = listener.descriptor
-            self._listener = None
-            self._intake.release(listener)
+        listeners = self._listeners
+        if listeners:
+            self._listeners = ()
+            self._release(listeners)
             self._path = self._inode = None
             self._stopped()
-        return descriptor, path, inode
+        return descriptors, path, inode
 
     def _stop_listening(self):
         self._lookup = None
         self._give_up()
-        self._stop_accepting()
         self._forget_path()
+        self._stop_accepting()
         self._stopped()
 
     cdef int _listener_lost(self) except -1:
@@ -543,6 +601,16 @@ cdef class Server(Acceptor):
         Acceptor._abandon(self)
         self._forget_path()
         return 0
+
+
+def _shown(address):
+    return f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
+
+
+cdef int _close_all(list descriptors) except -1:
+    for descriptor in descriptors:
+        close_descriptor(descriptor)
+    return 0
 
 
 public_name(Server, "uvnet.Server")

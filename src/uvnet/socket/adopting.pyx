@@ -187,7 +187,7 @@ cdef class Adopting(Tunable):
             self._buffer = deque((unread,))
             self._readable_length = len(unread)
 
-    def _take_listening_socket(self):
+    def _take_listening_sockets(self):
         # For server.listen(socket).  The handle closes the descriptor it has.
         cdef Stream handle
         self.record.check()
@@ -200,7 +200,7 @@ cdef class Adopting(Tunable):
             os.close(descriptor)
             raise
         handle.close()
-        return descriptor, None, None
+        return [descriptor], None, None
 
 
 cdef class Parcel:

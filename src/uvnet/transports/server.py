@@ -97,14 +97,14 @@ class Server(TransportServer, asyncio.AbstractServer):
         sockets, self._sockets = self._sockets, None
         if sockets is None:
             return
+        if self._on_closed is not None:
+            self._on_closed()
         self._stop_listening()
         for lease in self._leases:
             lease.give_up()
         for listening in sockets:
             listening.close()
         self._serving = False
-        if self._on_closed is not None:
-            self._on_closed()
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
         self._wake_if_over()

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from uvnet.addresses.blocklist import BlockList
     from uvnet.arguments.keywords import Drop
 
-__all__ = ["ConnectionOptions", "ServerOptions", "connection_options", "server_options"]
+__all__ = [
+    "FILE_OPTIONS",
+    "ConnectionOptions",
+    "ServerOptions",
+    "UnixServerOptions",
+    "connection_options",
+    "server_options",
+]
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -45,6 +52,16 @@ class ServerOptions(ConnectionOptions, LimitKeywords, total=False):
     proxy_header_timeout: float | None
 
 
+class UnixServerOptions(ServerOptions, total=False):
+    """Options of create_unix_server(); they are of the file of the socket."""
+
+    group: int | str | None
+    mode: int | None
+    owner: int | str | None
+    replace_stale: bool | None
+
+
+FILE_OPTIONS = frozenset(UnixServerOptions.__annotations__) - frozenset(ServerOptions.__annotations__)
 _OF_CONNECTIONS = frozenset(ConnectionOptions.__annotations__)
 _OF_SERVERS = frozenset(ServerOptions.__annotations__) | _OF_CONNECTIONS | LIMIT_OPTIONS
 

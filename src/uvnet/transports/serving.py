@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from uvnet._accept.listener import Lease
 from uvnet._accept.sharing import ListeningSource, Wanted, listening_source
-from uvnet._accept.socket_files import remove_socket_file
+from uvnet._accept.socket_files import SocketFile, bound_inode, check_socket_file, unlink_if_same
+from uvnet._accept.stale_files import PathInUse, bind_to_path, who_is_there
 from uvnet.transports.server import Server
-from uvnet.transports.server_options import ServerOptions, server_options
+from uvnet.transports.server_options import (
+    FILE_OPTIONS,
+    ServerOptions,
+    UnixServerOptions,
+    server_options,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -213,6 +219,8 @@ async def _granted(
         for each in wanted:
             error, descriptor, lease = await ask(loop, source, each)
             if error is not None or lease is None:
+                if each.path is not None and error is not None and error.errno == errno.EADDRINUSE:
+                    raise _path_in_use(each.path, who_is_there(each.path))
                 place = each.path if each.path is not None else (each.address, each.port)
                 raise cannot_bind(error or OSError(), place)
             undo.callback(lease.give_up)
@@ -258,31 +266,37 @@ async def create_unix_server(
     ssl_shutdown_timeout: float | None = None,
     start_serving: bool = True,
     cleanup_socket: bool = sys.version_info >= (3, 13),
-    **options: Unpack[ServerOptions],
+    **options: Unpack[UnixServerOptions],
 ) -> Any:
     """A server on a Unix socket; asyncio: "loop.create_unix_server()".
 
-    options: what asyncio's does not have, see loop_factory().
+    options: what asyncio's does not have, see loop_factory(); mode, owner and group of the socket file, see
+    Server.listen(); replace_stale: True to replace a socket file on which nobody listens, and False to replace none,
+    not any as asyncio does.
     """
     if isinstance(ssl, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_backlog(backlog)
+    given_file = {name: options.pop(name) for name in FILE_OPTIONS if name in options}  # type: ignore[misc]
     wanted = server_options(usual_options(loop), options, "create_unix_server()")
     tls_options = tls_options_of(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, server_side=True)
     given = sock is not None
+    file = check_socket_file(given_file, None if path is None else os.fsdecode(path), "")
     unlink = None
     leases: list[Lease] = []
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
         path = os.fspath(path)
+        # asyncio: what another server has left there is no hindrance.
+        replaces = given_file.get("replace_stale") is None
         source = listening_source()
         if source is not None:
-            wanted_path = Wanted(None, 0, os.fsdecode(path), backlog, False, replaces=True)
+            wanted_path = Wanted(None, 0, os.fsdecode(path), backlog, False, file, replaces)
             (sock,), leases = await _granted(loop, source, [wanted_path])
         else:
-            sock = _bound_to_path(path)
+            sock = _bound_to_path(path, file, replaces)
         if source is None and cleanup_socket and path[0] not in (0, "\0"):
             unlink = _unlinker(path)
     elif sock is None:
@@ -297,30 +311,34 @@ async def create_unix_server(
     return await _served(server, start_serving)
 
 
-def _bound_to_path(path: Any) -> _socket.socket:
-    made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+def _bound_to_path(path: Any, file: SocketFile, replaces: bool) -> _socket.socket:
+    def bind() -> _socket.socket:
+        made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            made.bind(path)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
     try:
-        # asyncio: what another server has left there is no hindrance.
-        remove_socket_file(path)
-        made.bind(path)
-    except OSError as error:
-        made.close()
-        if error.errno == errno.EADDRINUSE:
-            raise OSError(errno.EADDRINUSE, f"Address {path!r} is already in use") from None
-        raise
-    except BaseException:
-        made.close()
-        raise
-    return made
+        return bind_to_path(bind, os.fsdecode(path), file, replaces)
+    except PathInUse as error:
+        raise _path_in_use(path, error.detail) from None
+
+
+def _path_in_use(path: Any, detail: str | None) -> OSError:
+    """What asyncio says of it, and who is there."""
+    why = "" if detail is None else f" ({detail})"
+    return OSError(errno.EADDRINUSE, f"Address {path!r} is already in use{why}")
 
 
 def _unlinker(path: Any) -> Callable[[], None]:
     """Removes the socket file, unless it is another one by then."""
-    inode = os.stat(path).st_ino
+    name = os.fsdecode(path)
+    inode = bound_inode(name)
 
     def unlink() -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(path).st_ino == inode:
-                os.unlink(path)
+        unlink_if_same(name, inode)
 
     return unlink
