@@ -24,6 +24,7 @@ OPERATIONS = {
     "write": "c", "write-many": "c", "write-callbacks": "both", "write-much": "both",
     "write-without-spares": "both", "write-refused": "python", "close": "python", "close-server": "python",
     "relay-made": "both", "relay-running": "c", "relay-left": "python", "splice-left": "both", "proxy": "both",
+    "tls-handshake": "both", "tls-echo": "both",
 }  # fmt: skip
 OF_TRANSPORTS = {
     "accept": "both", "accept-buffered": "both", "accept-unix": "both", "accept-tls": "both",
@@ -89,9 +90,14 @@ def fail_each_once(
 @pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
 @pytest.mark.parametrize("allocator", ALLOCATORS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_allocation_fails_once(allocators: Path, tmp_path: Path, operation: str, allocator: str) -> None:
-    needs = None if (operation, allocator) in AT_TIMES else OPERATIONS[operation]
-    fail_each_once("short_of_memory.py", needs, operation, allocator, allocators, DIRECTORY=str(tmp_path))
+def test_every_allocation_fails_once(
+    allocators: Path, certificates: Certificates, tmp_path: Path, operation: str, allocator: str
+) -> None:
+    needs = None if (operation, allocator) in AT_TIMES or operation.startswith("tls-") else OPERATIONS[operation]
+    fail_each_once(
+        "short_of_memory.py", needs, operation, allocator, allocators,
+        DIRECTORY=str(tmp_path), CERTIFICATES=str(certificates.directory),
+    )  # fmt: skip
 
 
 @pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")

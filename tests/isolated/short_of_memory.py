@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import socket as plain
+import ssl
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from shortage import Operation, Short, Stage, Steps, loop, main
 
 import uvnet
+import uvnet.tls
 from uvnet.server.scope import LISTEN_FAILED
 from uvnet.socket.relaying import _enable
 
@@ -355,6 +358,57 @@ def proxy(stage: Stage, number: int) -> Steps:
             stage.heard("reset")
 
 
+def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    directory = Path(os.environ["CERTIFICATES"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(directory / "server.pem")
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(directory / "authority.pem")
+    return server, client
+
+
+def secure(when: str) -> Callable[[Stage, int], Steps]:
+    """Memory is short in the handshake, or in what comes after it; nothing waits for ever."""
+    contexts: list[ssl.SSLContext] = []
+
+    def talk(stage: Stage, number: int) -> Steps:
+        contexts[:] = contexts or _contexts()
+        server = stage.keep(uvnet.tls.create_server(lambda socket: stage.keep(socket).pipe(socket), context=contexts[0]))
+        server.on("tlsClientError", lambda error, socket: stage.heard(error))
+        server.listen(0, "127.0.0.1")
+        while not server.listening:
+            yield
+        stage.sent = BULK[:50_000]
+        client: Any = None
+
+        def connect() -> None:
+            nonlocal client
+            client = stage.keep(uvnet.tls.connect(server.port, "localhost", context=contexts[1]))
+            client.on("data", stage.received.extend)
+
+        if when == "handshake":
+            with Short(stage, number):
+                connect()
+                client.end(stage.sent)
+                yield from stage.settle()
+        else:
+            connect()
+            while client.secure_connecting:
+                yield
+            with Short(stage, number):
+                client.end(stage.sent)
+                yield from stage.settle()
+        for _ in range(200):
+            if client is None or client.closed:
+                break
+            yield
+        if client is not None and not client.closed:
+            # The other end may have lost what it had to say.
+            assert stage.trouble, client
+
+    return talk
+
+
 OPERATIONS: dict[str, Operation] = {
     "accept": accept,
     "connect-tcp": connect_tcp,
@@ -384,6 +438,8 @@ OPERATIONS: dict[str, Operation] = {
     "splice": relaying("running", "much"),
     "splice-left": relaying("left", "much"),
     "proxy": proxy,
+    "tls-handshake": secure("handshake"),
+    "tls-echo": secure("echo"),
 }
 
 _enable(True)
