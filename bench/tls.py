@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
+from bench.certificate import TOOL
 from bench.each_loop import LOOP_RATIOS, on_each_loop
 from bench.echo import BULK_SIZE
 from bench.interrupt import exit_on_signals
+from bench.peers import Peer
 from bench.traffic import Traffic, traffic_workload
 from bench.units import GIBIBYTE, MESSAGE, size_text
 from bench.workload import Workload, run_command_line
 
 STANDARD = ((1024, 20), (64 * 1024, 10))
+SECURE: Any = {"tools": (TOOL,), "headers": ("openssl/ssl.h",)}
+EMITTERS = (
+    Peer("uvnet tls 'data'", ("servers/echo_uvnet_tls.py",), needs=("uvnet",), **SECURE),
+    Peer("Node tls 'data'", ("servers/echo_node_tls.js",), **SECURE),
+)
 NOTE = (
     "uvloop and asyncio decrypt into 256 KiB, aiofastnet at times too, which glibc maps for each read. Where it need not, "
     "they are nearer."
@@ -30,7 +38,7 @@ def tls_workload(size: int, connections: int) -> Workload:
             unit=GIBIBYTE if size >= BULK_SIZE else MESSAGE,
             secure=True,
         ),
-        peers=on_each_loop("Protocol", "servers/echo_protocol.py", secure=True),
+        peers=(*on_each_loop("Protocol", "servers/echo_protocol.py", secure=True), *EMITTERS),
         ratios=LOOP_RATIOS,
         note=NOTE,
     )

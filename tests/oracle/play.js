@@ -108,14 +108,15 @@ class Play {
   }
 
   plainError(error) {
-    if (ofTls(error.code)) return { code: error.code };  // OpenSSL's words differ from version to version.
+    // OpenSSL's words differ from version to version.
+    if (ofTls(error.code)) return { code: error.code.replace('_SSL/TLS_', '_SSLV3_') };
     const found = {};
     for (const key of ['code', 'syscall', 'address', 'port', 'hostname', 'host', 'localAddress', 'localPort']) {
       if (error[key] !== undefined && error[key] !== null) found[key] = this.plain(error[key]);
     }
     if (typeof error.errno === 'number' && error.syscall !== 'getaddrinfo') found.errno = Math.abs(error.errno);
     if (error.errors !== undefined) found.errors = error.errors.map((one) => this.plainError(one));
-    else if (error.name === 'Error') found.message = error.message;
+    else if (error.name === 'Error') found.message = error.message.replace(' Canceled because of SSL destruction', '');
     return found;
   }
 

@@ -60,7 +60,7 @@ def plain_error(error: BaseException) -> dict[str, Any]:
         found["errno"] = number
     if isinstance(error, ssl.SSLError) or str(found.get("code")).startswith("ERR_TLS_"):
         # OpenSSL's words differ from version to version.
-        return {"code": found["code"]}
+        return {"code": found["code"].replace("_SSL/TLS_", "_SSLV3_")}
     if isinstance(error, OSError):
         found["message"] = error.strerror
     elif not isinstance(error, TypeError | ValueError):
