@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
 import random
 import socket as plain
 import ssl
@@ -169,6 +170,18 @@ def test_idle_timeout_and_reset(play: Player, certificates: Certificates) -> Non
             near.reset_and_destroy()
             (error,) = await failed
             assert error.code == "ECONNRESET"
+
+    play(scenario)
+
+
+def test_an_address_as_the_host(play: Player, certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with listening(certificates, lambda socket: socket.end("hello")) as server:
+            host = ipaddress.IPv4Address("127.0.0.1")
+            client = uvnet.tls.connect(server.port, host, context=certificates.client())
+            assert await received(client) == b"hello" and client.authorized
+            with pytest.raises(TypeError, match="host"):
+                uvnet.tls.connect(server.port, 3, context=certificates.client())  # type: ignore[call-overload]
 
     play(scenario)
 

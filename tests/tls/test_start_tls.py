@@ -10,7 +10,7 @@ import pytest
 import tls_peer
 from certificates import Certificates
 from harness import Player
-from secure_scene import closed, received
+from secure_scene import closed, received, secured
 
 import uvnet
 import uvnet.tls
@@ -142,6 +142,41 @@ def test_sockets_that_cannot_be_taken_over(play: Player, certificates: Certifica
         far.set_encoding("utf8")
         far.destroy()
         await server.shutdown(1)
+
+    play(scenario)
+
+
+def test_a_failure_is_told_by_the_socket(play: Player, certificates: Certificates) -> None:
+    """Not by the server that has accepted it, which knows nothing of TLS."""
+
+    async def scenario() -> None:
+        server, far, near = await pair()
+        secure = uvnet.tls.TLSSocket(far, is_server=True, context=certificates.server())
+        near.end("no TLS at all\n")
+        await closed(secure)
+        near.resume()
+        await closed(near)
+        await server.shutdown(1)
+
+    play(scenario)
+    assert "WRONG_VERSION" in str(play.expect_report(OSError)).upper().replace(" ", "_")
+
+
+def test_tls_inside_is_not_handed_out_again(play: Player, certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with secured(certificates) as (far, near):
+            assert far.server is not None
+            arrived: list[Any] = []
+            far.server.on("secureConnection", arrived.append)
+            inner = uvnet.tls.TLSSocket(far, is_server=True, context=certificates.server())
+            client = uvnet.tls.connect(socket=near, context=certificates.client(), servername="localhost")
+            await uvnet.once(client, "secureConnect")
+            client.write("x")
+            assert await inner.read_exactly(1) == b"x" and arrived == []
+            client.destroy()
+            inner.on("error", lambda _: None)
+            inner.resume()
+            await closed(inner)
 
     play(scenario)
 

@@ -24,8 +24,9 @@ from uvnet.socket.adopting cimport Adopting
 from uvnet.socket.connection_events cimport attach
 from uvnet.socket.socket cimport Socket, accepted
 from uvnet.socket.socket_parent cimport SocketParent
+from uvnet.tls.negotiated cimport Negotiated
 
-from uvnet.addresses.endpoint import normalize
+from uvnet.addresses.endpoint import check_host, normalize
 from uvnet.arguments.checks import merge_options, reject_unknown
 from uvnet.arguments.keywords import TLSSocketKeywords
 from uvnet.errors.codes import (
@@ -42,18 +43,15 @@ from uvnet.errors.tls import (
     closed_in_handshake,
     handshake_too_long,
     hang_up,
-    not_of_ssl,
     with_code,
 )
 from uvnet.socket.options import SOCKET_OPTIONS
-from uvnet.tls.certificate import peer_certificate
-from uvnet.tls.names import asked_name
 from uvnet.tls.security import check_session, parse_security, peer_name
 
 _OPTIONS = frozenset(TLSSocketKeywords.__annotations__)
 
 
-cdef class TLSSocket(Socket):
+cdef class TLSSocket(Negotiated):
     """A connection with TLS.  TLSSocket([socket][, options]), options as one mapping or as keywords.
 
     With `socket`, a Socket that is connected, it takes that one's connection over, with what came early, and begins
@@ -115,80 +113,12 @@ cdef class TLSSocket(Socket):
         options, listener = normalize("connect", arguments, keywords, ("host",))
         if self._is_server:
             raise invalid_value("options.is_server", True, "is of a socket that was connected to")
-        engine = self._new_engine(None if options.get("path") else options.get("host") or options.get("address")
-                                  or "localhost")
+        host = check_host(options.get("host"), "options.host")
+        host = host or check_host(options.get("address"), "options.address")
+        engine = self._new_engine(None if options.get("path") else host or "localhost")
         Socket.connect(self, **options, callback=listener)
-        self._peer = (options.get("host") or options.get("address"), options.get("port"))
+        self._peer = (host, options.get("port"))
         return self._prepare(engine)
-
-    @property
-    def encrypted(self):
-        """True, as of every TLSSocket.  Node: "tlsSocket.encrypted"."""
-        return True
-
-    @property
-    def secure_connecting(self):
-        """True until the handshake is over.  Node: "tlsSocket.secureConnecting"."""
-        return bool(self._secure_connecting)
-
-    @property
-    def authorized(self):
-        """True where the other end has shown a certificate that was verified.  Node: "tlsSocket.authorized"."""
-        return bool(self._authorized)
-
-    @property
-    def authorization_error(self):
-        """Why `authorized` is False after the handshake, as Node's code (str), or None.
-
-        "CERT_NOT_VERIFIED" where reject_unauthorized=False: what is let through is not looked at.
-        "UNABLE_TO_GET_ISSUER_CERT" where a client that was asked for a certificate has shown none.
-        Node: "tlsSocket.authorizationError".
-        """
-        return self._authorization_error
-
-    @property
-    def alpn_protocol(self):
-        """The protocol (str) that both ends have agreed on, or None.  Node: "tlsSocket.alpnProtocol"."""
-        return self._engine.tls.selected_alpn_protocol() if self._secure else None
-
-    @property
-    def servername(self):
-        """Whom a client has asked for (str), once it is secure, or None.  Node: "tlsSocket.servername"."""
-        if not self._secure:
-            return None
-        return asked_name(self._engine.tls) if self._is_server else self._engine.tls.server_hostname
-
-    @property
-    def ssl_object(self):
-        """The ssl.SSLObject of the connection, to be asked, or None before there is one.  This is not in Node."""
-        return None if self._engine is None else self._engine.tls
-
-    def get_protocol(self):
-        """The version of TLS such as "TLSv1.3", or None before the handshake.  Node: "tlsSocket.getProtocol()"."""
-        return None if self._engine is None else self._engine.tls.version()
-
-    def get_cipher(self):
-        """The cipher as a mapping: `name` and `version` (str), `bits` (int); None before the handshake.
-
-        Node: "tlsSocket.getCipher()".
-        """
-        cipher = None if self._engine is None else self._engine.tls.cipher()
-        return None if cipher is None else dict(zip(("name", "version", "bits"), cipher, strict=True))
-
-    def get_peer_certificate(self, detailed=False):
-        """The certificate of the other end, a mapping (PeerCertificate), or None where there is none.
-
-        `detailed`: with that of who signed it as `issuer_certificate`, and so on, where the other end has sent them.
-        Node: "tlsSocket.getPeerCertificate([detailed])".
-        """
-        return None if not self._secure else peer_certificate(self._engine.tls, bool(detailed))
-
-    def get_session(self):
-        """The ssl.SSLSession to resume the connection by (the option `session`), or None before the handshake.
-
-        With TLS 1.3 there is one to be resumed only after 'session'.  Node: "tlsSocket.getSession()".
-        """
-        return self._engine.tls.session if self._secure else None
 
     def set_session(self, session):
         """What the option `session` does, before connect().  Raises TypeError or ValueError.
@@ -202,22 +132,6 @@ cdef class TLSSocket(Socket):
             raise invalid_value("session", session, "must be set before connect()")
         check_session(self._security.context, session, self._is_server)
         self._security = self._security._replace(session=session)
-
-    def is_session_reused(self):
-        """Whether the connection has resumed an earlier one.  Node: "tlsSocket.isSessionReused()"."""
-        return bool(self._secure and self._engine.tls.session_reused)
-
-    def get_certificate(self):
-        """Raises RuntimeError: `ssl` does not say which one it has shown.  Node: "tlsSocket.getCertificate()"."""
-        raise not_of_ssl("get_certificate()", "the program that gave the certificate knows it")
-
-    def export_keying_material(self, length, label, context=b""):
-        """Raises RuntimeError: `ssl` cannot.  Node: "tlsSocket.exportKeyingMaterial()"."""
-        raise not_of_ssl("export_keying_material()", "ssl_object.get_channel_binding() may do")
-
-    def renegotiate(self, options=None, callback=None):
-        """Raises RuntimeError: `ssl` cannot, and TLS 1.3 has no renegotiation.  Node: "tlsSocket.renegotiate()"."""
-        raise not_of_ssl("renegotiate()", "connect anew")
 
     # === Life ===
 
@@ -259,7 +173,7 @@ cdef class TLSSocket(Socket):
     cdef int _begin_handshake(self) except -1:
         self._begun = True
         idle_timers_of(self.record).start(
-            &self._handshake, self, <unsigned long long>(self._handshake_seconds * 1000), _on_handshake_limit
+            &self._handshake, self, <unsigned long long>(self._handshake_seconds * 1000) or 1, _on_handshake_limit
         )
         return (<SecureStream>self._handle).begin()
 
@@ -273,6 +187,7 @@ cdef class TLSSocket(Socket):
         cdef SocketParent server = other._server
         cdef bint counted = other._counted
         cdef Stream handle
+        cdef SecureStream secure
         cdef object early
         other.record.check()
         if other.record is not self.record:
@@ -287,22 +202,29 @@ cdef class TLSSocket(Socket):
         except BaseException:
             other._counted = counted
             raise
+        try:
+            secure = open_secure(handle, engine)
+        except BaseException:
+            handle.close()
+            if counted:
+                server._connection_gone()
+            raise
         self._counted = counted
         self._server = server
         self._local_name = other._local_name
         self._remote_name = other._remote_name
+        attach(self, secure)
         try:
-            attach(self, open_secure(handle, engine))
             self._set_engine(engine)
             for piece in early or ():
                 engine.receive(piece, len(piece))
             other._forget_unread()
             self._begin_handshake()
             if other._readable_ended:
-                (<SecureStream>self._handle)._receive(UVNET_UV_EOF)
-        except BaseException:
-            handle.close()
-            raise
+                secure._receive(UVNET_UV_EOF)
+        except BaseException as error:
+            # The connection is ours already.
+            self._destroy_stream(error)
         return 0
 
     cdef Stream _give_away(self):
@@ -342,7 +264,7 @@ cdef class TLSSocket(Socket):
             self.emit0("secureConnect")
         if self._life == life and not self._destroyed:
             self.emit0("secure")
-        if self._life == life and not self._destroyed and self._server is not None:
+        if self._life == life and not self._destroyed and self._is_servers():
             self._server._connection_secured(self, None)
         if self._life == life and not self._destroyed and not self._is_server and self.has_listeners("session"):
             (<SecureStream>self._handle).tells_tickets = True
@@ -376,16 +298,20 @@ cdef class TLSSocket(Socket):
         return 0
 
     cdef int _emit_error(self, object error, bint awaited) except -1:
-        if self._secure or self._server is None:
+        if self._secure or not self._is_servers():
             return Socket._emit_error(self, error, awaited)
         # The error is the server's to tell.
         self._tell_parent(error)
         return Socket._emit_error(self, error, awaited) if self.has_listeners("error") else 0
 
     cdef int _emit_close(self, bint had_error, unsigned int life) except -1:
-        if life == self._life and not self._secure and self._server is not None:
+        if life == self._life and not self._secure and self._is_servers():
             self._tell_parent(hang_up())
         return Socket._emit_close(self, had_error, life)
+
+    cdef bint _is_servers(self) noexcept:
+        """Whether it was accepted by a server with TLS, which waits for its handshake."""
+        return self._security is None and self._server is not None
 
     cdef int _tell_parent(self, object error) except -1:
         if self._parent_told:
