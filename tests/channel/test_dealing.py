@@ -27,6 +27,11 @@ def nothing(_error: Any) -> None:
     pass
 
 
+def keep(descriptors: list[int], got: list[int]) -> None:
+    got.extend(descriptors)
+    descriptors.clear()
+
+
 class Stage:
     """A dealer, and what those get that it deals to, who answer when the test says so."""
 
@@ -47,7 +52,7 @@ class Stage:
             self.got.append(got)
             end = new_channel(far.detach(), Owner(), nothing)
             end.carriers.add(DEALT)
-            end.receivers[DEALT] = lambda payload, descriptors, got=got: got.extend(descriptors)
+            end.receivers[DEALT] = lambda payload, descriptors, got=got: keep(descriptors, got)
             self.channels.append(end)
             channel.receivers[TAKEN] = lambda payload, _, number=number: self.shares[number].was_taken(payload[4:])
 
@@ -175,15 +180,17 @@ def test_who_has_no_such_lease_refuses(play: Player, payload: bytes) -> None:
         answers: list[bytes] = []
         ends[1].receivers[TAKEN] = lambda payload, _: answers.append(payload)
         reader, writer = os.pipe()
+        descriptors = [reader, -1]
         if len(payload) < 4:
             with pytest.raises(OSError):
-                receive_dealt(ends[0], {}, payload, [reader])
+                receive_dealt(ends[0], {}, payload, descriptors)
         else:
-            receive_dealt(ends[0], {}, payload, [reader, -1])
+            receive_dealt(ends[0], {}, payload, descriptors)
             await until(lambda: answers)
             assert answers == [b"\7\0\0\0\0\0"]
-        with pytest.raises(BrokenPipeError):
-            os.write(writer, b"x")
+        # None was taken.
+        assert descriptors == [reader, -1]
+        os.close(reader)
         os.close(writer)
         for end in ends:
             end.disconnect()

@@ -25,8 +25,12 @@ class End:
         self.got: list[tuple[bytes, list[int]]] = []
         self.lost: list[Exception | None] = []
         self.channel: Channel = new_channel(descriptor, Owner(), self.lost.append)
-        self.channel.receivers[1] = lambda payload, descriptors: self.got.append((payload, descriptors))
+        self.channel.receivers[1] = self.received
         self.channel.carriers.add(1)
+
+    def received(self, payload: bytes, descriptors: list[int]) -> None:
+        self.got.append((payload, descriptors.copy()))
+        descriptors.clear()
 
 
 def two_ends() -> tuple[End, End]:
@@ -148,3 +152,34 @@ def test_the_last_words_of_a_process(play: Player) -> None:
         await until(lambda: one.lost)
 
     play(scenario)
+
+
+def test_what_the_receiver_does_not_take_is_closed(play: Player) -> None:
+    async def scenario() -> None:
+        one, other = two_ends()
+        pipes = [os.pipe() for _ in range(3)]
+
+        def receiver(_payload: bytes, descriptors: list[int]) -> None:
+            taken.append(descriptors[1])
+            descriptors[1] = -1
+            raise ZeroDivisionError
+
+        taken: list[int] = []
+        other.channel.receivers[1] = receiver
+        one.channel.send(1, b"", [reader for reader, _ in pipes], lambda _: [os.close(reader) for reader, _ in pipes])
+        await until(lambda: taken)
+        await until(lambda: play.reported)
+        for number, (_, writer) in enumerate(pipes):
+            if number == 1:
+                os.write(writer, b"x")
+            else:
+                with pytest.raises(BrokenPipeError):
+                    os.write(writer, b"x")
+            os.close(writer)
+        assert os.read(taken[0], 10) == b"x"
+        os.close(taken[0])
+        one.channel.disconnect()
+        await until(lambda: other.lost)
+
+    play(scenario)
+    play.expect_report(ZeroDivisionError)

@@ -36,6 +36,7 @@ OF_TRANSPORTS = {
     "sendfile-tls": "both", "start-tls": "python", "peer-ends": "python", "peer-ends-tls": "python",
     "peer-breaks": "python", "peer-breaks-tls": "python",
 }  # fmt: skip
+OF_CHANNELS = ("make", "frame", "frames", "descriptors", "end", "message", "socket", "deal")
 # How much is on its way at that moment is a matter of time, and what Python keeps for another use one of its version.
 AT_TIMES = {
     ("relay-left", "c"), ("splice-left", "c"), ("relay-running", "c"), ("close-server", "python"), ("read-much", "python"),
@@ -113,3 +114,10 @@ def test_every_allocation_of_transports_fails_once(
         "short_of_memory_transports.py", needs, operation, allocator, allocators,
         CERTIFICATES=str(certificates.directory),
     )  # fmt: skip
+
+
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+@pytest.mark.parametrize("operation", OF_CHANNELS)
+def test_every_allocation_of_channels_fails_once(allocators: Path, operation: str, allocator: str) -> None:
+    fail_each_once("short_of_memory_channels.py", "both", operation, allocator, allocators)

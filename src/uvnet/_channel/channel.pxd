@@ -15,7 +15,7 @@ cdef class Frame:
 
 cdef class Channel(Handle):
     cdef readonly int descriptor     # -1 once it is closed
-    cdef readonly dict receivers     # what is called with (payload, descriptors), which are its own, by the kind
+    cdef readonly dict receivers     # by the kind, what is called with (payload, descriptors); see _give()
     cdef readonly set carriers       # the kinds that bring descriptors
     cdef object lost                 # called once with None or the error when no frame will come any more
     cdef object _outgoing            # a deque of Frames

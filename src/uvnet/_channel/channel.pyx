@@ -528,11 +528,16 @@ cdef int _tell(Channel self, object callback, object error) except -1:
     return 0
 
 
-cdef int _give(Channel self, object receiver, object payload, object descriptors) except -1:
+cdef int _give(Channel self, object receiver, object payload, list descriptors) except -1:
+    """What the receiver wants to keep it takes out of the list, or puts -1 there; the others are closed."""
+    cdef int descriptor
     try:
         receiver(payload, descriptors)
     except BaseException as failure:
         report(self.record, failure, "exception in a uvnet channel callback", None)
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            close_descriptor(descriptor)
     return 0
 
 

@@ -385,12 +385,11 @@ def receive_dealt(Channel channel not None, dict leases not None, bytes payload 
     cdef bytearray flags = bytearray()
     cdef int descriptor
     cdef bint taken
+    cdef Py_ssize_t index
     if len(payload) < <Py_ssize_t>sizeof(key):
-        for descriptor in descriptors:
-            close_descriptor(descriptor)
         raise system_error(-EPROTO, "recvmsg")
     memcpy(&key, text, sizeof(key))
-    for descriptor in descriptors:
+    for index, descriptor in enumerate(descriptors):
         length = <unsigned char>text[position] if position < len(payload) else 0
         memset(&remote, 0, sizeof(remote))
         if length <= LONGEST_NAME and position + 1 + length <= len(payload):
@@ -400,8 +399,8 @@ def receive_dealt(Channel channel not None, dict leases not None, bytes payload 
         lease = leases.get(key)
         taken = (descriptor >= 0 and lease is not None and lease.listener is not None
                  and lease.listener.deal(descriptor, &remote))
-        if not taken and descriptor >= 0:
-            close_descriptor(descriptor)
+        if taken:
+            descriptors[index] = -1
         flags.append(taken)
     if channel.is_open:
         channel.put(TAKEN, payload[:4] + bytes(flags), [], None)

@@ -106,17 +106,16 @@ class OwnWorker(Worker):
             self._used.discard(key)
             answered(_cannot_bind(failed, wanted), -1, None)
             return
-        (descriptor,) = message["descriptors"]
+        (descriptor,) = descriptors = message["descriptors"]
         number = message["number"]
         self._keys[number] = key
         lease = new_lease(self._channel, self._leases, number, message["dealt"], self._was_given_up)
         if descriptor >= 0 and self._state != "disconnecting":
+            descriptors.clear()
             answered(None, descriptor, lease)
             return
         # The primary must not count on it.
         lease.give_up()
-        if descriptor >= 0:
-            os.close(descriptor)
         answered(_cannot_bind(errno.EMFILE if descriptor < 0 else errno.ECANCELED, wanted), -1, None)
 
     def _was_given_up(self, number: int) -> None:

@@ -125,13 +125,10 @@ def _pack_ours(handle: Any, is_server: bool, keep_open: bool) -> Sent:
     return sent
 
 
-def unpack(info: Mapping[str, Any], unread: bytes, descriptor: int) -> Sendable:
-    """What was sent, for this process; the descriptor is its own."""
-    try:
-        given = _socket.socket(fileno=descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
+def unpack(info: Mapping[str, Any], unread: bytes, descriptors: list[int]) -> Sendable:
+    """What was sent, for this process, which takes the first of the descriptors."""
+    given = _socket.socket(fileno=descriptors[0])
+    descriptors[0] = -1
     try:
         if info["type"] == "plain":
             return given

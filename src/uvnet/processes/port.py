@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import os
 import pickle
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -226,7 +225,7 @@ class MessagePort(EventEmitter):
         self._hear(self._decode(payload), None)
 
     def _received_with_handle(self, payload: bytes, descriptors: list[int]) -> None:
-        number = None
+        number = -1
         failure = errno.EPROTO
         try:
             if self._said_bye:
@@ -236,23 +235,27 @@ class MessagePort(EventEmitter):
             unread_at = 8 + info_length
             message_at = unread_at + unread_length
             info = json.loads(payload[8:unread_at])
-            number = info["number"]
+            number = int(info["number"])
             message = self._decode(payload[message_at:])
             if descriptors[0] < 0:
                 failure = errno.EMFILE
                 return
-            handle = unpack(info, payload[unread_at:message_at], descriptors.pop(0))
+            handle = unpack(info, payload[unread_at:message_at], descriptors)
             failure = 0
         except OSError as error:
             failure = error.errno or failure
             return
         finally:
-            _close_all(descriptors)
-            if failure and number is not None:
+            if failure and number >= 0:
                 self._say("got", number=number, errno=failure)
-        if info["type"] == "socket":
-            count_by(handle, Counter(self._say_closed, number))
-        self._say("got", number=number)
+        try:
+            if info["type"] == "socket":
+                count_by(handle, Counter(self._say_closed, number))
+            self._say("got", number=number)
+        except BaseException:
+            # The sender does not know that it is here.
+            discard(handle)
+            raise
         self._hear(message, handle)
 
     def _received_internal(self, payload: bytes, descriptors: list[int]) -> None:
@@ -260,8 +263,6 @@ class MessagePort(EventEmitter):
         act = self._acts.get(message["act"])
         if act is not None:
             act({**message, "descriptors": descriptors})
-            return
-        _close_all(descriptors)
 
     def _is_listened_to(self) -> bool:
         return any(each.listener_count("message") for each in (self, *self._repeaters))
@@ -317,9 +318,3 @@ class MessagePort(EventEmitter):
         for counter in counted.values():
             counter._connection_ended()
         self._disconnected(error)
-
-
-def _close_all(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        if descriptor >= 0:
-            os.close(descriptor)
