@@ -635,6 +635,7 @@ async def reading_and_writing(socket: uvnet.Socket) -> None:
         assert_type(socket.send_file(file, count=10, callback=file_sent), uvnet.Socket)
         assert_type(socket.send_file(file, 0, None, file_sent), uvnet.Socket)
     await socket.send_file(io.BytesIO(b"memory"))
+    assert_type(await socket.receive_file(io.BytesIO(), 10), int)
     assert_type(await socket.drain(), None)
     task = asyncio.create_task(socket.read_exactly(4))
     await asyncio.gather(task, asyncio.create_task(socket.drain()))

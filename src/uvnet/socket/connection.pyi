@@ -10,6 +10,7 @@ from uvnet.server.server import Server
 from uvnet.streams.duplex import Duplex
 from uvnet.streams.iteration import ChunkIterator
 from uvnet.streams.lines import LineIterator
+from uvnet.streams.receiving_files import WritableFile
 from uvnet.streams.sending_files import BinaryFile
 
 @disjoint_base
@@ -47,6 +48,7 @@ class Connection(Duplex):
     def lines(self, limit: int = 65536, keep_ends: object = False) -> LineIterator: ...
     def receive(self, limit: int | None = None) -> Coroutine[Any, Any, bytes]: ...
     def read_all(self, limit: int) -> Coroutine[Any, Any, bytes]: ...
+    def receive_file(self, file: WritableFile, count: int) -> Coroutine[Any, Any, int]: ...
     @overload
     def send_file(
         self, file: BinaryFile, offset: int = 0, count: int | None = None, callback: None = None

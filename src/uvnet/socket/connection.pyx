@@ -33,6 +33,7 @@ from uvnet.socket.scope import enter_socket, leave_socket
 from uvnet.streams.draining import drain
 from uvnet.streams.reading import read_exactly
 from uvnet.streams.receiving import read_all, receive
+from uvnet.streams.receiving_files import receive_file
 from uvnet.streams.sending_files import send_file
 from uvnet.streams.separating import read_until
 
@@ -239,6 +240,20 @@ cdef class Connection(Duplex):
         asyncio: "StreamReader.read()".
         """
         return read_all(self, limit)
+
+    def receive_file(self, file, count):
+        """Await exactly `count` bytes and write them to a binary file, at its position; returns `count`.
+
+        They go block by block, so memory is bounded whatever `count` is.  Cancelled, it leaves in the file what was
+        received until then, and the rest to the next reader.  From the first await on the socket does not flow, and
+        its errors are raised by what is awaited instead of being reported.
+        Raises asyncio.IncompleteReadError at an end that comes before, OSError where the file cannot be written to
+        (a disk that is full): it says how much went, and the socket is destroyed with it; what the socket was
+        destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError for bad arguments, and
+        after set_encoding().  This is not in Node.
+        """
+        self.record.check()
+        return receive_file(self, file, count)
 
     def send_file(self, file, offset=0, count=None, callback=None):
         """Send a file, or `count` bytes of it from `offset` on, behind what was written before.
