@@ -130,7 +130,7 @@ def test_a_reader_that_stops(play: Player, path: Path) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("kind", ["memory", "pipe", "gzip", "temporary", "unbuffered", "written", "refused"])
+@pytest.mark.parametrize("kind", ["memory", "pipe", "gzip", "temporary", "unbuffered", "written", "unsized"])
 def test_all_kinds_of_files(
     play: Player, transport: Transport, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,8 +157,7 @@ def test_all_kinds_of_files(
             made = (tmp_path / "both").open("w+b")
             made.write(text)
             return made
-        if kind == "refused":
-            # No file that sendfile(2) and pread(2) know to have an end.
+        if kind == "unsized":
             return open("/proc/self/maps", "rb")
         (tmp_path / "raw").write_bytes(text)
         return open(tmp_path / "raw", "rb", buffering=0)
@@ -167,7 +166,7 @@ def test_all_kinds_of_files(
         expected = text[:50_000] if kind == "pipe" else text
         async with pair(transport) as (client, socket):
             with make() as opened:
-                if kind == "refused":
+                if kind == "unsized":
                     # Its size is said to be 0.
                     assert await client.send_file(opened) == 0
                     return
@@ -176,7 +175,7 @@ def test_all_kinds_of_files(
                 assert await socket.read_all(1 << 20) == expected
                 assert await sending == len(expected)
 
-    if kind == "refused" and not os.path.exists("/proc/self/maps"):
+    if kind == "unsized" and not os.path.exists("/proc/self/maps"):
         pytest.skip("no /proc")
     play(scenario)
 
@@ -424,31 +423,7 @@ def test_close_waits_for_the_file(play: Player, file: Any) -> None:
     play(scenario)
 
 
-def test_a_thread_that_computes_does_not_hold_it_up(play: Player, transport: Transport, file: Any) -> None:
-    """The file moves although nobody gives up the GIL: the peer takes it while one call of Python's goes on."""
-    if transport.kind == "unix":
-        pytest.skip("one kind is enough")
-
-    async def scenario() -> None:
-        socket, peer = take_over("tcp")
-        sending = socket.send_file(file)
-        await turns()
-        # Each turn of the loop is one wake-up for the file, whatever Python does.
-        before = socket.bytes_written
-        taken = 0
-        while taken < SMALL:
-            taken += len(read_now(peer) or b"")
-            await asyncio.sleep(0)
-        await until(lambda: socket.bytes_written > before)
-        socket.destroy()
-        with pytest.raises((OSError, RuntimeError)):
-            await sending
-        peer.close()
-
-    play(scenario)
-
-
-def test_several_sockets_send_one_file(play: Player, transport: Transport, file: Any) -> None:
+def test_several_sockets_send_one_file(play: Player, file: Any) -> None:
     """Each is at a place of its own in it."""
 
     async def scenario() -> None:
@@ -461,7 +436,7 @@ def test_several_sockets_send_one_file(play: Player, transport: Transport, file:
 
         await asyncio.gather(*(one(start) for start in range(0, 5000, 1000)))
 
-    play(scenario) if transport.kind == "tcp" else None
+    play(scenario)
 
 
 def test_by_copying(play: Player, transport: Transport, file: Any) -> None:
