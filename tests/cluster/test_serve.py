@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket as plain
+from collections.abc import Iterator
 
 import pytest
-from supervised import Clients, ask, served
+from asyncio_programs import needs
+from supervised import LIMIT, Clients, ask, served
 
-KINDS = ["net", "idle", "streams"]
 
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["net", "idle", "streams", "uvicorn"])
 def test_rolling_restarts_lose_nothing(kind: str) -> None:
+    if kind == "uvicorn":
+        needs("uvicorn")
     with served(kind, workers=2) as program:
         first = {program.listening()[0], (second := program.listening())[0]}
         port = second[1]
@@ -23,6 +26,7 @@ def test_rolling_restarts_lose_nothing(kind: str) -> None:
                 program.send(signal.SIGHUP)
                 program.line("rolling restart: done")
         assert clients.failed == []
+        assert clients.answers
         assert len(program.pids()) == 6
         assert ask(port) not in first
         program.end()
@@ -99,6 +103,36 @@ def test_a_worker_whose_main_returns_is_replaced() -> None:
         program.line("ended with exit code 0")
         assert program.listening() != (pid, port)
         program.end()
+
+
+@contextlib.contextmanager
+def half_a_request(port: int, pid: int) -> Iterator[plain.socket]:
+    """A connection that the worker has; in the end the rest is sent, and it has to answer."""
+    with plain.create_connection(("127.0.0.1", port), timeout=LIMIT) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        # Connections are dealt out in their order.
+        assert ask(port) == pid
+        yield client
+        client.sendall(b"\r\n")
+        with client.makefile("rb") as file:
+            assert file.read().endswith(b"pid %d" % pid)
+
+
+@pytest.mark.parametrize("kind", ["net", "idle", "streams"])
+def test_what_was_begun_is_finished(kind: str) -> None:
+    with served(kind, workers=1) as program:
+        pid, port = program.listening()
+        with half_a_request(port, pid):
+            # What is meant for the primary does no harm, and one that leaves by itself is replaced before it is gone.
+            for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTERM):
+                os.kill(pid, number)
+            program.line(f"pid {pid}.* listens no more")
+            new, _ = program.listening()
+        program.line(f"pid {pid}.* ended with exit code 0")
+        with half_a_request(port, new):
+            program.send(signal.SIGTERM)
+            program.line("stopping: SIGTERM")
+        program.end(None)
 
 
 def test_the_end_has_a_limit() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 from places import TESTS
 from programs import PACKAGE_PARENT, STRICT
@@ -25,14 +25,14 @@ PROGRAM = TESTS / "cluster" / "programs" / "served.py"
 class Supervised:
     """A primary and its workers, by what is said on their stderr."""
 
-    def __init__(self, *command: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, *command: str, environment: dict[str, str] | None = None, **options: Any) -> None:
         self.lines: list[str] = []
         self._more = threading.Condition()
         self._seen = 0
         self.process = subprocess.Popen(
             [sys.executable, *STRICT, *command],
             env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), **(environment or {})},
-            cwd=cwd, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -115,10 +115,10 @@ def _is_there(pid: int) -> bool:
 
 @contextlib.contextmanager
 def supervised(
-    *command: str, cwd: Path | None = None, environment: dict[str, str] | None = None
+    *command: str, environment: dict[str, str] | None = None, **options: Any
 ) -> Iterator[Supervised]:
     """A program that the test ends itself; if it does not, all of it is killed."""
-    program = Supervised(*command, cwd=cwd, environment=environment)
+    program = Supervised(*command, environment=environment, **options)
     try:
         yield program
     finally:
@@ -138,7 +138,7 @@ def ask(port: int) -> int:
     with plain.create_connection(("127.0.0.1", port), timeout=LIMIT) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = client.makefile("rb").read()
-    found = re.search(rb"pid (\d+)$", answer)
+    found = re.search(rb"pid (\d+)", answer)
     assert found is not None, answer
     return int(found[1])
 

@@ -16,6 +16,7 @@ import uvnet
 from uvnet import cluster
 from uvnet._cli.endpoint import Endpoint, endpoint_type
 from uvnet._cli.program import add_parser, number_type
+from uvnet._cli.status_table import show_status
 
 __all__ = ["add_serve"]
 
@@ -23,6 +24,13 @@ LONGEST = 86_400  # seconds
 
 
 def add_serve(subcommands: Any) -> None:
+    def start(arguments: argparse.Namespace) -> int:
+        if arguments.target is not None:
+            return _serve(arguments)
+        if arguments.status is None:
+            parser.error("MODULE:NAME is missing, or --status SOCKET")
+        return show_status(arguments.status)
+
     parser = add_parser(
         subcommands,
         "serve",
@@ -30,10 +38,11 @@ def add_serve(subcommands: Any) -> None:
         "Run what NAME of MODULE is in several worker processes, which share what they listen on, and replace those "
         "that die. SIGHUP: a rolling restart; SIGTERM: the end, gracefully; Ctrl-C: the same, and at once when it "
         "comes again.",
-        _start,
+        start,
     )
     parser.add_argument(
         "target",
+        nargs="?",
         type=_target_type,
         metavar="MODULE:NAME",
         help="a function or coroutine function that makes its servers; with --listen one that is given connections",
@@ -52,6 +61,11 @@ def add_serve(subcommands: Any) -> None:
         default=[],
         metavar="ADDRESS",
         help="make a server that listens there, for which NAME is the connection listener; may be repeated",
+    )
+    parser.add_argument(
+        "--status",
+        metavar="SOCKET",
+        help="tell at this Unix socket how the workers are; without MODULE:NAME: show it",
     )
     for name, default, what in (
         ("start", 30, "that a worker has to listen"),
@@ -78,7 +92,7 @@ def _workers_type(text: str) -> Any:
     return text if text == "auto" else number_type(int, 1, 1024)(text)
 
 
-def _start(arguments: argparse.Namespace) -> int:
+def _serve(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     module, name = arguments.target
     cluster.serve(
@@ -87,6 +101,7 @@ def _start(arguments: argparse.Namespace) -> int:
         start_timeout=arguments.start_timeout,
         shutdown_timeout=arguments.shutdown_timeout,
         heartbeat_timeout=arguments.heartbeat_timeout,
+        status=arguments.status,
     )
     return 0
 

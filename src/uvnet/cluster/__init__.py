@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from uvnet._accept.sharing import Wanted, share_listening_sockets
 from uvnet._loop.running import at_run
+from uvnet.cluster.limits import Limits
 from uvnet.cluster.own_worker import own_worker
 from uvnet.cluster.primary import SCHED_NONE, SCHED_RR, WORKER_ID, ForkedWorker, Primary
 from uvnet.cluster.serving import running_supervisor, serve_with
-from uvnet.cluster.supervisor import Limits
 from uvnet.cluster.worker import Worker
 from uvnet.events.emitter import EventEmitter
 from uvnet.processes.parent import inherited_channel
@@ -111,6 +111,7 @@ def serve(
     heartbeat_timeout: float = 30,
     max_failures: int = 8,
     failure_time: float = 60,
+    status: str | os.PathLike[str] | None = None,
 ) -> None:
     """Run main() in so many workers, and keep them running; see the guide.
 
@@ -121,12 +122,13 @@ def serve(
     start_timeout: seconds for a worker to listen; shutdown_timeout: seconds for the connections of a worker to finish;
     heartbeat_timeout: seconds after which a worker whose loop does not answer is replaced (0: never).
     max_failures, failure_time: so many workers may fail within so many seconds; one more ends everything.
+    status: the path of a Unix socket, for `python -m uvnet serve --status`.
     SIGHUP or reload(): a rolling restart.  SIGTERM, and Ctrl-C: the end; a second Ctrl-C: at once.
     Raises TypeError or ValueError for bad arguments, KeyboardInterrupt after Ctrl-C, SystemExit with 1 where workers
     cannot be kept running, and RuntimeError inside a running loop.  This is not in Node.
     """
     limits = Limits(start_timeout, shutdown_timeout, heartbeat_timeout, max_failures, failure_time)
-    serve_with(_primary if is_primary else None, main, workers, limits)
+    serve_with(_primary if is_primary else None, main, workers, limits, status)
 
 
 def reload() -> asyncio.Future[bool]:

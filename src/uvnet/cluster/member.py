@@ -19,6 +19,7 @@ _log = logging.getLogger("uvnet")
 
 HANDING_OVER = 1.0  # seconds for a worker to take what it was dealt, before it is told to end
 MARGIN = 4.0  # seconds beyond its timeout for a worker to end by itself
+FEW = 3  # questions of the heartbeat
 DYING = 2.0  # seconds for a worker that hangs to leave its stack
 
 
@@ -34,6 +35,7 @@ class Member:
     """A worker, what its supervisor wants of it, and how it ends.
 
     ended: called with the member and the state it was in once it is over.
+    leaves: called with the member when it listens no more by itself.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Member:
         primary: Primary,
         last_words: LastWords,
         ended: Callable[[Member, str], object],
+        leaves: Callable[[Member], object],
     ) -> None:
         self.worker = worker
         self.pid: int = worker.process.pid
-        self.began = time.time()
+        # On the clock of the system, which goes on when this process executes itself anew.
+        self.began = time.monotonic()
         # "starting", "serving", "stopping" or "over".
         self.state = "starting"
         self.listening_since: float | None = None
@@ -55,11 +59,13 @@ class Member:
         self.last_words = last_words
         self._primary = primary
         self._ended = ended
+        self._leaves = leaves
         self._said = Said("", "")
         self._listens: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._timers: list[asyncio.TimerHandle] = []
         self._left = 0
         worker._observe("listening", self._is_listening)
+        worker.listens_no_more = self._leaves_by_itself
         worker._observe("exit", lambda *_: self._is_over(), once=True)
 
     def __str__(self) -> str:
@@ -69,6 +75,18 @@ class Member:
     def lifetime(self) -> float:
         """Seconds for which it has listened; 0 where it never did."""
         return 0.0 if self.listening_since is None else time.monotonic() - self.listening_since
+
+    def snapshot(self) -> dict[str, Any]:
+        """See Supervisor.snapshot()."""
+        signs = {name: self.vital_signs.get(name) for name in ("connections", "accepted", "cpu", "memory")}
+        state = "hanging" if self.state == "serving" and self.unanswered > FEW else self.state
+        return {
+            "id": self.worker.id,
+            "pid": self.pid,
+            "state": state,
+            "age": round(time.monotonic() - self.began, 1),
+            **signs,
+        }
 
     def how_it_ended(self, in_short: bool = False) -> str:
         process = self.worker.process
@@ -88,6 +106,16 @@ class Member:
             raise WorkerFailed(f"{self} did not listen within {timeout:g} s{self._said}", by_itself=False)
 
     # === Its end ===
+
+    def go_on_serving(self, is_stopping: bool, timeout: float) -> None:
+        """It has served, or has been stopped, for an earlier primary of this process."""
+        self.state = "serving"
+        self.listening_since = time.monotonic()
+        self._listens.set_result(None)
+        if is_stopping:
+            # Not told again.
+            self.worker.process.killed = True
+            self.stop(timeout)
 
     def stop(self, timeout: float) -> None:
         """Have it end gracefully: it is dealt no more, takes what it was dealt, and has `timeout` seconds then."""
@@ -117,7 +145,16 @@ class Member:
         if self.state != "over":
             self.worker.process.kill(number)
 
+    def leave(self, timeout: float) -> None:
+        """It ends by itself, for which it has as long as if it had been stopped."""
+        self.state = "stopping"
+        self._after(timeout + MARGIN, self._took_too_long, timeout)
+
     # === Private ===
+
+    def _leaves_by_itself(self) -> None:
+        if self.state == "serving":
+            self._leaves(self)
 
     def _after(self, seconds: float, function: Callable[..., object], *arguments: Any) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, function, *arguments))
@@ -161,7 +198,9 @@ def _name_of(address: Address | str | None) -> str:
     return address or "a socket"
 
 
-def start_member(primary: Primary, ended: Callable[[Member, str], object]) -> Member:
+def start_member(
+    primary: Primary, ended: Callable[[Member, str], object], leaves: Callable[[Member], object]
+) -> Member:
     """Start a worker; raises OSError."""
     words = LastWords()
     try:
@@ -169,4 +208,4 @@ def start_member(primary: Primary, ended: Callable[[Member, str], object]) -> Me
     except BaseException:
         words.close()
         raise
-    return Member(worker, primary, words, ended)
+    return Member(worker, primary, words, ended, leaves)

@@ -51,6 +51,8 @@ class ForkedWorker(Worker):
     def __init__(self, number: int, process: ChildProcess, primary: Primary) -> None:
         super().__init__(number, process)
         self._listens_on: set[int] = set()
+        # Called when it listens nowhere any more, while its channel is open; or None.
+        self.listens_no_more: Callable[[], object] | None = None
         # Before the listeners of the worker, as in Node; they may add some of their own to both.
         self._observe("message", lambda *given: primary.emitter.emit("message", self, *given))
 
@@ -118,7 +120,7 @@ class Primary:
         """Start a worker; it inherits the descriptors."""
         if not self._is_set_up:
             self.set_up({})
-        policy = self.scheduling_policy
+        dealt = self.scheduling_policy == SCHED_RR
         number = self._numbers + 1
         settings = self.settings
         process = ChildProcess(
@@ -131,11 +133,24 @@ class Primary:
         )
         self._started = True
         self._numbers = number
-        worker = ForkedWorker(number, process, self)
-        process._repeaters.append(self.emitter)
-        self.workers[number] = worker
-        self._attend_to(worker, process, policy == SCHED_RR)
+        worker = self._attend_to(number, process, dealt)
         next_tick_on(running_record(), self.emitter.emit, "fork", worker)
+        return worker
+
+    def adopt(self, number: int, process: ChildProcess, listens_on: Mapping[int, bool]) -> ForkedWorker:
+        """A worker of an earlier primary of this process; listens_on: numbers of sockets, and whether it wants more."""
+        self._started = True
+        self._numbers = max(self._numbers, number)
+        worker = self._attend_to(number, process, self.scheduling_policy == SCHED_RR)
+        worker._state = "listening"
+        for key, wants_more in listens_on.items():
+            shared = self.sockets.find(key)
+            if shared is not None:
+                worker._listens_on.add(key)
+                shared.add(number, process._channel)
+                share = shared.users[number]
+                if share is not None:
+                    share.wants(wants_more)
         return worker
 
     def disconnect(self, callback: Callable[[], Any] | None) -> None:
@@ -175,8 +190,11 @@ class Primary:
             settings["exec"], settings.get("args") or (), settings.get("exec_path"), settings.get("exec_argv")
         )
 
-    def _attend_to(self, worker: ForkedWorker, process: ChildProcess, dealt: bool) -> None:
-        number = worker.id
+    def _attend_to(self, number: int, process: ChildProcess, dealt: bool) -> ForkedWorker:
+        """Make a worker of the process, and hear what it has to say."""
+        worker = ForkedWorker(number, process, self)
+        process._repeaters.append(self.emitter)
+        self.workers[number] = worker
 
         def listens(message: dict[str, Any]) -> None:
             self._listen(worker, message, dealt)
@@ -204,6 +222,7 @@ class Primary:
         )
         process._observe("disconnect", lambda: self._disconnected(worker), once=True)
         process._observe("exit", lambda code, signal: self._exited(worker, code, signal), once=True)
+        return worker
 
     def _listen(self, worker: ForkedWorker, message: dict[str, Any], dealt: bool) -> None:
         sequence = message["sequence"]
@@ -259,10 +278,13 @@ class Primary:
 
     def _is_over(self, worker: ForkedWorker, payload: bytes) -> None:
         key, _ = key_in(payload)
+        listened = key in worker._listens_on
         worker._listens_on.discard(key)
         shared = self.sockets.find(key)
         if shared is not None:
             self.sockets.remove_user(shared, worker.id)
+        if listened and not worker._listens_on and worker.listens_no_more is not None:
+            worker.listens_no_more()
 
     def _disconnected(self, worker: ForkedWorker) -> None:
         self.sockets.remove_worker(worker.id)

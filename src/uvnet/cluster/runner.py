@@ -30,6 +30,9 @@ def run_worker(main: Callable[[], Any], shutdown_timeout: float) -> None:
     end = _End(shutdown_timeout)
     expect_signals()
     signal.signal(signal.SIGTERM, end.wanted)
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        # Meant for the primary, by whoever sends it to every process of a program.
+        signal.signal(number, _nothing)
     try:
         made = main()
         if inspect.iscoroutine(made):
@@ -43,6 +46,10 @@ def run_worker(main: Callable[[], Any], shutdown_timeout: float) -> None:
             _fail(error)
     except Exception as error:
         _fail(error)
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    pass
 
 
 def _fail(error: BaseException) -> None:
@@ -60,14 +67,20 @@ class _End:
         self.is_idle_run = False  # main is over, and run() goes on until nothing is left
         self._main: asyncio.Task[Any] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._servers_closed = asyncio.Event()
 
     async def of(self, main: Coroutine[Any, Any, Any]) -> None:
-        """Await main, which is what ends first."""
+        """Await main, and the connections of servers whose end was the end of main."""
         self._main = asyncio.current_task()
         if self.is_wanted:
             main.close()
             return
-        await main
+        try:
+            await main
+        finally:
+            if self.is_wanted:
+                self._begin(asyncio.get_running_loop())
+                await self._servers_closed.wait()
 
     def wanted(self, _number: int, _frame: object) -> None:
         """SIGTERM has come."""
@@ -83,9 +96,13 @@ class _End:
             self._task = loop.create_task(self._carry_out(loop))
 
     async def _carry_out(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A loop that is not uvnet's has no servers of uvnet.
-        with contextlib.suppress(RuntimeError):
+        try:
             await self._shut_down(listening_owners(record_of(loop)))
+        except RuntimeError:
+            # A loop that is not uvnet's has no servers of uvnet.
+            pass
+        finally:
+            self._servers_closed.set()
         if self.is_idle_run:
             # What is left is the channel, a look-up, a timer.
             loop.stop()

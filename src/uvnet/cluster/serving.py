@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from uvnet._loop.running import run
-from uvnet.arguments.checks import check_integer, check_seconds
+from uvnet.arguments.checks import check_path
+from uvnet.cluster.limits import Limits, number_of_workers
 from uvnet.cluster.primary import Primary
 from uvnet.cluster.runner import run_worker
-from uvnet.cluster.supervisor import INTERRUPTED, Limits, Supervisor
-from uvnet.errors.codes import invalid_callback, invalid_type, out_of_range
+from uvnet.cluster.supervisor import INTERRUPTED, Supervisor
+from uvnet.cluster.upgrade import end_if_checked
+from uvnet.errors.codes import invalid_callback
 
-__all__ = ["number_of_workers", "running_supervisor", "serve_with"]
-
-MOST_WORKERS = 1024
+__all__ = ["running_supervisor", "serve_with"]
 
 
 _supervisor: Supervisor | None = None
@@ -30,53 +28,30 @@ def running_supervisor() -> Supervisor:
     return _supervisor
 
 
-def number_of_workers(workers: Any) -> int:
-    """ "auto" as a number: the CPUs that this process may use, of which a container may have a share only.
-
-    Raises TypeError or ValueError.
-    """
-    if workers == "auto":
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, min(usable, _share_of_container(usable)))
-    if isinstance(workers, str):
-        raise invalid_type("workers", 'of type int, or "auto"', workers)
-    number = check_integer(workers, "workers", MOST_WORKERS)
-    if number == 0:
-        raise out_of_range("workers", f">= 1 and <= {MOST_WORKERS}", workers)
-    return number
-
-
-def _share_of_container(default: int) -> int:
-    """CPUs' worth of time that the control group of the container has, rounded up."""
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return -(-int(quota) // int(period))
-    return default
-
-
 def serve_with(
     primary: Primary | None,
     main: Callable[[], Any],
     workers: Any,
     limits: Limits,
+    status: str | os.PathLike[str] | None,
 ) -> None:
     """The body of serve(); `primary` is None in a worker."""
     if not callable(main):
         raise invalid_callback(main)
     number = number_of_workers(workers)
-    for name in ("start_timeout", "shutdown_timeout", "heartbeat_timeout", "failure_time"):
-        check_seconds(getattr(limits, name), name)
-    check_integer(limits.max_failures, "max_failures", 2**31 - 1)
+    limits.check()
+    path = None if status is None else check_path(status, "status")
     if primary is None:
         run_worker(main, limits.shutdown_timeout)
         return
+    end_if_checked()
     global _supervisor
-    _supervisor = Supervisor(primary, number, limits)
+    _supervisor = Supervisor(primary, number, limits, path)
     try:
-        status = run(_supervisor.run())
+        code = run(_supervisor.run())
     finally:
         _supervisor = None
-    if status == INTERRUPTED:
+    if code == INTERRUPTED:
         raise KeyboardInterrupt
-    if status:
-        raise SystemExit(status)
+    if code:
+        raise SystemExit(code)

@@ -22,10 +22,11 @@ _log = logging.getLogger("uvnet")
 class SharedSocket:
     """One of them; who listens on it is told by number."""
 
-    def __init__(self, number: int, key: str, socket: _socket.socket, backlog: int, dealt: bool) -> None:
+    def __init__(self, number: int, key: str, socket: _socket.socket, wanted: Wanted, dealt: bool) -> None:
         self.number = number
         self.key = key
         self.socket = socket
+        self.wanted = wanted
         self.dealt = dealt
         # What a worker has of it, by the worker's number: a Share where its connections are dealt out.
         self.users: dict[int, Share | None] = {}
@@ -36,12 +37,12 @@ class SharedSocket:
             # It owns a descriptor of its own; this one tells the address, and is what workers get.
             descriptor = os.dup(socket.fileno())
             try:
-                self._round_robin = deal_out(descriptor, backlog, socket.family, self._trouble)
+                self._round_robin = deal_out(descriptor, wanted.backlog, socket.family, self._trouble)
             except BaseException:
                 os.close(descriptor)
                 raise
         else:
-            socket.listen(backlog)
+            socket.listen(wanted.backlog)
 
     def add(self, number: int, channel: Any) -> None:
         """A worker will listen."""
@@ -58,6 +59,29 @@ class SharedSocket:
     def waiting(self) -> int:
         """How many connections were accepted, and not taken by a worker yet."""
         return 0 if self._round_robin is None else self._round_robin.waiting
+
+    def pause(self) -> None:
+        """Deal nothing out until go_on()."""
+        if self._round_robin is not None:
+            self._round_robin.pause()
+
+    def go_on(self) -> None:
+        if self._round_robin is not None:
+            self._round_robin.go_on_accepting()
+
+    def take_returned(self) -> list[tuple[int, bytes]]:
+        """The connections that no worker has been dealt, which are the caller's then."""
+        return [] if self._round_robin is None else self._round_robin.take_returned()
+
+    def give_back(self, connections: list[tuple[int, bytes]]) -> None:
+        """What take_returned() gave, by this or by an earlier primary."""
+        if self._round_robin is not None:
+            self._round_robin.give_back(connections)
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a socket file that is removed with it."""
+        return self._path is not None
 
     def close(self) -> None:
         """Listen no more."""
@@ -83,6 +107,8 @@ class SharedSockets:
         self._by_key: dict[str, SharedSocket] = {}
         self._by_number: dict[int, SharedSocket] = {}
         self._numbers = 0
+        # Bound by somebody else, and not asked for yet.
+        self.offered: list[_socket.socket] = []
         # Whether a socket that nobody listens on is kept for workers to come.
         self.keeps_unused = False
 
@@ -95,17 +121,34 @@ class SharedSockets:
     def open(self, key: str, wanted: Wanted, dealt: bool) -> SharedSocket:
         """The socket of that key, made where there is none; raises OSError."""
         found = self._by_key.get(key)
-        return found if found is not None else self._add(key, _bind(wanted), wanted, dealt)
+        if found is not None:
+            return found
+        for socket in self.offered:
+            if _is_bound_to(socket, wanted):
+                self.offered.remove(socket)
+                return self.add(key, socket, wanted, dealt, has_file=False)
+        return self.add(key, _bind(wanted), wanted, dealt)
 
-    def add(self, key: str, socket: _socket.socket, wanted: Wanted, dealt: bool) -> SharedSocket:
-        """A socket that is bound already; it is taken over."""
-        return self._add(key, socket, wanted, dealt)
+    def add(
+        self,
+        key: str,
+        socket: _socket.socket,
+        wanted: Wanted,
+        dealt: bool,
+        *,
+        number: int | None = None,
+        has_file: bool = True,
+    ) -> SharedSocket:
+        """A socket that is bound already; it is taken over.
 
-    def _add(self, key: str, socket: _socket.socket, wanted: Wanted, dealt: bool) -> SharedSocket:
-        self._numbers += 1
+        number: which workers know it by.  has_file: whether its socket file is removed with it, where it has one.
+        """
+        if number is None:
+            number = self._numbers + 1
+        self._numbers = max(self._numbers, number)
         try:
-            shared = SharedSocket(self._numbers, key, socket, wanted.backlog, dealt)
-            if wanted.path is not None:
+            shared = SharedSocket(number, key, socket, wanted, dealt)
+            if wanted.path is not None and has_file:
                 shared.remember_file(wanted.path)
         except BaseException:
             socket.close()
@@ -139,11 +182,23 @@ class SharedSockets:
         """Close all."""
         for shared in self:
             self._close(shared)
+        while self.offered:
+            self.offered.pop().close()
 
     def _close(self, shared: SharedSocket) -> None:
         self._by_key.pop(shared.key, None)
         self._by_number.pop(shared.number, None)
         shared.close()
+
+
+def _is_bound_to(socket: _socket.socket, wanted: Wanted) -> bool:
+    name = socket.getsockname()
+    if wanted.path is not None:
+        return bool(name == (os.fsencode(wanted.path) if isinstance(name, bytes) else wanted.path))
+    if not isinstance(name, tuple) or name[1] != wanted.port:
+        return False
+    # No address means both families at once where that can be.
+    return name[0] in (("::", "0.0.0.0") if wanted.address is None else (wanted.address,))
 
 
 def _bind(wanted: Wanted) -> _socket.socket:

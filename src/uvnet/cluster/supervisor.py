@@ -8,30 +8,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import time
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import Any
 
 from uvnet.cluster.failures import Failures
+from uvnet.cluster.heartbeat import Heartbeat
+from uvnet.cluster.limits import Limits
 from uvnet.cluster.member import Member, WorkerFailed, start_member
 from uvnet.cluster.primary import Primary
+from uvnet.cluster.telling import Telling
+from uvnet.cluster.upgrade import (
+    Adopted,
+    CannotUpgrade,
+    adopt,
+    check_program,
+    execute_anew,
+    let_settle,
+    let_signals_through,
+)
+from uvnet.server.activation import listen_fds
 
-__all__ = ["Limits", "Supervisor"]
+__all__ = ["INTERRUPTED", "Supervisor"]
 
 _log = logging.getLogger("uvnet")
 
 SOON = 1.0  # seconds; a worker that has listened for less has failed when it ends
 INTERRUPTED = 130
-
-
-class Limits(NamedTuple):
-    """Of times in seconds, and of failures; see serve()."""
-
-    start_timeout: float
-    shutdown_timeout: float
-    heartbeat_timeout: float
-    max_failures: int
-    failure_time: float
 
 
 class Slot:
@@ -46,30 +51,68 @@ class Slot:
 class Supervisor:
     """Keeps workers, in the primary; run() is its whole life."""
 
-    def __init__(self, primary: Primary, workers: int, limits: Limits) -> None:
+    def __init__(self, primary: Primary, workers: int, limits: Limits, status: str | None) -> None:
         self._primary = primary
         self._limits = limits
         self._slots = [Slot() for _ in range(workers)]
         self._failures = Failures(limits.max_failures, limits.failure_time)
-        self.members: set[Member] = set()
+        self._members: set[Member] = set()
+        self._heartbeat = Heartbeat(self._members, limits.heartbeat_timeout)
+        self._telling = Telling(status, self.snapshot)
+        self._began = time.monotonic()
         self._has_served = False
+        self._is_complete = False  # since as many have served as are wanted
         self._status: int | None = None  # the exit status, once it ends
         self._interrupts = 0
         self._restart: asyncio.Task[None] | None = None
         self._next_restart: asyncio.Future[bool] | None = None
+        self._is_upgraded_next = False
+        self._is_upgrading = False
+        self._surplus: list[Member] = []  # that an earlier program has left: more than are wanted
 
     async def run(self) -> int:
         """Supervise until a signal or too many failures end it; returns the exit status."""
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._primary.sockets.keeps_unused = True
         self._primary.set_up({"start_new_session": True})
+        adopted = adopt(self._primary)
+        await self._telling.start(must_work=not adopted)
         with self._signals():
-            for slot in self._slots:
-                self._fill(slot)
+            let_signals_through()
+            self._heartbeat.start()
+            if adopted:
+                self._go_on_with(adopted)
+            else:
+                self._primary.sockets.offered.extend(listen_fds())
+                for slot in self._slots:
+                    self._fill(slot)
             await self._over
+        self._heartbeat.stop()
+        self._telling.stop()
         self._primary.sockets.close()
         assert self._status is not None
         return self._status
+
+    def snapshot(self) -> dict[str, Any]:
+        """What it is doing, as what JSON can say: times in seconds, memory in bytes."""
+        return {
+            "pid": os.getpid(),
+            "state": self._state(),
+            "age": round(time.monotonic() - self._began, 1),
+            "wanted": len(self._slots),
+            "workers": [member.snapshot() for member in sorted(self._members, key=lambda each: each.worker.id)],
+        }
+
+    def _state(self) -> str:
+        if self._status is not None:
+            return "stopping"
+        if self._restart is not None:
+            return "restarting"
+        return "serving" if all(slot.member is not None for slot in self._slots) else "starting"
+
+    def _tell_status(self) -> None:
+        serving = sum(slot.member is not None for slot in self._slots)
+        self._telling.systemd.status(f"{self._state()}, {serving} of {len(self._slots)} workers serve")
 
     # === Signals ===
 
@@ -80,6 +123,7 @@ class Supervisor:
             signal.SIGTERM: lambda: self.end(0, "SIGTERM"),
             signal.SIGINT: self._interrupted,
             signal.SIGHUP: self.reload,
+            signal.SIGUSR2: self.upgrade,
         }
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
@@ -95,7 +139,7 @@ class Supervisor:
             self.end(INTERRUPTED, "SIGINT")
         else:
             _log.warning("SIGINT again: all workers are killed")
-            for member in self.members:
+            for member in self._members:
                 member.kill()
 
     # === Starting workers ===
@@ -103,13 +147,15 @@ class Supervisor:
     async def _start(self) -> Member:
         """A worker that listens; raises WorkerFailed."""
         try:
-            member = start_member(self._primary, self._ended)
+            member = start_member(self._primary, self._ended, self._leaves)
         except OSError as error:
             raise WorkerFailed(f"a worker cannot be started: {error}", by_itself=False) from None
-        self.members.add(member)
+        self._members.add(member)
         try:
             await member.until_it_listens(self._limits.start_timeout)
         except asyncio.CancelledError:
+            if member.state == "over":
+                _log.info("%s %s", member, member.how_it_ended(in_short=True))
             member.stop(self._limits.shutdown_timeout)
             raise
         if member.state != "serving":
@@ -119,7 +165,7 @@ class Supervisor:
 
     def _fill(self, slot: Slot) -> None:
         """Have the slot get a worker."""
-        if slot.filling is None and not slot.is_replaced and self._status is None:
+        if slot.filling is None and not (slot.is_replaced or self._is_upgrading or self._status is not None):
             slot.filling = asyncio.get_running_loop().create_task(self._find_for(slot))
 
     async def _find_for(self, slot: Slot) -> None:
@@ -136,6 +182,8 @@ class Supervisor:
                     self._count_failure(failure.by_itself and not self._has_served)
         finally:
             slot.filling = None
+            if slot.member is None:
+                asyncio.get_running_loop().call_soon(self._fill_if_empty, slot)
         self._look_whether_complete()
 
     def _count_failure(self, is_hopeless: bool) -> None:
@@ -147,14 +195,19 @@ class Supervisor:
             self.end(1, f"more than {self._failures.most} workers have failed within {self._failures.seconds:g} s")
 
     def _look_whether_complete(self) -> None:
+        self._tell_status()
         if all(slot.member is not None for slot in self._slots):
-            count = len(self._slots)
-            _log.info("serving with %d worker%s", count, "" if count == 1 else "s")
+            if not self._is_complete:
+                self._is_complete = True
+                self._telling.systemd.ready()
+                for socket in self._primary.sockets.offered:
+                    _log.warning("no worker listens on %s, which this program was given", socket.getsockname())
+            _log.info("serving with %s", _workers(len(self._slots)))
 
     # === When one ends ===
 
     def _ended(self, member: Member, was: str) -> None:
-        self.members.discard(member)
+        self._members.discard(member)
         if was == "stopping" or self._status is not None:
             _log.info("%s %s", member, member.how_it_ended(in_short=True))
         for slot in self._slots:
@@ -164,6 +217,16 @@ class Supervisor:
                     _log.error("%s %s", member, member.how_it_ended())
                     if member.lifetime < SOON:
                         self._count_failure(False)
+                    self._tell_status()
+                self._fill(slot)
+
+    def _leaves(self, member: Member) -> None:
+        """It listens no more: its place is free before it has ended."""
+        _log.info("%s listens no more, and is replaced", member)
+        member.leave(self._limits.shutdown_timeout)
+        for slot in self._slots:
+            if slot.member is member:
+                slot.member = None
                 self._fill(slot)
 
     # === Rolling restart ===
@@ -180,20 +243,36 @@ class Supervisor:
         if self._status is not None:
             self._next_restart = None
             future.set_result(False)
-        elif self._restart is None:
-            self._restart = loop.create_task(self._restart_all())
+        else:
+            self._begin_restart()
         return future
 
+    def _begin_restart(self) -> None:
+        if self._restart is None:
+            self._restart = asyncio.get_running_loop().create_task(self._restart_all())
+
     async def _restart_all(self) -> None:
-        while self._next_restart is not None:
-            future, self._next_restart = self._next_restart, None
-            done = False
-            try:
-                done = await self._replace_all()
-            finally:
-                if not future.done():
-                    future.set_result(done)
-        self._restart = None
+        try:
+            while self._next_restart is not None or self._is_upgraded_next:
+                if self._is_upgraded_next:
+                    self._is_upgraded_next = False
+                    await self._execute_anew()
+                elif self._next_restart is not None:
+                    future, self._next_restart = self._next_restart, None
+                    await self._restart_once(future)
+        finally:
+            self._restart = None
+        self._tell_status()
+
+    async def _restart_once(self, over: asyncio.Future[bool]) -> None:
+        done = False
+        self._telling.systemd.reloading()
+        try:
+            done = await self._replace_all()
+        finally:
+            self._telling.systemd.ready()
+            if not over.done():
+                over.set_result(done)
 
     async def _replace_all(self) -> bool:
         _log.info("rolling restart: every worker is replaced")
@@ -206,6 +285,9 @@ class Supervisor:
                 return False
             if old is not None:
                 leaving.append(old)
+        while self._surplus:
+            leaving.append(self._surplus.pop())
+            leaving[-1].stop(self._limits.shutdown_timeout)
         # The next restart must not find more and more of them.
         if leaving:
             await asyncio.wait([member.over for member in leaving])
@@ -234,6 +316,57 @@ class Supervisor:
         if slot.member is None:
             self._fill(slot)
 
+    # === Upgrade ===
+
+    def upgrade(self) -> None:
+        """Execute the program of this process anew, and then replace every worker."""
+        if self._status is None:
+            self._is_upgraded_next = True
+            self._begin_restart()
+
+    async def _execute_anew(self) -> None:
+        _log.info("upgrade: looking whether the program comes to serve()")
+        try:
+            await check_program(self._limits.start_timeout)
+            # Those that do not serve yet are for the new program to start.
+            self._is_upgrading = True
+            for slot in self._slots:
+                if slot.filling is not None:
+                    slot.filling.cancel()
+            self._heartbeat.stop()
+            await let_settle(self._primary.sockets, list(self._members))
+            _log.info("upgrade: the program is executed anew")
+            self._telling.systemd.reloading()
+            execute_anew(self._primary, list(self._members), self._telling.systemd.environment)
+        except (CannotUpgrade, OSError) as error:
+            _log.error("upgrade: given up, everything stays as it is: %s", error)
+        finally:
+            self._is_upgrading = False
+            for shared in self._primary.sockets:
+                shared.go_on()
+            self._heartbeat.stop()
+            self._heartbeat.start()
+            for slot in self._slots:
+                self._fill_if_empty(slot)
+
+    def _go_on_with(self, adopted: list[Adopted]) -> None:
+        """Supervise the workers of the program before this one, and replace them."""
+        slots = list(self._slots)
+        for each in adopted:
+            member = Member(each.worker, self._primary, each.last_words, self._ended, self._leaves)
+            member.began = each.began
+            self._members.add(member)
+            # Beyond as many as are wanted now they are stopped.
+            is_stopping = each.is_stopping or not slots
+            member.go_on_serving(each.is_stopping, self._limits.shutdown_timeout)
+            if not is_stopping:
+                slots.pop(0).member = member
+            elif not each.is_stopping:
+                self._surplus.append(member)
+        _log.info("upgrade: done, with %s of before", _workers(len(adopted)))
+        self._has_served = self._is_complete = True
+        self.reload()
+
     # === The end ===
 
     def end(self, status: int, why: str) -> None:
@@ -242,16 +375,21 @@ class Supervisor:
             return
         self._status = status
         (_log.info if status in (0, INTERRUPTED) else _log.error)("stopping: %s", why)
+        self._telling.systemd.stopping()
         self._primary.sockets.keeps_unused = False
         for task in (self._restart, *(slot.filling for slot in self._slots)):
             if task is not None:
                 task.cancel()
-        for member in list(self.members):
+        for member in list(self._members):
             member.stop(self._limits.shutdown_timeout)
-        asyncio.get_running_loop().create_task(self._wait_for_all())
+        self._ending = asyncio.get_running_loop().create_task(self._wait_for_all())
 
     async def _wait_for_all(self) -> None:
-        while self.members:
-            await asyncio.wait([member.over for member in self.members])
+        while self._members:
+            await asyncio.wait([member.over for member in self._members])
         _log.info("stopped")
         self._over.set_result(None)
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'' if count == 1 else 's'}"

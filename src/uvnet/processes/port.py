@@ -287,7 +287,10 @@ class MessagePort(EventEmitter):
 
     def _was_got(self, message: dict[str, Any]) -> None:
         """What the other end says of a handle that was sent there."""
-        sent, callback = self._sent.pop(message["number"])
+        sent, callback = self._sent.pop(message["number"], (None, None))
+        if sent is None:
+            # An earlier program of this process has sent it.
+            return
         error = None
         if "errno" in message:
             sent.failed()

@@ -54,8 +54,10 @@ def uvicorn() -> None:
 
     async def application(scope: Any, _receive: Any, send: Any) -> None:
         assert scope["type"] == "http"
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"pid %d" % os.getpid()})
+        body = b"pid %d" % os.getpid()
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     uvicorn.run(
         application, host="127.0.0.1", port=0, loop="uvnet:new_event_loop", lifespan="off", log_level="warning"
