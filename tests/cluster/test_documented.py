@@ -1,4 +1,4 @@
-"""The programs of docs/processes.md, each run as it stands there but for the port."""
+"""The programs of docs/processes.md and docs/serve.md, each run as it stands there but for the port."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+from asyncio_programs import application, needs
 from document_block import blocks_of
 from places import DOCS
+from supervised import supervised
 
 LIMIT = 30.0  # seconds
 BLOCKS = [block.code for block in blocks_of((DOCS / "processes.md").read_text())]
+SERVED = [block.code for block in blocks_of((DOCS / "serve.md").read_text())]
 
 
 def free_port() -> int:
@@ -77,3 +80,30 @@ def test_a_connection_for_a_child(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait()
+
+
+def test_a_server_that_goes_on(tmp_path: Path) -> None:
+    port = free_port()
+    program = tmp_path / "program.py"
+    program.write_text(SERVED[0].replace("8124", str(port)).replace('"auto"', "2"))
+    with supervised(str(program)) as serving:
+        assert ask(port).startswith(b"hello from ")
+        serving.end()
+        # Nobody has asked for the log.
+        assert serving.output == ""
+
+
+def test_uvicorn_that_goes_on(tmp_path: Path) -> None:
+    needs("uvicorn", "h11")
+    application(tmp_path)
+    (tmp_path / "the_application.py").rename(tmp_path / "shop.py")
+    port = free_port()
+    text = SERVED[1].replace("8000", str(port)).replace("shop:app", "shop:application").replace("workers=4", "workers=1")
+    (tmp_path / "program.py").write_text(f"import logging\nlogging.basicConfig(level=logging.INFO)\n{text}")
+    with supervised("program.py", cwd=tmp_path) as serving:
+        _, found = serving.listening()
+        assert found == port
+        with plain.create_connection(("127.0.0.1", port), LIMIT) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert client.makefile("rb").read().endswith(b"hello")
+        serving.end()

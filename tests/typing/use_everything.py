@@ -743,6 +743,9 @@ def workers() -> None:
         uvnet.cluster.on("exit", worker_over)
         worker.send("hello", callback=done)
         uvnet.cluster.disconnect(nothing)
+        uvnet.cluster.serve(nothing, workers=2, start_timeout=1, shutdown_timeout=0.5, heartbeat_timeout=0)
+        uvnet.cluster.serve(nothing, workers="auto", max_failures=3, failure_time=10, status=pathlib.Path("status"))
+        assert_type(uvnet.cluster.reload(), asyncio.Future[bool])
     elif uvnet.cluster.worker is not None:
         assert_type(uvnet.cluster.worker.id, int)
         uvnet.cluster.worker.disconnect()

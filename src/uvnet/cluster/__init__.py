@@ -123,9 +123,11 @@ def serve(
     heartbeat_timeout: seconds after which a worker whose loop does not answer is replaced (0: never).
     max_failures, failure_time: so many workers may fail within so many seconds; one more ends everything.
     status: the path of a Unix socket, for `python -m uvnet serve --status`.
-    SIGHUP or reload(): a rolling restart.  SIGTERM, and Ctrl-C: the end; a second Ctrl-C: at once.
+    SIGHUP or reload(): a rolling restart.  SIGUSR2: the primary executes its program anew, and then replaces the
+    workers.  SIGTERM, and Ctrl-C: the end; a second Ctrl-C: at once.
     Raises TypeError or ValueError for bad arguments, KeyboardInterrupt after Ctrl-C, SystemExit with 1 where workers
-    cannot be kept running, and RuntimeError inside a running loop.  This is not in Node.
+    cannot be kept running, OSError where there can be no status socket, and RuntimeError inside a running loop.
+    This is not in Node.
     """
     limits = Limits(start_timeout, shutdown_timeout, heartbeat_timeout, max_failures, failure_time)
     serve_with(_primary if is_primary else None, main, workers, limits, status)

@@ -207,6 +207,11 @@ class _AdoptedProcess(ChildProcess):
         self._open(channel)
         return SimpleNamespace(pid=options["pid"], returncode=0)
 
+    def _abandoned(self) -> None:
+        # subprocess does not know it.
+        if self._watch is not None:
+            self._watch.stop()
+
 
 class Adopted(NamedTuple):
     """A worker that was there before this program."""
