@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from uvnet._accept.listener import Lease
@@ -21,6 +21,7 @@ __all__ = [
     "give_back",
     "listening_source",
     "share_listening_sockets",
+    "wanted_of",
 ]
 
 
@@ -34,6 +35,11 @@ class Wanted(NamedTuple):
     ipv6_only: bool
     file: SocketFile = SocketFile()
     replaces: bool = False  # any socket file that is in the way, as asyncio
+
+
+def wanted_of(told: Mapping[str, Any]) -> Wanted:
+    """What _asdict() has said of one, whatever it came through: not every serialization knows what a list was."""
+    return Wanted(**{**told, "file": SocketFile(*told["file"])})
 
 
 class ListeningSource(Protocol):

@@ -13,8 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from uvnet._accept.sharing import Wanted
-from uvnet._accept.socket_files import SocketFile
+from uvnet._accept.sharing import wanted_of
 from uvnet._channel.dealing import key_in
 from uvnet._loop.loop import running_record
 from uvnet._loop.tick import next_tick_on
@@ -230,10 +229,7 @@ class Primary:
         channel = process._channel
         shared = None
         try:
-            wanted = Wanted(**message["wanted"])
-            # Not every serialization knows what a list was.
-            wanted = wanted._replace(file=SocketFile(*wanted.file))
-            shared = self.sockets.open(message["key"], wanted, dealt)
+            shared = self.sockets.open(message["key"], wanted_of(message["wanted"]), dealt)
             descriptor = os.dup(shared.socket.fileno())
         except BaseException as error:
             if shared is not None:

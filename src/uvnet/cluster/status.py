@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import socket as _socket
 from collections.abc import Callable
 from typing import Any
 
-from uvnet._accept.socket_files import remove_socket_file
 from uvnet.events.once_and_on import once
 from uvnet.server.server import Server
 from uvnet.socket.socket import Socket
@@ -30,12 +27,7 @@ class StatusServer:
 
     async def start(self) -> None:
         """Raises OSError."""
-        _remove_if_left_over(self._path)
-        before = os.umask(0o177)
-        try:
-            self._server.listen(path=self._path)
-        finally:
-            os.umask(before)
+        self._server.listen(path=self._path, mode=0o600, replace_stale=True)
         await once(self._server, "listening")
 
     def stop(self) -> None:
@@ -45,15 +37,3 @@ class StatusServer:
         socket.on("error", lambda _: None)
         socket.set_timeout(PATIENCE, socket.destroy)
         socket.end(json.dumps(self._snapshot()) + "\n")
-
-
-def _remove_if_left_over(path: str) -> None:
-    """Remove the file of a server that is no more: nobody listens there."""
-    with _socket.socket(_socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            remove_socket_file(path)
-        except OSError:
-            # What else is wrong with it is said by listen().
-            pass

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from uvnet._accept.sharing import Wanted
+from uvnet._accept.sharing import wanted_of
 from uvnet._loop.loop import running_record
 from uvnet.cluster.last_words import LastWords
 from uvnet.cluster.member import Member
@@ -253,7 +253,7 @@ def adopt(primary: Primary) -> list[Adopted]:
     sockets.offered.extend(_socket.socket(fileno=descriptor) for descriptor in told["offered"])
     for each in told["sockets"]:
         sockets.add(
-            each["key"], _socket.socket(fileno=each["descriptor"]), Wanted(**each["wanted"]), each["dealt"],
+            each["key"], _socket.socket(fileno=each["descriptor"]), wanted_of(each["wanted"]), each["dealt"],
             number=each["number"], has_file=each["has_file"],
         )  # fmt: skip
     adopted = []
