@@ -23,7 +23,7 @@ from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
 from bench.timings import SECONDS, Timing, run_timing
 from bench.tls import STANDARD as TLS_SIZES
-from bench.tls import tls_workload
+from bench.tls import handshake_workload, tls_workload
 from bench.transports import run_transports
 from bench.workload import Settings, Workload, add_common_arguments, run_workload
 from bench.writes import writes_workload
@@ -66,7 +66,7 @@ BENCHMARKS: dict[str, Run] = {
     "proxy-steady": _running(lambda: bulk_workload(rate=STEADY_RATE)),
     "proxy-thread": _running(thread_workload),
     "http": _all_of(_running(http_workload), _running(lambda: http_workload(secure=True))),
-    "tls": _all_of(*(_running(tls_workload, *pair) for pair in TLS_SIZES)),
+    "tls": _all_of(*(_running(tls_workload, *pair) for pair in TLS_SIZES), _running(handshake_workload)),
     "transports": run_transports,
     "cluster": run_cluster,
     "emitter": _timing(EMITTER),
