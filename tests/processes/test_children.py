@@ -377,6 +377,22 @@ uvnet.run()
     assert int(done.stdout) > 0
 
 
+def test_the_system_has_no_descriptors_of_processes(
+    play: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+
+    async def scenario() -> None:
+        child = fork(tmp_path, IDLE)
+        over = upcoming(child, "exit")
+        await upcoming(child, "message")
+        child.kill("SIGKILL")
+        assert await over == (None, "SIGKILL")
+        await gone(child.pid)
+
+    play(scenario)
+
+
 FORK_BAD: dict[str, Any] = {
     "a module": (lambda path: uvnet.fork(3), TypeError),  # type: ignore[arg-type]
     "an empty name": (lambda path: uvnet.fork(""), ValueError),

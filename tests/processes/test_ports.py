@@ -15,7 +15,7 @@ import uvloop
 from descriptors import open_descriptors
 from harness import Player
 from ports import Heard, connection, two_ports
-from waiting import until, upcoming
+from waiting import turns, until, upcoming
 
 import uvnet
 from uvnet.processes.port import MOST_UNHEARD, PICKLE
@@ -174,6 +174,25 @@ def test_messages_wait_for_a_listener_up_to_a_limit(play: Player, caplog: pytest
 
     play(scenario)
     assert caplog.text.count("has no 'message' listener") == 2
+
+
+def test_who_repeats_messages_listens_too(play: Player) -> None:
+    async def scenario() -> None:
+        one, other = two_ports()
+        repeater = uvnet.EventEmitter()
+        other._observe("message", lambda *given: repeater.emit("message", *given))
+        other._repeated_by(repeater)
+        one.send("early")
+        await turns(20)
+        got: list[Any] = []
+        repeater.on("message", lambda message, _: got.append(message))
+        one.send("late")
+        await until(lambda: len(got) == 2)
+        assert got == ["early", "late"]
+        one.disconnect()
+        await until(lambda: not other.connected)
+
+    play(scenario)
 
 
 def test_a_listener_may_disconnect_and_others_keep_their_messages(play: Player) -> None:
