@@ -48,6 +48,12 @@ def test_who_is_out_of_descriptors_is_dealt_around() -> None:
     assert answers["2"] >= 15
 
 
+def test_who_was_out_of_descriptors_is_dealt_to_again() -> None:
+    told = played("recovers")
+    assert told["at first"] < 6
+    assert told["answers"] == ["1"] * 6
+
+
 def test_nothing_is_left_of_workers() -> None:
     assert played("crowd") == {"more": 0, "zombies": False, "sockets": 0}
 

@@ -401,6 +401,9 @@ def receive_dealt(Channel channel not None, dict leases not None, bytes payload 
                  and lease.listener.deal(descriptor, &remote))
         if taken:
             descriptors[index] = -1
+        elif descriptor < 0 and lease is not None and lease.listener is not None:
+            # Out of descriptors: some may be free soon, and it says then that it wants more.
+            lease.listener.pause()
         flags.append(taken)
     if channel.is_open:
         channel.put(TAKEN, payload[:4] + bytes(flags), [], None)

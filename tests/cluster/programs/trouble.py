@@ -106,6 +106,26 @@ async def poor() -> Any:
     return answers
 
 
+async def recovers() -> Any:
+    """The only one is out of descriptors for a while: who comes then waits, and is served."""
+    (worker,), port = await workers_that_listen(1)
+    ready = uvnet.once(worker, "message")
+    worker.send("be poor")
+    await ready
+    held: list[plain.socket] = []
+    asked = [asyncio.ensure_future(ask(port, held)) for _ in range(6)]
+    await asyncio.sleep(0.3)
+    at_first = sum(each.done() for each in asked)
+    while not all(each.done() for each in asked):
+        while held:
+            held.pop().close()
+        await asyncio.sleep(0.001)
+    for client in held:
+        client.close()
+    await end_of_all()
+    return {"at first": at_first, "answers": [each.result() for each in asked]}
+
+
 async def crowd() -> Any:
     """Workers come and go, and nothing is left of them."""
     counts = []
@@ -175,7 +195,7 @@ async def descriptors() -> Any:
 
 SCENES: dict[str, Callable[[], Awaitable[Any]]] = {
     function.__name__: function
-    for function in (sharing, stopped, poor, crowd, late, path, orphans, descriptors)
+    for function in (sharing, stopped, poor, recovers, crowd, late, path, orphans, descriptors)
 }
 
 
