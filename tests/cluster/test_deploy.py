@@ -125,3 +125,17 @@ def test_units_of_systemd(tmp_path: Path) -> None:
     if not complaints and done.returncode:
         pytest.skip(f"systemd-analyze does not work here: {done.stderr.strip()}")
     assert complaints == []
+
+
+def test_a_socket_of_systemd() -> None:
+    """What systemd listens on is what the application gets, and its address is that of the unit."""
+    activate = need("systemd-socket-activate", "systemd")
+    port = free_port()
+    unit = (DEPLOY / "uvnet.service").read_text()
+    command = re.search(r"^ExecStart=\S+ (.*) --workers auto", unit, re.MULTILINE)
+    assert command is not None
+    with running(
+        activate, "-l", f"127.0.0.1:{port}", "-E", "PATH", "-E", "LISTEN", "-E", "BEHIND_PROXY",
+        sys.executable, *command[1].split(), "--workers", "1", LISTEN=f"127.0.0.1:{port}", BEHIND_PROXY="0",
+    ):  # fmt: skip
+        assert get(f"http://127.0.0.1:{port}/health") == "well\n"
