@@ -13,7 +13,7 @@ from asyncio_programs import needs
 from supervised import LIMIT, Clients, ask, served
 
 
-@pytest.mark.parametrize("kind", ["net", "idle", "streams", "uvicorn"])
+@pytest.mark.parametrize("kind", ["net", "uvicorn"])
 def test_rolling_restarts_lose_nothing(kind: str) -> None:
     if kind == "uvicorn":
         needs("uvicorn")
@@ -159,8 +159,11 @@ def test_interrupted_twice_it_ends_at_once() -> None:
         assert "KeyboardInterrupt" in program.output
 
 
-def test_workers_end_with_their_primary() -> None:
-    with served("net", workers=2) as program:
+@pytest.mark.parametrize("kind", ["net", "uvicorn"])
+def test_workers_end_with_their_primary(kind: str) -> None:
+    if kind == "uvicorn":
+        needs("uvicorn")
+    with served(kind, workers=2) as program:
         program.listening()
         program.listening()
         program.send(signal.SIGKILL)

@@ -9,9 +9,15 @@ import signal
 import socket as plain
 import stat
 from pathlib import Path
+from typing import Any
 
+import pytest
 from programs import COMMAND, run
 from supervised import LIMIT, ask, served, supervised
+
+from uvnet import cluster
+from uvnet._cli.main import main
+from uvnet.cluster.limits import number_of_workers
 
 LISTENER = '''
 import os
@@ -163,11 +169,46 @@ def test_sockets_of_systemd(tmp_path: Path) -> None:
 def test_a_name_that_is_none() -> None:
     for name, reason in (
         ("no_such_module:main", "ModuleNotFoundError: No module named 'no_such_module'"),
-        ("json:nothing", "ImportError: the module 'json' has no 'nothing'"),
         ("json:__name__", "TypeError: json:__name__ is no function, but of type str"),
     ):
         result = run(*COMMAND, "serve", name, "--workers", "1")
         assert result.code == 1
         assert f"ended with exit code 1: {reason}\n" in result.errors
-    for arguments in (("json",), (), ("json:x", "--workers", "0"), ("json:x", "--start-timeout", "-1")):
-        assert run(*COMMAND, "serve", *arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [("json",), (), ("json:x", "--workers", "0"), ("json:x", "--start-timeout", "-1")], ids=repr
+)
+def test_arguments_that_are_wrong(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(("serve", *arguments))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"workers": 0}, ValueError),
+        ({"workers": "many"}, TypeError),
+        ({"workers": 1.5}, ValueError),
+        ({"start_timeout": -1}, ValueError),
+        ({"heartbeat_timeout": None}, TypeError),
+        ({"max_failures": -1}, ValueError),
+        ({"status": 1}, TypeError),
+        ({"wrokers": 1}, TypeError),
+    ],
+    ids=repr,
+)
+def test_options_that_are_wrong(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        cluster.serve(lambda: None, **options)
+
+
+def test_what_needs_serve() -> None:
+    with pytest.raises(TypeError):
+        cluster.serve(None)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="does not run"):
+        cluster.reload()
+
+
+def test_auto_is_what_this_process_may_use() -> None:
+    assert 1 <= number_of_workers("auto") <= (os.cpu_count() or 1)

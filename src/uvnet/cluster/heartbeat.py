@@ -44,7 +44,7 @@ class Heartbeat:
         for member in list(self._members):
             if member.worker.state in ("none", "dead") or not member.worker.is_connected():
                 continue
-            if member.unanswered == self._most != 0 and member.state == "serving":
+            if member.unanswered >= self._most > 0 and member.state == "serving" and not member.is_aborted:
                 _log.error("%s has not answered for %g s, and has to tell where it hangs", member, self._timeout)
                 member.abort()
             elif member.unanswered < MOST_UNANSWERED:

@@ -18,7 +18,7 @@ __all__ = ["Member", "WorkerFailed", "start_member"]
 _log = logging.getLogger("uvnet")
 
 HANDING_OVER = 1.0  # seconds for a worker to take what it was dealt, before it is told to end
-MARGIN = 4.0  # seconds beyond its timeout for a worker to end by itself
+MARGIN = 3.0  # seconds beyond its timeout for a worker to end by itself
 FEW = 3  # questions of the heartbeat
 DYING = 2.0  # seconds for a worker that hangs to leave its stack
 
@@ -54,7 +54,8 @@ class Member:
         self.state = "starting"
         self.listening_since: float | None = None
         self.vital_signs: dict[str, Any] = {}
-        self.unanswered = 0
+        self.unanswered = 0  # questions of the heartbeat
+        self.is_aborted = False
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.last_words = last_words
         self._primary = primary
@@ -135,6 +136,7 @@ class Member:
 
     def abort(self) -> None:
         """Have it leave the stack that it hangs with, and end."""
+        self.is_aborted = True
         self.signal(signal.SIGABRT)
         self._after(DYING, self.kill)
 
@@ -179,6 +181,8 @@ class Member:
         if self.state == "starting":
             self.state = "serving"
             self.listening_since = time.monotonic()
+            # What its start took is past.
+            self.unanswered = 0
         if not self._listens.done():
             self._listens.set_result(None)
 

@@ -19,7 +19,7 @@ from uvnet.cluster.last_words import expect_signals, leave
 
 __all__ = ["run_worker"]
 
-GRACE = 1.0  # seconds for main to return by itself, and once more when it was cancelled
+GRACE = 0.5  # seconds for main to return by itself, and once more when it was cancelled
 
 
 def run_worker(main: Callable[[], Any], shutdown_timeout: float) -> None:
