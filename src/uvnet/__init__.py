@@ -18,7 +18,14 @@ from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.events import EventEmitter, MaxListenersExceededWarning, next_tick, on, once
 from uvnet.processes import fork, parent_process
 from uvnet.proxy import create_proxy
-from uvnet.server import Cut, Server, create_server, listen_fds
+from uvnet.server import (
+    Cut,
+    ProxyHeader,
+    ProxySSL,
+    Server,
+    create_server,
+    listen_fds,
+)
 from uvnet.socket import (
     Socket,
     TCPInfo,
@@ -45,6 +52,8 @@ __all__ = [
     "NetTypeError",
     "NetValueError",
     "PeerCredentials",
+    "ProxyHeader",
+    "ProxySSL",
     "Server",
     "Socket",
     "SocketAddress",

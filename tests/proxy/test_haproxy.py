@@ -16,7 +16,7 @@ from proxy_stage import End
 from waiting import until
 
 import uvnet
-from uvnet._accept.proxy_protocol import ProxyHeader, parse_header
+from uvnet._accept.proxy_protocol import parse_header
 
 
 @contextlib.asynccontextmanager
@@ -145,7 +145,7 @@ def test_in_front_of_haproxy(play: Player, tmp_path: Path, version: int, kind: s
                     received += await end.receive(1)
                     header = parse_header(received)
                 name = client.socket.getsockname()
-                assert header == ProxyHeader(len(received), name, client.socket.getpeername())
+                assert header is not None and header[:3] == (len(received), name, client.socket.getpeername())
                 assert await end.receive(7) == b"request"
                 await end.send(b"reply")
                 end.close()

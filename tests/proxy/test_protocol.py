@@ -27,6 +27,8 @@ UNSPEC, TCP4, UDP4, TCP6, UDP6, UNIX, UNIX_DATAGRAM = 0x00, 0x11, 0x12, 0x21, 0x
 ENOUGH = 16 + LONGEST_BINARY  # bytes after which every answer is known
 
 V4 = bytes([192, 0, 2, 1, 198, 51, 100, 2]) + bytes([0xDC, 0x04, 0x01, 0xBB])
+# A TLV that means nothing, and makes a header as long as it may be.
+PADDED = struct.pack("!BH", 4, LONGEST_BINARY - len(V4) - 3) + bytes(LONGEST_BINARY - len(V4) - 3)
 V4_ENDS = (("192.0.2.1", 56324), ("198.51.100.2", 443))
 V6 = (
     bytes.fromhex("20010db8" + "00" * 11 + "01")
@@ -34,6 +36,12 @@ V6 = (
     + bytes([0xFF, 0xFF, 0x00, 0x00])
 )
 V6_ENDS = (("2001:db8::1", 65535), ("2001:db8::2", 0))
+
+
+def start_of(data: bytes) -> object:
+    """What is said of the length and the addresses."""
+    header = parse_header(data)
+    return None if header is None else header[:3]
 
 
 def binary(command: int, family: int, payload: bytes, length: int | None = None) -> bytes:
@@ -89,8 +97,7 @@ VALID = {
         binary(PROXY, TCP4, V4 + b"\x02\0\x0bexample.org" + b"\x01\0\x02h2" + b"\x04\0\0"),
         V4_ENDS,
     ),
-    "binary with half a TLV": (binary(PROXY, TCP6, V6 + b"\x02\0"), V6_ENDS),
-    "binary, longest": (binary(PROXY, TCP4, V4 + bytes(LONGEST_BINARY - len(V4))), V4_ENDS),
+    "binary, longest": (binary(PROXY, TCP4, V4 + PADDED), V4_ENDS),
 }
 valid = pytest.mark.parametrize(("data", "ends"), VALID.values(), ids=VALID)
 
@@ -98,7 +105,7 @@ valid = pytest.mark.parametrize(("data", "ends"), VALID.values(), ids=VALID)
 @valid
 def test_every_field(data: bytes, ends: tuple[tuple[str, int], tuple[str, int]] | None) -> None:
     source, destination = ends or (None, None)
-    assert parse_header(data) == ProxyHeader(len(data), source, destination)
+    assert start_of(data) == (len(data), source, destination)
 
 
 @valid
@@ -163,6 +170,7 @@ REFUSED = {
     "too short for IPv4": binary(PROXY, TCP4, V4[:-1]),
     "too short for IPv6": binary(PROXY, TCP6, V6[:-1]),
     "no addresses": binary(PROXY, TCP4, b""),
+    "half a TLV": binary(PROXY, TCP6, V6 + b"\x02\0"),
     "too long": binary(PROXY, TCP4, V4, LONGEST_BINARY + 1),
     "far too long": binary(PROXY, TCP4, V4, 0xFFFF),
     "local and too long": binary(LOCAL, UNSPEC, b"", 0xFFFF),
@@ -198,7 +206,7 @@ def test_limits() -> None:
     assert LONGEST_TEXT == 107
     longest = b"PROXY UNKNOWN " + b"x" * 91 + b"\r\n"
     assert len(longest) == LONGEST_TEXT
-    assert parse_header(longest) == ProxyHeader(LONGEST_TEXT, None, None)
+    assert start_of(longest) == (LONGEST_TEXT, None, None)
     assert parse_header(longest[:-1]) is None
     with pytest.raises(ProxyProtocolError):
         parse_header(longest[:-2] + b"xx")
@@ -243,7 +251,7 @@ def test_arbitrary_bytes(data: bytes) -> None:
     if isinstance(answer, ProxyHeader):
         assert 0 < answer.length <= len(data)
         assert (answer.source is None) == (answer.destination is None)
-        ends = [end for end in answer[1:] if end is not None]
+        ends = [end for end in answer[1:3] if end is not None]
         assert all(is_ip(address) and 0 <= port <= 65535 for address, port in ends)
         assert len({is_ip(address) for address, _ in ends}) <= 1
 
@@ -313,9 +321,7 @@ def test_mixed_families_are_sent_as_ipv6() -> None:
 def test_a_zone_is_not_sent() -> None:
     source, destination = ("fe80::1%lo", 1), ("fe80::2%1", 2)
     assert build_header(1, source, destination) == b"PROXY TCP6 fe80::1 fe80::2 1 2\r\n"
-    assert parse_header(build_header(2, source, destination)) == ProxyHeader(
-        52, ("fe80::1", 1), ("fe80::2", 2)
-    )
+    assert start_of(build_header(2, source, destination)) == (52, ("fe80::1", 1), ("fe80::2", 2))
 
 
 @pytest.mark.parametrize(("source", "destination"), [(None, None), (V4_ENDS[0], None), (None, V4_ENDS[1])])
@@ -326,4 +332,4 @@ def test_a_connection_without_addresses(
     assert build_header(2, source, destination) == binary(LOCAL, UNSPEC, b"")
     for version in (1, 2):
         header = build_header(version, source, destination)
-        assert parse_header(header) == ProxyHeader(len(header), None, None)
+        assert start_of(header) == (len(header), None, None)

@@ -98,6 +98,34 @@ def haproxy_command(directory: Path, bind: str, server: str) -> list[str]:
     return [need("haproxy", "haproxy"), "-db", "-q", "-f", str(path)]
 
 
+NGINX = """\
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+load_module {module};
+events {{}}
+stream {{
+    server {{
+        listen {bind};
+        proxy_pass {server};
+        proxy_protocol on;
+    }}
+}}
+"""
+
+
+def nginx_command(directory: Path, bind: str, server: str) -> list[str]:
+    """nginx in the foreground, which passes what it binds to on to a server, each connection behind a PROXY header."""
+    module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+    command = need("nginx", "libnginx-mod-stream")
+    if not module.exists():
+        pytest.skip("needs the stream module of nginx: install the package libnginx-mod-stream")
+    path = directory / "nginx.conf"
+    path.write_text(NGINX.format(directory=directory, module=module, bind=bind, server=server))
+    return [command, "-e", "stderr", "-p", str(directory), "-c", str(path)]
+
+
 def write_payload(path: Path, size: int) -> Path:
     """A file of `size` bytes in which every block differs from the others."""
     with path.open("wb") as file:

@@ -434,6 +434,20 @@ def states_of_connections(socket: uvnet.Socket) -> None:
     assert_type(socket.remote_address, str | None)
     assert_type(socket.remote_family, Literal["IPv4", "IPv6"] | None)
     assert_type(socket.remote_port, int | None)
+    header = socket.proxy_header
+    if header is not None:
+        assert_type(header, uvnet.ProxyHeader)
+        assert_type(header.source, tuple[str, int] | None)
+        assert_type(header.alpn, bytes | None)
+        assert_type(header.unique_id, bytes | None)
+        assert_type(header.tlvs, tuple[tuple[int, bytes], ...])
+        print(header.length, header.version, header.destination, header.authority, header.netns)
+        assert_type(header.ssl, uvnet.ProxySSL | None)
+        if header.ssl is not None:
+            assert_type(header.ssl.encrypted, bool)
+            assert_type(header.ssl.version, str | None)
+            print(header.ssl.verified, header.ssl.certificate_on_connection, header.ssl.certificate_in_session)
+            print(header.ssl.common_name, header.ssl.cipher, header.ssl.signature_algorithm, header.ssl.key_algorithm)
     credentials = socket.peer_credentials
     if credentials is not None:
         assert_type(credentials, uvnet.PeerCredentials)
@@ -482,6 +496,8 @@ def proxies() -> None:
     proxy.on("upstream", on_upstream).on("upstreamError", on_unreached)
     uvnet.create_proxy(("localhost", 8124), connect_timeout=1, idle_timeout=60, no_delay=False)
     uvnet.create_proxy("/tmp/echo.sock", accept_proxy_protocol=True, send_proxy_protocol=2)
+    uvnet.create_proxy(80, accept_proxy_protocol=["10.0.0.0/8", ipaddress.ip_network("::1")], direct_connections="accept")
+    uvnet.create_server(accept_proxy_protocol=uvnet.BlockList(), direct_connections="refuse", max_proxy_header=536)
     uvnet.create_proxy(pathlib.Path("/tmp/echo.sock"), high_water_mark=1024, idle_timeout=None)
     uvnet.create_proxy({"port": 8124}, max_connections=100, proxy_header_timeout=1.5)
     uvnet.create_proxy((ipaddress.IPv6Address("::1"), 8124))

@@ -3,9 +3,6 @@ from uvnet._loop.idle cimport IdleEntry
 from uvnet._stream.stream cimport Stream
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 
-cdef enum:
-    LONGEST_HEADER = 16 + 4096       # bytes; proxy_protocol.py refuses longer ones
-
 cdef class HeaderStage
 
 # The header is there, or `error` says why it will not come; the stream has no owner any more.
@@ -22,12 +19,14 @@ cdef class HeaderStage(Intermediary):
     cdef bint silent                 # the other end has gone without a word
     cdef IdleEntry _limit
     cdef Py_ssize_t _length          # bytes of the header that have come
-    cdef char _header[LONGEST_HEADER]
+    cdef Py_ssize_t _size            # bytes that it may have
+    cdef char *_header
+    cdef object header               # once it is there: a ProxyHeader
 
     cdef int let_go(self) noexcept
     cdef int _wanted(self, char **base, size_t *size) except -1
     cdef int _received(self, ssize_t nread) except -1
     cdef int _over(self, object error) except -1
 
-cdef HeaderStage await_header(Stream stream, const sockaddr_storage *remote, unsigned int timeout, object owner,
-                              header_event on_header)
+cdef HeaderStage await_header(Stream stream, const sockaddr_storage *remote, unsigned int timeout, Py_ssize_t size,
+                              object owner, header_event on_header)

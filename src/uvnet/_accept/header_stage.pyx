@@ -5,6 +5,7 @@ there.  The protocol is that of HAProxy's document "The PROXY protocol".
 """
 
 from libc.errno cimport EAGAIN, errno
+from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memset
 
 from uvnet._loop.handle cimport Handle, Intermediary
@@ -15,7 +16,7 @@ from uvnet._uv.table cimport UVNET_UV_EOF
 from uvnet.addresses.sockaddr cimport parse_sockaddr, sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
 
-from uvnet._accept.proxy_protocol import LONGEST_BINARY, SIGNATURE, ProxyProtocolError, parse_header
+from uvnet._accept.proxy_protocol import SIGNATURE, ProxyProtocolError, parse_header
 from uvnet.errors.codes import timed_out
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -29,11 +30,14 @@ cdef enum:
     FIXED_LENGTH = 16        # of a binary header, in front of what it says the length of
 
 cdef bytes _signature = SIGNATURE
-assert len(SIGNATURE) == SIGNATURE_LENGTH and FIXED_LENGTH + LONGEST_BINARY == LONGEST_HEADER
+assert len(SIGNATURE) == SIGNATURE_LENGTH
 
 
 cdef class HeaderStage(Intermediary):
     """The owner of one such connection."""
+
+    def __dealloc__(self):
+        free(self._header)
 
     cdef object on_behalf_of(self):
         return self.owner
@@ -52,7 +56,7 @@ cdef class HeaderStage(Intermediary):
     cdef int _wanted(self, char **base, size_t *size) except -1:
         """Where the next piece of the header goes, and how long it is; an end or an error is met by reading."""
         cdef ssize_t seen = recv(
-            self.stream.fileno(), self._header + self._length, LONGEST_HEADER - self._length,
+            self.stream.fileno(), self._header + self._length, self._size - self._length,
             MSG_PEEK | MSG_DONTWAIT,
         )
         if seen < 0 and errno != EAGAIN:
@@ -74,15 +78,19 @@ cdef class HeaderStage(Intermediary):
                 else system_error(<int>nread, "read")
             )
         self._length += nread
+        if _is_binary(self._header, self._length) and self._length < min(_whole(self._header), self._size):
+            # One by one its bytes are not worth a look.
+            return 0
         header = failure = None
         try:
-            header = parse_header(self._header[:self._length])
+            header = parse_header(self._header[:self._length], self._size)
         except ProxyProtocolError as error:
             failure = error
         if failure is not None:
             return self._over(failure)
         if header is None:
             return 0
+        self.header = header
         if header.source is not None and header.destination is not None:
             self.named = True
             parse_sockaddr(header.source[0], header.source[1], &self.remote)
@@ -98,14 +106,22 @@ cdef class HeaderStage(Intermediary):
         return self.on_header(owner, self, error)
 
 
+cdef bint _is_binary(const char *header, Py_ssize_t length) noexcept:
+    """The fixed part of a binary header is there."""
+    return length >= FIXED_LENGTH and memcmp(header, <const char *>_signature, SIGNATURE_LENGTH) == 0
+
+
+cdef Py_ssize_t _whole(const char *header) noexcept:
+    return FIXED_LENGTH + (<unsigned char>header[14] << 8 | <unsigned char>header[15])
+
+
 cdef size_t _belonging(const char *header, Py_ssize_t known, Py_ssize_t length) noexcept:
     """How many of the bytes behind those that are `known` belong to the header, by what is there of it."""
     cdef Py_ssize_t whole = length
     cdef const char *end
-    if memcmp(header, <const char *>_signature, min(length, SIGNATURE_LENGTH)) == 0:
-        if length >= FIXED_LENGTH:
-            whole = FIXED_LENGTH + (<unsigned char>header[14] << 8 | <unsigned char>header[15])
-    else:
+    if _is_binary(header, length):
+        whole = _whole(header)
+    elif memcmp(header, <const char *>_signature, min(length, SIGNATURE_LENGTH)) != 0:
         end = <const char *>memchr(header + known, b"\n", length - known)
         if end is not NULL:
             whole = end + 1 - header
@@ -147,10 +163,14 @@ _events.on_lost = _on_lost
 _events.on_failed = _on_failed
 
 
-cdef HeaderStage await_header(Stream stream, const sockaddr_storage *remote, unsigned int timeout, object owner,
-                              header_event on_header):
-    """Own a fresh stream until its header is there, for so many milliseconds at most."""
+cdef HeaderStage await_header(Stream stream, const sockaddr_storage *remote, unsigned int timeout, Py_ssize_t size,
+                              object owner, header_event on_header):
+    """Own a fresh stream until its header, of so many bytes at most, is there, for so many milliseconds at most."""
     cdef HeaderStage self = HeaderStage.__new__(HeaderStage)
+    self._header = <char *>malloc(size)
+    if self._header is NULL:
+        raise MemoryError
+    self._size = size
     memset(&self._limit, 0, sizeof(self._limit))
     self.stream = stream
     self.remote = remote[0]

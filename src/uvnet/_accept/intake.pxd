@@ -13,9 +13,9 @@ cdef class Intake
 # What an intake tells the server that owns it, with the GIL between enter() and leave(); an exception is reported.
 cdef struct IntakeEvents:
     # A connection, which counts until the owner says gone(); an exception: it was not taken, and is closed.
-    # `local` is NULL but for one whose names a PROXY header has told.
+    # `local` is NULL but for one whose names a PROXY header has told; `header` is that ProxyHeader, or None.
     int (*on_connection)(object owner, Stream stream, const sockaddr_storage *remote,
-                         const sockaddr_storage *local) except -1
+                         const sockaddr_storage *local, object header) except -1
     # One that counted is over without having been handed on.
     int (*on_gone)(object owner) except -1
     # One was closed at once, or before it was handed on: the argument of 'drop'.  Only while `tells_drops` is set.
@@ -39,12 +39,16 @@ cdef class Intake(Intermediary):
     cdef list listeners
     cdef set stages                  # of connections that have not said yet whose they are
     cdef unsigned int header_timeout  # milliseconds for a PROXY header to come; 0: none is expected
+    cdef Py_ssize_t header_size      # bytes that it may have
+    cdef BlockList proxies           # who sends one; None: everybody
+    cdef bint takes_direct           # connections of others, without one
     cdef dict _logs                  # what counts the drops that are logged, by the reason; None until one is
     cdef object _failures            # counts failures of accept(2); None until there is one
 
     cdef int refuse_from(self, BlockList block_list) except -1
     cdef Listener listen(self, object owner, int descriptor, int family, int backlog, bint given, int *status,
                          Lease lease=*)
+    cdef int expect_headers(self, object options) except -1
     cdef int limit_by(self, Limits limits) except -1
     cdef int cut(self, object owner, DropReason reason, int descriptor, const sockaddr *remote,
                  const sockaddr *local) except -1
@@ -56,7 +60,9 @@ cdef class Intake(Intermediary):
     cdef int cut_stages(self) except -1
     cdef dict dropped(self)
     cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1
-    cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1
+    cdef DropReason _judge_direct(self, const sockaddr_storage *remote) except *
+    cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local,
+                      object header) except -1
     cdef int _header_came(self, HeaderStage stage, object error) except -1
     cdef int _drop(self, object owner, DropReason reason, int descriptor, const sockaddr_storage *remote,
                    const sockaddr_storage *local, object detail) except -1

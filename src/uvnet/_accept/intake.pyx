@@ -33,6 +33,7 @@ from uvnet._accept.listener cimport (
 )
 from uvnet._accept.server_socket cimport name_of
 from uvnet._loop.adopted cimport add_adopted, reserve_adopted
+from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.adopt cimport stream_of
@@ -43,6 +44,7 @@ from uvnet.addresses.sockaddr cimport format_sockaddr, sockaddr_storage
 from uvnet.errors.system cimport system_error
 
 from uvnet._accept.drops import DropLog, OncePerSecond, describe_drop
+from uvnet._accept.proxy_tlvs import ProxyProtocolError
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -99,6 +101,16 @@ cdef class Intake(Intermediary):
         self._block_list = block_list
         self.filter.block_list = <void *>block_list if block_list is not None else NULL
         self.filter.is_blocked = blocks
+        return 0
+
+    cdef int expect_headers(self, object options) except -1:
+        """Expect PROXY headers as HeaderOptions say; None: none."""
+        if options is None:
+            return 0
+        self.header_size = options.size
+        self.proxies = options.proxies
+        self.takes_direct = options.takes_direct
+        self.header_timeout = options.timeout
         return 0
 
     cdef int limit_by(self, Limits limits) except -1:
@@ -198,6 +210,20 @@ cdef class Intake(Intermediary):
         cdef Stream stream = None
         cdef HeaderStage stage = None
         cdef int status = 0
+        cdef bint direct = self.header_timeout == 0
+        cdef DropReason reason
+        # Who may connect to a Unix socket is said by its file.
+        if not direct and self.proxies is not None and listener.family != AF_UNIX and not blocks(
+            self.proxies, <const sockaddr *>remote
+        ):
+            direct = True
+            reason = self._judge_direct(remote)
+            if reason != NOT_DROPPED:
+                error = ProxyProtocolError("it comes from no proxy") if reason == PROXY_HEADER else None
+                try:
+                    return self._drop(self.owner, reason, descriptor, remote, NULL, error)
+                finally:
+                    close_descriptor(descriptor)
         try:
             stream = stream_of(self.record, listener.family == AF_UNIX, descriptor, &status)
         except MemoryError:
@@ -207,10 +233,10 @@ cdef class Intake(Intermediary):
         self.filter.connections += 1
         _accepted += 1
         _open += 1
-        if self.header_timeout == 0:
-            return self._hand_on(stream, remote, NULL)
+        if direct:
+            return self._hand_on(stream, remote, NULL, None)
         try:
-            stage = await_header(stream, remote, self.header_timeout, self, _on_header)
+            stage = await_header(stream, remote, self.header_timeout, self.header_size, self, _on_header)
             self.stages.add(stage)
         except BaseException:
             if stage is not None:
@@ -219,14 +245,20 @@ cdef class Intake(Intermediary):
             raise
         return 0
 
-    cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote,
-                      const sockaddr_storage *local) except -1:
+    cdef DropReason _judge_direct(self, const sockaddr_storage *remote) except *:
+        """Of one that comes from no proxy."""
+        if not self.takes_direct:
+            return PROXY_HEADER
+        return NOT_DROPPED if self.limits is None else self.limits.judge_host(<const sockaddr *>remote)
+
+    cdef int _hand_on(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local,
+                      object header) except -1:
         cdef bint no_memory = False
         cdef object owner = self.owner
         try:
             if self.limits is not None:
                 self.limits.admit(stream, <const sockaddr *>remote)
-            self.events.on_connection(owner, stream, remote, local)
+            self.events.on_connection(owner, stream, remote, local, header)
         except MemoryError:
             no_memory = True
         except BaseException:
@@ -256,7 +288,7 @@ cdef class Intake(Intermediary):
             elif self.limits is not None:
                 reason = self.limits.judge_host(<const sockaddr *>remote)
             if reason == NOT_DROPPED:
-                return self._hand_on(stream, remote, local)
+                return self._hand_on(stream, remote, local, stage.header)
             try:
                 # Who says nothing at all only looks whether somebody listens.
                 if not stage.silent:

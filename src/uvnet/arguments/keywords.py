@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
@@ -116,6 +117,10 @@ class ConnectKeywords(SocketKeywords, UpstreamKeywords, total=False):
     timeout: float | None
 
 
+# Addresses that have something in common: "10.0.0.0/8", or one address.
+Network = str | IPv4Address | IPv4Network | IPv6Address | IPv6Network
+
+
 class LimitKeywords(TypedDict, total=False):
     """Options of every server about who may connect, and for how long."""
 
@@ -134,8 +139,10 @@ class LimitKeywords(TypedDict, total=False):
 class ForwardingKeywords(_CommonKeywords, LimitKeywords, total=False):
     """Options of create_proxy() that it has from Server()."""
 
-    accept_proxy_protocol: bool
+    accept_proxy_protocol: bool | BlockList | Sequence[Network] | None
     allow_half_open: bool
+    direct_connections: Literal["accept", "refuse"] | None
+    max_proxy_header: int | None
     pause_on_connect: bool
     proxy_header_timeout: float
     shutdown_timeout: float | None

@@ -44,7 +44,8 @@ cdef class Acceptor(SocketParent):
     cdef int _hand_out(self, Socket socket) except -1
     cdef int _hold_if_full(self) except -1
 
-    cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1
+    cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local,
+                     object header) except -1
     cdef int _start(self, Socket socket) except -1
     cdef bint _accepted(self, object owner) noexcept
     cdef int _emit_error(self, object error) except -1

@@ -199,10 +199,12 @@ cdef class Acceptor(SocketParent):
 
     # === Accepting ===
 
-    cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local) except -1:
+    cdef int _accept(self, Stream stream, const sockaddr_storage *remote, const sockaddr_storage *local,
+                     object header) except -1:
         cdef Socket socket = self._make_socket(stream, remote)
         if local is not NULL:
             copy_name(local, &socket._local_name)
+        socket._proxy_header = header
         context = socket._context
         socket._counted = True
         PyContext_Enter(context)
@@ -399,8 +401,8 @@ cdef class Acceptor(SocketParent):
 # Events of the intake.
 
 cdef int _on_connection(object owner, Stream stream, const sockaddr_storage *remote,
-                        const sockaddr_storage *local) except -1:
-    return (<Acceptor>owner)._accept(stream, remote, local)
+                        const sockaddr_storage *local, object header) except -1:
+    return (<Acceptor>owner)._accept(stream, remote, local, header)
 
 
 cdef int _on_gone(object owner) except -1:

@@ -20,6 +20,7 @@ from uvnet.addresses.unix_path cimport path_error
 from uvnet.errors.system cimport system_error
 from uvnet.server.acceptor cimport Acceptor
 
+from uvnet._accept.header_options import header_options
 from uvnet._accept.limit_options import limits_of, with_preset
 from uvnet._accept.sharing import Wanted, ask_for_all, give_back, listening_source
 from uvnet._accept.socket_files import bound_inode, set_rights, unlink_if_same
@@ -29,7 +30,6 @@ from uvnet.addresses.address import Address, bracketed
 from uvnet.addresses.blocklist import check_block_list
 from uvnet.addresses.ip import is_ipv4
 from uvnet.arguments.checks import (
-    check_header_timeout,
     check_high_water_mark,
     check_max_buffered,
     check_on_max_buffered,
@@ -72,7 +72,11 @@ cdef class Server(Acceptor):
     shutdown_timeout: seconds that leaving `async with server` may take, as of shutdown(); None (default): no limit;
     accept_proxy_protocol: True where every connection begins with a PROXY protocol header, version 1 or 2 (behind
     HAProxy or nginx): remote_address and local_address are then those of the header, and block_list is asked about
-    them too.  Connections without one are closed; proxy_header_timeout: seconds, more than 0, for it to come (10).
+    them too, and `proxy_header` of a socket has all that it said.  Connections without one are closed.  Or a
+    BlockList, or a sequence of networks ("10.0.0.0/8") and addresses: only these send a header, and are believed;
+    direct_connections: what becomes of others: "refuse" (default), or "accept" without a header, whatever they send;
+    proxy_header_timeout: seconds, more than 0, for it to come (10);
+    max_proxy_header: bytes that it may have, 107 to 65,551 (4,112).
 
     Who may connect, and for how long; each that is refused or cut gives a 'drop':
     allow_list: a BlockList of the addresses that may connect, and no others;
@@ -312,9 +316,7 @@ cdef class Server(Acceptor):
         if block_list is not None:
             self._intake.refuse_from(block_list)
         self._intake.limit_by(limits_of(options, "options.", options.get("idle_timeout")))
-        header_timeout = check_header_timeout(options, "options.proxy_header_timeout")
-        if options.get("accept_proxy_protocol", False):
-            self._intake.header_timeout = header_timeout
+        self._intake.expect_headers(header_options(options, "options."))
 
     # === Listening ===
 

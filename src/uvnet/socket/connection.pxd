@@ -15,6 +15,7 @@ cdef class Connection(Duplex):
     cdef unsigned int _parked_timeout    # milliseconds; fired without a handle, connect() starts it anew
     cdef ip_name _local_name             # once known
     cdef ip_name _remote_name
+    cdef object _proxy_header            # what came before it, as a ProxyHeader, or None
     cdef unsigned long long _old_bytes_read       # of a handle that is gone
     cdef unsigned long long _old_bytes_written
     cdef unsigned int _closing           # handles whose 'close' is to come: of earlier lives, too

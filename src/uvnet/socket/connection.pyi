@@ -5,6 +5,7 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Buffer, Self, disjoint_base
 
+from uvnet._accept.proxy_protocol import ProxyHeader
 from uvnet.addresses.address import Address, PeerCredentials
 from uvnet.server.server import Server
 from uvnet.streams.duplex import Duplex
@@ -29,6 +30,8 @@ class Connection(Duplex):
     def remote_family(self) -> Literal["IPv4", "IPv6"] | None: ...
     @property
     def remote_port(self) -> int | None: ...
+    @property
+    def proxy_header(self) -> ProxyHeader | None: ...
     @property
     def peer_credentials(self) -> PeerCredentials | None: ...
     @property

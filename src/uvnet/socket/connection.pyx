@@ -129,6 +129,11 @@ cdef class Connection(Duplex):
         return None if name is None else name[2]
 
     @property
+    def proxy_header(self):
+        """The ProxyHeader in front of a connection to a server; None where there was none.  This is not in Node."""
+        return self._proxy_header
+
+    @property
     def peer_credentials(self):
         """PeerCredentials (pid, uid, gid) of the process at the other end of a Unix socket, or None.
 

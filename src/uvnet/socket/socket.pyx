@@ -353,6 +353,7 @@ cdef class Socket(Adopting):
         self._reset_writable()
         self._reset_readable()
         self._local_name.any.sa_family = self._remote_name.any.sa_family = 0
+        self._proxy_header = None
         self._old_bytes_read = self._old_bytes_written = 0
         self.auto_select_family_attempted_addresses = None
         self._server = None

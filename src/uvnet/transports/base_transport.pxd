@@ -49,6 +49,7 @@ cdef class BaseTransport:
     cdef tuple _paths                # of a Unix socket that is lost: its own and the other one's
     cdef ip_name _local_name
     cdef ip_name _remote_name
+    cdef object _proxy_header        # what came before the connection, as a ProxyHeader, or None
 
     cdef int set_up(self, LoopRecord record, object protocol, object context, TransportOptions options) except -1
     cdef int made(self) except -1

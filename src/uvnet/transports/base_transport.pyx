@@ -61,7 +61,7 @@ cdef class BaseTransport:
     # === asyncio.BaseTransport ===
 
     def get_extra_info(self, name, default=None):
-        """'socket', 'sockname' or 'peername'; `default` for what is not there.
+        """'socket', 'sockname', 'peername', or 'proxy_header', which is uvnet's; `default` for what is not there.
 
         asyncio: "BaseTransport.get_extra_info()".
         """
@@ -70,6 +70,8 @@ cdef class BaseTransport:
             found = self._peername()
         elif name == "sockname":
             found = self._sockname()
+        elif name == "proxy_header":
+            found = self._proxy_header
         # uvloop: of an aborted transport there is none; asyncio's would be closed.
         elif name == "socket" and self._handle is not None:
             if self._socket is None:

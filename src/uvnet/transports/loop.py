@@ -105,6 +105,8 @@ def loop_factory(**options: Unpack[ServerOptions]) -> Callable[[], Loop]:
     Of servers: max_connections (int >= 0), beyond which connections are closed at once; block_list: a BlockList of
     addresses whose connections are closed at once; accept_proxy_protocol: True where every connection begins with a
     PROXY protocol header, version 1 or 2, before TLS too: "peername" and "sockname" are then those of the header;
+    (get_extra_info("proxy_header") is all of it), or the networks that send one; direct_connections: "refuse" (default)
+    or "accept" others, without one; max_proxy_header: bytes, 107 to 65,551 (4,112);
     proxy_header_timeout: seconds, more than 0, for it to come (10); on_drop: called with a mapping for each
     connection that was closed at once, as of Server's 'drop'.
     Of connections: max_buffered: bytes that may wait to be sent (no limit); on_max_buffered: what a write() beyond it

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from uvnet._accept.header_options import HEADER_OPTIONS, header_options
 from uvnet._accept.limit_options import LIMIT_OPTIONS, limits_of, with_preset
 from uvnet.addresses.blocklist import check_block_list
-from uvnet.arguments.checks import (
-    check_header_timeout,
-    check_integer,
-    reject_unknown,
-)
+from uvnet.arguments.checks import check_integer, reject_unknown
 from uvnet.arguments.keywords import LimitKeywords
 from uvnet.errors.codes import invalid_callback
 from uvnet.transports.transport_options import TransportOptions
 
 if TYPE_CHECKING:
     from uvnet.addresses.blocklist import BlockList
-    from uvnet.arguments.keywords import Drop
+    from uvnet.arguments.keywords import Drop, Network
 
 __all__ = [
     "FILE_OPTIONS",
@@ -45,9 +42,11 @@ class ConnectionOptions(TypedDict, total=False):
 class ServerOptions(ConnectionOptions, LimitKeywords, total=False):
     """Options of create_server(), create_unix_server() and loop_factory(); None is the default of each."""
 
-    accept_proxy_protocol: bool | None
+    accept_proxy_protocol: bool | BlockList | Sequence[Network] | None
     block_list: BlockList | None
+    direct_connections: Literal["accept", "refuse"] | None
     max_connections: int | None
+    max_proxy_header: int | None
     on_drop: Callable[[Drop], object] | None
     proxy_header_timeout: float | None
 
@@ -91,13 +90,14 @@ def server_options(usual: Mapping[str, Any], given: Mapping[str, Any], where: st
     limits = limits_of(options)
     for name in LIMIT_OPTIONS:
         options.pop(name, None)
-    timeout = check_header_timeout(options, "proxy_header_timeout")
-    options.pop("proxy_header_timeout", None)
+    headers = header_options(options)
+    for name in HEADER_OPTIONS:
+        options.pop(name, None)
     return {
         "max_connections": None if most is None else check_integer(most, "max_connections", 2**31 - 1),
         "block_list": check_block_list(options.pop("block_list", None)),
         "on_drop": on_drop,
-        "header_timeout": timeout if options.pop("accept_proxy_protocol", None) else 0,
+        "header_options": headers,
         "limits": limits,
         "transport_options": TransportOptions(**options),
     }

@@ -14,6 +14,7 @@ cdef class TransportServer:
     cdef object _on_drop             # called for each that was closed at once, or None
     cdef tuple _tls_options          # (SSLContext, seconds for the handshake, seconds for the shutdown), or None
 
-    cdef int _accept(self, Stream handle, const sockaddr_storage *remote, const sockaddr_storage *local) except -1
+    cdef int _accept(self, Stream handle, const sockaddr_storage *remote, const sockaddr_storage *local,
+                     object header) except -1
     cdef Transport _new_transport(self, object context)
     cdef int _failed(self, object error, str message) except -1

@@ -5,6 +5,7 @@ from typing import Any
 
 from typing_extensions import disjoint_base
 
+from uvnet._accept.header_options import HeaderOptions
 from uvnet._accept.limits import Limits
 from uvnet._accept.listener import Lease
 from uvnet.addresses.blocklist import BlockList
@@ -23,7 +24,7 @@ class TransportServer:
         max_connections: int | None,
         block_list: BlockList | None,
         on_drop: Callable[[Drop], object] | None,
-        header_timeout: int,
+        header_options: HeaderOptions | None,
         limits: Limits | None,
         transport_options: TransportOptions,
     ) -> None: ...

@@ -32,7 +32,7 @@ cdef class TransportServer:
         self._intake = new_intake(no_record, &_events)
 
     def __init__(self, loop, protocol_factory, tls_options, *, max_connections, BlockList block_list, on_drop,
-                 unsigned int header_timeout, Limits limits, TransportOptions transport_options not None):
+                 header_options, Limits limits, TransportOptions transport_options not None):
         self._tls_options = tls_options
         self.record = self._intake.record = record_of(loop)
         self._factory = protocol_factory
@@ -41,7 +41,7 @@ cdef class TransportServer:
         self._on_drop = on_drop
         self._intake.refuse_from(block_list)
         self._intake.limit_by(limits)
-        self._intake.header_timeout = header_timeout
+        self._intake.expect_headers(header_options)
         self._intake.filter.most = -1 if max_connections is None else max_connections
         self._intake.filter.tells_drops = on_drop is not None
 
@@ -88,7 +88,8 @@ cdef class TransportServer:
     def _connection_gone(self):
         """For subclasses."""
 
-    cdef int _accept(self, Stream handle, const sockaddr_storage *remote, const sockaddr_storage *local) except -1:
+    cdef int _accept(self, Stream handle, const sockaddr_storage *remote, const sockaddr_storage *local,
+                     object header) except -1:
         cdef Transport transport = None
         cdef object context = copy_of_context(self._context)
         PyContext_Enter(context)
@@ -100,6 +101,7 @@ cdef class TransportServer:
                 else:
                     attach_secure(<SecureTransport>transport, handle)
                 transport.remember_names(remote, local)
+                transport._proxy_header = header
             except BaseException as error:
                 handle.owner = None
                 handle.close()
@@ -147,8 +149,8 @@ cdef class TransportServer:
 
 
 cdef int _on_connection(object owner, Stream stream, const sockaddr_storage *remote,
-                        const sockaddr_storage *local) except -1:
-    return (<TransportServer>owner)._accept(stream, remote, local)
+                        const sockaddr_storage *local, object header) except -1:
+    return (<TransportServer>owner)._accept(stream, remote, local, header)
 
 
 cdef int _on_gone(object owner) except -1:
