@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket as plain
 import time
 from pathlib import Path
 
@@ -97,4 +98,20 @@ def test_another_number_of_workers(tmp_path: Path) -> None:
             program.line("rolling restart: done")
             assert pid in {ask(port) for _ in range(2 * count)}
             assert len({ask(port) for _ in range(2 * count)}) == count
+        program.end()
+
+
+def test_a_worker_that_ends_meanwhile_does_not_hold_it_up() -> None:
+    with served("net", workers=2) as program:
+        program.listening()
+        pid, port = program.listening()
+        program.line("serving with 2 workers")
+        os.kill(pid, signal.SIGSTOP)
+        # It is not asked for anything, and dies while the primary waits for it to take what it was dealt.
+        with plain.create_connection(("127.0.0.1", port)), plain.create_connection(("127.0.0.1", port)):
+            program.send(signal.SIGUSR2)
+            program.line("upgrade: it does")
+            os.kill(pid, signal.SIGKILL)
+            program.line("upgrade: done, with 1 worker of before")
+        program.line("rolling restart: done")
         program.end()

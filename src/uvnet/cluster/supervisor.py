@@ -328,13 +328,14 @@ class Supervisor:
         _log.info("upgrade: looking whether the program comes to serve()")
         try:
             await check_program(self._limits.start_timeout)
+            _log.info("upgrade: it does; waiting until nothing is under way")
             # Those that do not serve yet are for the new program to start.
             self._is_upgrading = True
             for slot in self._slots:
                 if slot.filling is not None:
                     slot.filling.cancel()
             self._heartbeat.stop()
-            await let_settle(self._primary.sockets, list(self._members))
+            await let_settle(self._primary.sockets, self._members)
             _log.info("upgrade: the program is executed anew")
             self._telling.systemd.reloading()
             execute_anew(self._primary, list(self._members), self._telling.systemd.environment)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -106,8 +106,10 @@ def _descriptors_in(told: dict[str, Any]) -> list[int]:
 # === In the old program ===
 
 
-async def let_settle(sockets: SharedSockets, members: Sequence[Member]) -> None:
+async def let_settle(sockets: SharedSockets, members: Collection[Member]) -> None:
     """Wait until nothing is under way between this process and its workers, while nothing is dealt.
+
+    members: those there are, of whom some may end meanwhile.
 
     Raises CannotUpgrade.
     """
