@@ -31,7 +31,7 @@ def test_an_error_of_listen(play: Player, transport: Transport) -> None:
             shown = f"127.0.0.1:{where[0]}"
             expected = {"address": "127.0.0.1", "port": where[0]}
         else:
-            where, shown = (transport.path,), transport.path
+            where, shown = (transport.path,), f"{transport.path} (somebody listens there)"
             expected = {"address": transport.path, "port": -1}
         second.listen(*where)
         (error,) = await event(second, "error")
