@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.machinery
+import io
 import sys
 import threading
 import weakref
@@ -19,15 +20,20 @@ import uvnet
 from uvnet._uv import table
 
 # They look, or change what the loop does not know.
-HARMLESS = {"address", "is_paused", "set_default_encoding"}
+HARMLESS = {"address", "addresses", "is_paused", "set_default_encoding"}
 # What to call the others with.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "close": (),
     "connect": (1, "127.0.0.1"),
     "get_connections": (print,),
+    "get_option": (1, 2),
     "listen": (0,),
     "pipe": (sys.stdout,),
+    "read_all": (1,),
     "read_exactly": (1,),
+    "receive_file": (io.BytesIO(), 1),
+    "send_file": (io.BytesIO(b"x"),),
+    "set_option": (1, 2, 3),
     "set_timeout": (1,),
     "set_type_of_service": (0,),
     "unshift": (b"x",),

@@ -27,6 +27,9 @@ _PLAIN = (
 )
 
 
+_WHO_IS_THERE = re.compile(r"(?<=EADDRINUSE: address already in use )(.*) \((?:somebody|nobody|what|whether) [^()]*\)$")
+
+
 def snake(name: str) -> str:
     """camelCase to snake_case, the way DESIGN.md section 2 names things."""
     name = name.replace("IPv", "Ipv").replace("ALPN", "alpn")
@@ -62,7 +65,8 @@ def plain_error(error: BaseException) -> dict[str, Any]:
         # OpenSSL's words differ from version to version.
         return {"code": found["code"].replace("_SSL/TLS_", "_SSLV3_")}
     if isinstance(error, OSError):
-        found["message"] = error.strerror
+        # Who is at a path that is in use, Node does not say.
+        found["message"] = _WHO_IS_THERE.sub(r"\1", error.strerror)
     elif not isinstance(error, TypeError | ValueError):
         found["message"] = str(error)
     return found

@@ -105,7 +105,8 @@ cdef class Acceptor(SocketParent):
         All or none: they are the server's on success, and the caller's where there is an error or an exception.
         """
         cdef Listener listener
-        cdef list listeners = []
+        # Their places are there before them.
+        cdef list listeners = [None] * len(descriptors)
         cdef int status = 0
         cdef int family
         at[0] = 0
@@ -123,7 +124,7 @@ cdef class Acceptor(SocketParent):
                 if listener is None:
                     break
                 listener.block.referenced = not self._unreferenced
-                listeners.append(listener)
+                listeners[index] = listener
             if status == 0:
                 started = tuple(listeners)
                 self._later(STEP_LISTENING, started)
@@ -150,7 +151,8 @@ cdef class Acceptor(SocketParent):
         """Listen no more, and leave the descriptors to the caller."""
         cdef Listener listener
         for listener in listeners:
-            self._intake.release(listener)
+            if listener is not None:
+                self._intake.release(listener)
         return 0
 
     cdef int _fail(self, object error) except -1:

@@ -14,3 +14,4 @@ cdef class Server(Acceptor):
     cdef int _listen_at(self, tuple addresses, options, int *at) except? 1
     cdef int _listen_on(self, list descriptors, options, list leases, int *at) except? 1
     cdef int _listen_on_file(self, bytes path, options) except? 1
+    cdef int _take_from(self, object given) except -1

@@ -326,6 +326,8 @@ cdef class Server(Acceptor):
         try:
             status = self._set_up(descriptors, options, at)
             if status == 0:
+                # Until it is known.
+                status = -EINVAL
                 status = self._start_accepting(descriptors, options.backlog, False, leases, at)
         finally:
             if status < 0:
@@ -376,14 +378,18 @@ cdef class Server(Acceptor):
         # What comes by IPv4 is for the sockets of that.
         cdef bint ipv6_only = options.ipv6_only or any(map(is_ipv4, addresses))
         at[0] = 0
-        for index, address in enumerate(addresses):
-            at[0] = index
-            status = open_tcp_server(address, port, ipv6_only, options.reuse_port)
-            if status < 0:
-                break
-            descriptors.append(status)
-            if port == 0 and len(addresses) > 1:
-                port = name_of(status)[2]
+        try:
+            for index, address in enumerate(addresses):
+                at[0] = index
+                status = open_tcp_server(address, port, ipv6_only, options.reuse_port)
+                if status < 0:
+                    break
+                _keep(descriptors, status)
+                if port == 0 and len(addresses) > 1:
+                    port = name_of(status)[2]
+        except BaseException:
+            _close_all(descriptors)
+            raise
         if status < 0:
             _close_all(descriptors)
             return status
@@ -501,9 +507,10 @@ cdef class Server(Acceptor):
         try:
             inode = bound_inode(options.path)
             set_rights(options.path, options.file)
+            descriptors = [descriptor]
             # It closes the descriptor where it fails.
             owned = False
-            status = self._listen_on([descriptor], options, [], &at)
+            status = self._listen_on(descriptors, options, [], &at)
         finally:
             if status < 0:
                 unlink_if_same(options.path, inode, new=True)
@@ -530,6 +537,7 @@ cdef class Server(Acceptor):
             if descriptors:
                 status = self._set_up(descriptors, options, &at)
             if status == 0:
+                status = -EINVAL
                 status = self._start_accepting(descriptors, options.backlog, True, [], &at)
             if status < 0:
                 self._fail(self._listen_error(status))
@@ -544,7 +552,7 @@ cdef class Server(Acceptor):
             self._path = path if isinstance(path, str) else None
             self._inode = inode
 
-    def _take_from(self, given):
+    cdef int _take_from(self, object given) except -1:
         """The descriptor of a socket.socket is ours from now on."""
         cdef Listener listener = self._listeners[0]
         try:
@@ -558,6 +566,7 @@ cdef class Server(Acceptor):
                 raise
         self._path = path if isinstance(path, str) else None
         self._inode = None
+        return 0
 
     def _listening_descriptors(self):
         """The descriptors that stay the server's."""
@@ -607,6 +616,16 @@ cdef class Server(Acceptor):
 
 def _shown(address):
     return f"{bracketed(address.address)}:{address.port}" if isinstance(address, Address) else address
+
+
+cdef int _keep(list descriptors, int descriptor) except -1:
+    """Add one, which is closed where there is no memory for that."""
+    try:
+        descriptors.append(descriptor)
+    except BaseException:
+        close_descriptor(descriptor)
+        raise
+    return 0
 
 
 cdef int _close_all(list descriptors) except -1:
