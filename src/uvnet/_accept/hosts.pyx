@@ -5,18 +5,15 @@ them: from the one after those on, a host is held to the limits of the whole ser
 """
 
 from libc.stdint cimport uint64_t
-from libc.string cimport memcmp, memcpy, memset
 
 from uvnet._uv.table cimport sockaddr
+from uvnet.addresses.ip cimport Key, key_is_mapped, key_of
 from uvnet.addresses.sockaddr cimport ip_of_sockaddr
 
 cdef enum:
     MOST_HOSTS = 100000
     PURGE_EVERY = 1000       # milliseconds
     PURGE_FROM = 1024        # hosts
-
-# What an IPv4 address begins with where it is written as an IPv6 one.
-cdef unsigned char[12] _mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
 
 
 cdef void fill(Bucket *bucket, double rate, double burst, uint64_t now) noexcept:
@@ -67,19 +64,14 @@ cdef class Hosts:
         cdef unsigned char[16] ip
         cdef int family = ip_of_sockaddr(remote, ip)
         cdef Host host
+        cdef Key number
         cdef bytes key
         if family == 0:
             return None
-        if family == 6 and memcmp(ip, _mapped, sizeof(_mapped)) == 0:
-            # An IPv4 address, as a server on both families has it.
-            memcpy(ip, ip + sizeof(_mapped), 4)
-            family = 4
-        if family == 4:
-            _mask(ip, 4, self.ipv4_prefix)
-            key = (<char *>ip)[:4]
-        else:
-            _mask(ip, 16, self.ipv6_prefix)
-            key = (<char *>ip)[:16]
+        # The same for an IPv4 address however it is written, as a server on both families has it.
+        number = key_of(family, ip)
+        _mask(&number, 96 + self.ipv4_prefix if key_is_mapped(number) else self.ipv6_prefix)
+        key = (<char *>&number)[:sizeof(number)]
         host = self.by_key.get(key)
         if host is None:
             if len(self.by_key) >= self.purge_from or (
@@ -115,10 +107,10 @@ cdef class Hosts:
         return 0
 
 
-cdef void _mask(unsigned char *ip, int length, int bits) noexcept:
+cdef void _mask(Key *number, int bits) noexcept:
     """Clear all but the first bits."""
-    cdef int whole = bits // 8
-    if bits % 8:
-        ip[whole] &= <unsigned char>(0xFF << (8 - bits % 8))
-        whole += 1
-    memset(ip + whole, 0, length - whole)
+    if bits < 64:
+        number.high = number.high >> (64 - bits) << (64 - bits) if bits else 0
+        number.low = 0
+    elif bits < 128:
+        number.low = number.low >> (128 - bits) << (128 - bits) if bits > 64 else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from uvnet._accept.limits import Limits
 from uvnet.addresses.blocklist import check_block_list
-from uvnet.arguments.checks import check_integer, check_seconds
+from uvnet.arguments.checks import check_integer, check_max_buffered, check_seconds
 from uvnet.arguments.keywords import LimitKeywords
 from uvnet.errors.codes import invalid_type, invalid_value, out_of_range
 
@@ -30,7 +30,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 MOST = 2**31 - 1
-MOST_BYTES = 2**40
 
 
 def with_preset(options: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -70,8 +69,8 @@ def limits_of(options: Mapping[str, Any], prefix: str = "", idle_timeout: Any = 
             ("max_lifetime", given["max_lifetime"]),
         )
     }
-    receive_rate = _check_bytes(given["min_receive_rate"], f"{prefix}min_receive_rate")
-    total_buffered = _check_bytes(given["max_total_buffered"], f"{prefix}max_total_buffered")
+    receive_rate = check_max_buffered(given["min_receive_rate"], f"{prefix}min_receive_rate")
+    total_buffered = check_max_buffered(given["max_total_buffered"], f"{prefix}max_total_buffered")
     hosts = (most, host_rate, host_burst, *prefixes) if most is not None or host_rate else None
     if not (allow_list is not None or hosts or rate or any(times.values()) or receive_rate or total_buffered):
         return None
@@ -111,12 +110,3 @@ def _check_prefixes(value: Any, name: str) -> tuple[int, int]:
     if not isinstance(value, tuple) or len(value) != 2:
         raise invalid_type(name, "a tuple of two int: bits for IPv4 and for IPv6", value)
     return check_integer(value[0], name, 32), check_integer(value[1], name, 128)
-
-
-def _check_bytes(value: Any, name: str) -> int:
-    if value is None:
-        return 0
-    number = check_integer(value, name, MOST_BYTES)
-    if number == 0:
-        raise out_of_range(name, ">= 1", value)
-    return number

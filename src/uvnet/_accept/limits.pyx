@@ -94,17 +94,18 @@ cdef class Limits:
 
     cdef DropReason judge_host(self, const sockaddr *remote) except *:
         """Whether that host may connect, and have one more."""
+        cdef uint64_t now = self.record.now()
         cdef Host host
         if self.allow_list is not None and not self.allow_list.check_sockaddr(remote):
             return ALLOW_LIST
         if self.hosts is None:
             return NOT_DROPPED
-        host = self.hosts.find(remote, self.record.now())
+        host = self.hosts.find(remote, now)
         if host is None:
             return NOT_DROPPED
         if self.hosts.most >= 0 and host.connections >= self.hosts.most:
             return HOST_LIMIT
-        if not take_token(&host.bucket, self.record.now()):
+        if not take_token(&host.bucket, now):
             return HOST_RATE
         return NOT_DROPPED
 
