@@ -4,7 +4,7 @@ from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
 
 # Kinds of frames; those below are for messages.
-cdef enum:
+cpdef enum:
     DEALT = 16               # key, then for each descriptor the length of the other end's name, and the name
     TAKEN = 17               # key, then for each connection in their order 1, or 0 where it comes back
     READY = 18               # key, then 1 or 0: whether connections are wanted

@@ -6,6 +6,11 @@ from typing_extensions import disjoint_base
 from uvnet._accept.listener import Lease
 from uvnet._channel.channel import Channel
 
+DEALT: int
+TAKEN: int
+READY: int
+OVER: int
+
 @disjoint_base
 class Share:
     @property

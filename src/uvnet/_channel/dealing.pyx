@@ -19,23 +19,10 @@ from uvnet._channel.channel cimport Channel
 from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.tick cimport report
-from uvnet.addresses.sockaddr cimport sockaddr_storage
+from uvnet.addresses.sockaddr cimport copy_name, ip_name, sockaddr_storage
 from uvnet.errors.system cimport descriptor_lost, system_error
 
 from uvnet._loop.loop import running_record
-
-cdef extern from *:
-    """
-    #include <netinet/in.h>
-    #include <sys/socket.h>
-
-    static size_t uvnet_name_length(const struct sockaddr_storage *name)
-    {
-        return name->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-            : name->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : 0;
-    }
-    """
-    size_t name_length "uvnet_name_length" (const sockaddr_storage *name) nogil
 
 cdef enum:
     MOST_OUTSTANDING = 128       # connections dealt to one process and not taken by it yet; they fit into one frame
@@ -272,9 +259,9 @@ def deal_out(int descriptor, int backlog, int family, on_trouble):
 
 cdef int _on_accepted(object owner, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
     cdef RoundRobin self = <RoundRobin>owner
-    cdef size_t length = name_length(remote)
+    cdef ip_name name
     try:
-        self.deal(descriptor, (<const char *>remote)[:length])
+        self.deal(descriptor, (<const char *>&name)[:sizeof(name)] if copy_name(remote, &name) else b"")
     except BaseException:
         close_descriptor(descriptor)
         raise

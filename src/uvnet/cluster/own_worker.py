@@ -15,7 +15,7 @@ from typing import Any
 from uvnet._accept.listener import Lease
 from uvnet._accept.sharing import Wanted
 from uvnet._accept.stale_files import who_is_there
-from uvnet._channel.dealing import DealtLease, new_lease, receive_dealt
+from uvnet._channel.dealing import DEALT, DealtLease, new_lease, receive_dealt
 from uvnet._loop.loop import running_record
 from uvnet.cluster.vital_signs import vital_signs
 from uvnet.cluster.worker import Worker
@@ -26,7 +26,6 @@ from uvnet.processes.port import MessagePort
 
 __all__ = ["OwnWorker"]
 
-DEALT = 16  # as in _channel/dealing.pxd
 PATIENCE = 0.9  # seconds for a process without its primary to end by itself
 
 _Answered = Callable[[OSError | None, int, Lease | None], Any]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from uvnet._accept.sharing import wanted_of
-from uvnet._channel.dealing import key_in
+from uvnet._channel.dealing import OVER, READY, TAKEN, key_in
 from uvnet._loop.loop import running_record
 from uvnet._loop.tick import next_tick_on
 from uvnet.addresses.address import Address
@@ -35,9 +35,6 @@ __all__ = ["SCHED_NONE", "SCHED_RR", "WORKER_ID", "ForkedWorker", "Primary"]
 SCHED_NONE = 1
 SCHED_RR = 2
 WORKER_ID = "UVNET_WORKER_ID"
-
-# Kinds of frames, as in _channel/dealing.pxd.
-TAKEN, READY, OVER = 17, 18, 19
 
 SETTINGS = frozenset(
     ("exec", "args", "exec_path", "exec_argv", "cwd", "silent", "serialization", "user", "group", "start_new_session")
