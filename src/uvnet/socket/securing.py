@@ -11,6 +11,7 @@ from uvnet.arguments.checks import reject_unknown
 from uvnet.arguments.keywords import StartTLSKeywords
 from uvnet.errors.codes import stream_destroyed
 from uvnet.socket.scope import enter_socket
+from uvnet.streams.finishing import outcome
 
 __all__ = ["securing", "start_tls"]
 
@@ -41,16 +42,7 @@ async def start_tls(
 
 async def _sent(socket: Any) -> None:
     """Wait until all that was written is with the system."""
-    future = socket._record.loop.create_future()
-
-    def sent(error: BaseException | None = None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
-
+    future, sent = outcome()
     if socket.destroyed:
         raise stream_destroyed("start_tls")
     socket.write(b"", sent)

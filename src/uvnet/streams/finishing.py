@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from uvnet.errors.codes import invalid_callback, invalid_type, premature_close, write_after_end
 
-__all__ = ["finished", "pipeline"]
+__all__ = ["finished", "outcome", "pipeline"]
 
 # Called with the error, or None.
 Done = Callable[[Any], object]
@@ -128,7 +128,7 @@ def _caller(stream: Any, callback: Done) -> Done:
     return lambda error: stream._see_to_result(callback(error))
 
 
-def _outcome() -> tuple[asyncio.Future[None], Done]:
+def outcome() -> tuple[asyncio.Future[None], Done]:
     """A future, and the function that completes it."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -144,7 +144,7 @@ def _outcome() -> tuple[asyncio.Future[None], Done]:
 
 
 async def _finish(stream: Any, readable: bool, writable: bool) -> None:
-    future, done = _outcome()
+    future, done = outcome()
     watch = _Watch(stream, done, readable, writable)
     watch.start()
     try:
@@ -193,7 +193,7 @@ def pipeline(*streams: Any, callback: Done | None = None) -> Any:
 
 
 async def _run_pipeline(chain: list[Any]) -> None:
-    future, done = _outcome()
+    future, done = outcome()
     pipeline = _Pipeline(chain, done)
     pipeline.start()
     try:
