@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket as plain
 import subprocess
 import sys
 import time
@@ -17,18 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from peers import need
 from places import EXAMPLES
 
 DEPLOY = EXAMPLES / "deploy"
 LIMIT = 60.0  # seconds
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with plain.socket() as found:
-        found.bind((host, 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def get(url: str) -> str:

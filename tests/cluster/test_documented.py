@@ -12,19 +12,13 @@ from pathlib import Path
 
 from asyncio_programs import application, needs
 from document_block import blocks_of
+from free_ports import free_port
 from places import DOCS
 from supervised import supervised
 
 LIMIT = 30.0  # seconds
 BLOCKS = [block.code for block in blocks_of((DOCS / "processes.md").read_text())]
 SERVED = [block.code for block in blocks_of((DOCS / "serve.md").read_text())]
-
-
-def free_port() -> int:
-    with plain.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def ask(port: int) -> bytes:

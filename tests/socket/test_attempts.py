@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from attempts_scene import ANSWERS, Address, addresses, expected
 from descriptors import open_sockets, option_of
+from free_ports import free_port
 from harness import Player
 from waiting import turns, until, upcoming
 
@@ -519,10 +520,8 @@ def test_memory_runs_out_when_one_has_won(play: Player) -> None:
 
 def test_attempts_from_one_local_port(play: Player) -> None:
     async def scenario() -> None:
-        with addresses("accepts later", "is silent", "accepts later") as where, plain.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-            free.close()
+        with addresses("accepts later", "is silent", "accepts later") as where:
+            port = free_port()
             attempts = Attempts(where, 0.05, local_port=port)
             attempts.goes_on = True
             socket = attempts.connect()

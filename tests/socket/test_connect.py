@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from harness import Player, Transport, close, event, listen
 from pairs import Listening, take_over
 from waiting import until, upcoming
@@ -70,16 +71,14 @@ def test_a_local_port_alone(play: Player, host: str, any_address: str, listens: 
     family = plain.AF_INET6 if ":" in host else plain.AF_INET
 
     async def scenario() -> None:
-        with plain.socket(family) as taken, plain.socket(family) as free:
+        with plain.socket(family) as taken:
             try:
                 taken.bind((host, 0))
-                free.bind((host, 0))
             except OSError:
                 pytest.skip(f"{host} is no address here")
             if listens:
                 taken.listen()
-            port, local_port = taken.getsockname()[1], free.getsockname()[1]
-            free.close()
+            port, local_port = taken.getsockname()[1], free_port(any_address)
             watched = Watched()
             watched.socket.connect(port, host, local_port=local_port)
             if listens:

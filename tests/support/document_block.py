@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import contextlib
 import inspect
 import logging
 import re
@@ -29,6 +28,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from free_ports import free_ports
 
 import uvnet
 from uvnet._loop.loop import running_record
@@ -121,17 +122,9 @@ def make_certificate() -> None:
     subprocess.run([*command.split(), *names], check=True, capture_output=True, timeout=LIMIT)
 
 
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(plain.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 def _run(path: str, line: int, directory: str) -> None:
     block = next(block for block in blocks_of(Path(path).read_text()) if block.line == line)
-    ports = dict(zip(range(8124, 8130), _free_ports(6), strict=True))
+    ports = dict(zip(range(8124, 8130), free_ports(6), strict=True))
 
     def local(code: str) -> str:
         code = re.sub(r"\b812[4-9]\b", lambda found: str(ports[int(found[0])]), code)

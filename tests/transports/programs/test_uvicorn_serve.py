@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import socket as plain
 import subprocess
 import sys
 import time
 import urllib.request
 
 from asyncio_programs import LIMIT, needs
+from free_ports import free_port
 from places import EXAMPLES
 
 
@@ -22,9 +22,7 @@ def ask(port: int) -> int:
 
 def test_a_rolling_restart_under_requests() -> None:
     needs("uvicorn")
-    with plain.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([sys.executable, EXAMPLES / "uvicorn_serve.py", str(port)])
     try:
         end = time.monotonic() + LIMIT
