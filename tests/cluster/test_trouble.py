@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,8 +68,9 @@ def test_the_file_of_a_killed_worker(tmp_path: Path) -> None:
     assert played("path", SOCKET=str(tmp_path / "socket")) == {"there": True, "afterwards": False}
 
 
-def test_workers_whose_primary_is_killed_end() -> None:
-    pids = played("orphans", code=-9)
+@pytest.mark.parametrize("scene", ["orphans", "hanging"])
+def test_workers_whose_primary_is_killed_end(scene: str) -> None:
+    pids = played(scene, code=-9)
     # Within a second; a busy machine may take longer.
     deadline = time.monotonic() + 30
     while pids and time.monotonic() < deadline:
@@ -78,6 +80,8 @@ def test_workers_whose_primary_is_killed_end() -> None:
                 if "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
                     continue
             pids.remove(pid)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
     assert pids == []
 
 

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from uvnet._accept.sharing import Wanted, share_listening_sockets
 from uvnet._loop.running import at_run
+from uvnet.cluster.last_seconds import end_with_maker_of
 from uvnet.cluster.limits import Limits
-from uvnet.cluster.own_worker import own_worker
+from uvnet.cluster.own_worker import PATIENCE, own_worker
 from uvnet.cluster.primary import SCHED_NONE, SCHED_RR, WORKER_ID, ForkedWorker, Primary
 from uvnet.cluster.serving import running_supervisor, serve_with
 from uvnet.cluster.worker import Worker
@@ -189,5 +190,8 @@ scheduling_policy: int
 sys.modules[__name__].__class__ = _Module
 
 if is_worker:
+    assert inherited_channel is not None
+    # Its loop may hang by the time the primary is killed, or have never begun.
+    end_with_maker_of(inherited_channel.descriptor, PATIENCE)
     share_listening_sockets(_Source())
     at_run(lambda: own_worker(_number))

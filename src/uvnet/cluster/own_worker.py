@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import signal as _signal
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,8 @@ from uvnet._accept.sharing import Wanted
 from uvnet._accept.stale_files import who_is_there
 from uvnet._channel.dealing import DEALT, DealtLease, new_lease, receive_dealt
 from uvnet._loop.loop import running_record
+from uvnet._loop.tick import call_on
+from uvnet.cluster.last_seconds import end_after
 from uvnet.cluster.vital_signs import vital_signs
 from uvnet.cluster.worker import Worker
 from uvnet.errors.codes import channel_closed, of_another_loop
@@ -24,7 +25,7 @@ from uvnet.errors.system import system_error
 from uvnet.processes.parent import parent_process
 from uvnet.processes.port import MessagePort
 
-__all__ = ["OwnWorker"]
+__all__ = ["PATIENCE", "OwnWorker", "own_worker"]
 
 PATIENCE = 0.9  # seconds for a process without its primary to end by itself
 
@@ -159,18 +160,13 @@ class OwnWorker(Worker):
         asked, self._asked = self._asked, {}
         for answered, _, _ in asked.values():
             answered(OSError(errno.EPIPE, "the primary is gone"), -1, None)
-        self.emit("disconnect")
+        call_on(self._process._record, self.emit, "disconnect")
         if not self.exited_after_disconnect:
             # The primary is gone.
             self._leave()
 
     def _leave(self) -> None:
-        def leave_at_once() -> None:
-            os._exit(0)
-
-        timer = threading.Timer(PATIENCE, leave_at_once)
-        timer.daemon = True
-        timer.start()
+        end_after(PATIENCE)
         raise SystemExit(0)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import resource
 import signal
 import socket as plain
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from uvnet import cluster
 
 (SCENE,) = sys.argv[1:]
 HOST = "127.0.0.1"
+LONG = 100  # seconds
 
 
 def open_links() -> list[str]:
@@ -184,6 +187,14 @@ async def orphans() -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def hanging() -> Any:
+    """The primary is killed, and its workers hang, each in another way."""
+    asked = [cluster.fork({"HANG": way}) for way in WAYS_TO_HANG]
+    await asyncio.gather(*(uvnet.once(worker, "message") for worker in asked if worker is not asked[-1]))
+    print(json.dumps([worker.process.pid for worker in asked]), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def descriptors() -> Any:
     """A worker that has none for a listening socket hears so, and the primary does not count on it."""
     worker = cluster.fork()
@@ -195,11 +206,26 @@ async def descriptors() -> Any:
 
 SCENES: dict[str, Callable[[], Awaitable[Any]]] = {
     function.__name__: function
-    for function in (sharing, stopped, poor, recovers, crowd, late, path, orphans, descriptors)
+    for function in (sharing, stopped, poor, recovers, crowd, late, path, orphans, hanging, descriptors)
 }
 
 
 # === In the workers ===
+
+
+def compute() -> None:
+    end = time.monotonic() + LONG
+    while time.monotonic() < end:
+        pass
+
+
+# The last one has no loop when it begins.
+WAYS_TO_HANG: dict[str, Callable[[], object]] = {
+    "computing": compute,
+    "asleep": lambda: time.sleep(LONG),
+    "holding Python's lock": lambda: ctypes.PyDLL(None).sleep(LONG),
+    "importing": lambda: time.sleep(LONG),
+}
 
 
 def be_poor(spare: int) -> None:
@@ -235,6 +261,8 @@ async def work() -> None:
     if SCENE == "late":
         await serve_by_asyncio(me)
         return
+    if SCENE == "hanging":
+        me.send("here", lambda _: WAYS_TO_HANG[os.environ["HANG"]]())
     server = uvnet.create_server(lambda socket: socket.on("error", print).write(str(me.id)))
 
     def on_message(_message: Any, _handle: Any) -> None:
@@ -259,4 +287,6 @@ async def main() -> None:
         print(json.dumps(await SCENES[SCENE]()))
 
 
+if os.environ.get("HANG") == "importing":
+    WAYS_TO_HANG["importing"]()
 uvnet.run(main())
