@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bench.accept import accept_workload
 from bench.blocklist import BLOCKLIST
 from bench.cluster import run_cluster
+from bench.datagrams import DATAGRAMS
 from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
 from bench.emitter import EMITTER
@@ -73,6 +74,7 @@ BENCHMARKS: dict[str, Run] = {
     "blocklist": _timing(BLOCKLIST),
     "ip": _timing(IP),
     "lines": _timing(LINES),
+    "datagrams": _timing(DATAGRAMS),
 }
 STANDARD = ("echo", "emitter")
 

@@ -37,6 +37,7 @@ OF_TRANSPORTS = {
     "peer-breaks": "python", "peer-breaks-tls": "python",
 }  # fmt: skip
 OF_CHANNELS = ("make", "frame", "frames", "descriptors", "end", "message", "socket", "deal")
+OF_DATAGRAMS = ("make", "pass_on", "refused", "end")
 # How much is on its way at that moment is a matter of time, and what Python keeps for another use one of its version.
 AT_TIMES = {
     ("relay-left", "c"), ("splice-left", "c"), ("relay-running", "c"), ("close-server", "python"), ("read-much", "python"),
@@ -121,3 +122,10 @@ def test_every_allocation_of_transports_fails_once(
 @pytest.mark.parametrize("operation", OF_CHANNELS)
 def test_every_allocation_of_channels_fails_once(allocators: Path, operation: str, allocator: str) -> None:
     fail_each_once("short_of_memory_channels.py", "both", operation, allocator, allocators)
+
+
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has malloc() itself")
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+@pytest.mark.parametrize("operation", OF_DATAGRAMS)
+def test_every_allocation_of_datagrams_fails_once(allocators: Path, operation: str, allocator: str) -> None:
+    fail_each_once("short_of_memory_datagrams.py", None, operation, allocator, allocators)

@@ -20,6 +20,7 @@ ROOMS = """
     uvnet._loop
     uvnet.addresses
     uvnet._stream
+    uvnet._udp
     uvnet._accept
     uvnet._channel
     uvnet._tls

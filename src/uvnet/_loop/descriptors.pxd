@@ -7,12 +7,12 @@ cdef extern from *:
     #include <sys/socket.h>
     #include <unistd.h>
 
-    static inline int uvnet_open_socket(int family)
+    static inline int uvnet_open_socket_of(int family, int type)
     {
     #ifdef SOCK_CLOEXEC
-        return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     #else
-        int descriptor = socket(family, SOCK_STREAM, 0);
+        int descriptor = socket(family, type, 0);
         if (descriptor >= 0) {
             fcntl(descriptor, F_SETFD, FD_CLOEXEC);
             fcntl(descriptor, F_SETFL, O_NONBLOCK);
@@ -21,6 +21,14 @@ cdef extern from *:
     #endif
     }
 
+    static inline int uvnet_open_socket(int family)
+    {
+        return uvnet_open_socket_of(family, SOCK_STREAM);
+    }
+    static inline int uvnet_open_datagram_socket(int family)
+    {
+        return uvnet_open_socket_of(family, SOCK_DGRAM);
+    }
     static inline int uvnet_open_spare(void)
     {
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -40,6 +48,7 @@ cdef extern from *:
     }
     """
     int open_socket "uvnet_open_socket" (int family) noexcept nogil      # of streams; -1, with errno
+    int open_datagram_socket "uvnet_open_datagram_socket" (int family) noexcept nogil
     int open_spare "uvnet_open_spare" () noexcept nogil      # -1, with errno, where there is none
     int give_number_a_rest "uvnet_give_number_a_rest" (int descriptor) noexcept nogil    # a spare, or -1
     void give_number_back "uvnet_give_number_back" (int spare, int descriptor) noexcept nogil    # undone
