@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from bench.accept import accept_workload
+from bench.attacks import attacks_workload
 from bench.blocklist import BLOCKLIST
 from bench.cluster import run_cluster
 from bench.datagrams import DATAGRAMS
@@ -14,6 +15,7 @@ from bench.echo import STANDARD as ECHO_SIZES
 from bench.echo import echo_workload
 from bench.emitter import EMITTER
 from bench.fan_out import fan_out_workload
+from bench.files import run_files
 from bench.http import http_workload
 from bench.idle import idle_workload
 from bench.interrupt import exit_on_signals
@@ -58,9 +60,11 @@ BENCHMARKS: dict[str, Run] = {
     "echo-large": _running(echo_workload, *ECHO_SIZES[1]),
     "echo-many": _running(echo_workload, *ECHO_SIZES[2]),
     "accept": _running(accept_workload),
+    "attacks": _running(attacks_workload),
     "idle": _running(idle_workload),
     "receive": _running(receive_workload),
     "fan-out": _running(fan_out_workload),
+    "files": run_files,
     "writes": _running(writes_workload),
     "proxy": _running(proxy_workload),
     "proxy-bulk": _running(bulk_workload),

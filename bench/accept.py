@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench.echo import PEERS
+from bench.columns import STANDARD_RATIOS, user_ratio
+from bench.echo import PEERS as ECHO_PEERS
 from bench.interrupt import exit_on_signals
+from bench.peers import Peer
 from bench.traffic import Traffic, traffic_workload
 from bench.units import CONNECTION, size_text
 from bench.workload import Workload, run_command_line
+
+# Beside the same without any: what they cost is the difference.
+PEERS = (*ECHO_PEERS, Peer("uvnet, all limits", ("servers/echo_uvnet_limits.py",), needs=("uvnet",)))
 
 
 def accept_workload(size: int = 128, at_once: int = 50) -> Workload:
@@ -23,6 +28,7 @@ def accept_workload(size: int = 128, at_once: int = 50) -> Workload:
             unit=CONNECTION,
         ),
         peers=PEERS,
+        ratios=(*STANDARD_RATIOS, user_ratio("user\n/ no limits", "uvnet 'data'")),
     )
 
 

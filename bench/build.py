@@ -24,6 +24,8 @@ PROGRAMS = {
     "sink_server": ("sink_server.c",),
     "fan_out_server": ("fan_out_server.c",),
     "reply_server": ("reply_server.c",),
+    "file_server": ("file_server.c",),
+    "file_sink": ("file_sink.c",),
     "proxy": ("proxy.c",),
     "echo_libuv": ("echo_libuv.c",),
     "proxy_libuv": ("proxy_libuv.c",),

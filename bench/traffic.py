@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -66,13 +66,17 @@ def as_sample(report: dict[str, Any], unit: Unit) -> Sample:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the load generator does, over TLS if `secure`, and through a proxy to which program below `reference/`."""
+    """What the load generator does, over TLS if `secure`, and through a proxy to which program below `reference/`.
+
+    `arguments` are what a server is told beside what its peer says.
+    """
 
     load_arguments: tuple[str, ...]
     connections: int
     unit: Unit
     upstream: str | None = None
     secure: bool = False
+    arguments: Callable[[], Sequence[str]] = tuple
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -86,7 +90,7 @@ class Traffic:
     def serving(self, peer: Peer, cores: Cores, lifetime: float) -> Iterator[Server]:
         """The peer's process, and before it the upstream of a proxy, on the core of the load."""
         with ExitStack() as stack:
-            more = [str(certificate())] if self.secure else []
+            more = [str(certificate())] if self.secure else [*self.arguments()]
             if self.upstream is not None:
                 command = [str(build(self.upstream))]
                 upstream = stack.enter_context(Server(command, cores.load, lifetime))

@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import resource
+import socket as plain
+import struct
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from pairs import take_over
 from waiting import turns, until
 
 import uvnet
+from uvnet.socket.relaying import _enable
 
 CONTENTS = bytes(range(256)) * 8192  # 2 MiB
 
@@ -104,6 +110,191 @@ def test_cancelled(play: Player, transport: Transport) -> None:
             client.write(b"more")
             assert await socket.read_exactly(4) == b"more"
             assert file.getvalue() == b"some"
+
+    play(scenario)
+
+
+def moves(socket: uvnet.Socket) -> bool:
+    """Whether the system moves what comes to a file."""
+    return socket._relayed  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("mode", ["wb", "r+b"])
+def test_the_system_moves_it(play: Player, relays_on: None, transport: Transport, tmp_path: Path, mode: str) -> None:
+    """What is looked at meanwhile comes by way of Python; then the system goes on."""
+
+    async def scenario() -> None:
+        async with pair(transport) as (client, socket):
+            (tmp_path / "file").write_bytes(b"what was there")
+            with open(tmp_path / "file", mode) as file:
+                file.read(1) if mode == "r+b" else file.write(b"w")
+                receiving = asyncio.ensure_future(socket.receive_file(file, 4 * len(CONTENTS)))
+                await until(lambda: moves(socket) == (sys.platform == "linux"))
+                for number in range(4):
+                    socket.pause()
+                    assert not moves(socket)
+                    client.write(CONTENTS)
+                    await until(lambda number=number: socket.bytes_read == (number + 1) * len(CONTENTS))
+                assert await receiving == 4 * len(CONTENTS)
+                assert file.tell() == 1 + 4 * len(CONTENTS)
+                file.write(b"after")
+            assert (tmp_path / "file").read_bytes() == b"w" + 4 * CONTENTS + b"after"
+            assert not moves(socket)
+            client.write(b"tail")
+            assert await socket.read_exactly(4) == b"tail"
+
+    play(scenario)
+
+
+def test_given_up_while_the_system_moves_it(play: Player, relays_on: None, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        with open(tmp_path / "file", "wb") as file:
+            receiving = asyncio.ensure_future(socket.receive_file(file, 100))
+            peer.send(b"some")
+            await until(lambda: (tmp_path / "file").stat().st_size == 4)
+            receiving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await receiving
+            assert file.tell() == 4
+            peer.send(b"more")
+            assert await socket.read_exactly(4) == b"more"
+            # A file that is closed meanwhile is written to all the same.
+            receiving = asyncio.ensure_future(socket.receive_file(file, 5))
+            await turns()
+        peer.send(b"other")
+        if sys.platform == "linux":
+            assert await receiving == 5
+            assert (tmp_path / "file").read_bytes() == b"someother"
+        else:
+            with pytest.raises(ValueError, match="closed"):
+                await receiving
+        socket.destroy()
+        peer.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("how", ["destroy", "error", "reset", "end"])
+def test_the_connection_goes_while_the_system_moves_it(
+    play: Player, relays_on: None, tmp_path: Path, how: str
+) -> None:
+    """What came before is in the file."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("tcp")
+        with open(tmp_path / "file", "wb") as file:
+            receiving = asyncio.ensure_future(socket.receive_file(file, 100))
+            peer.send(b"some")
+            await until(lambda: (tmp_path / "file").stat().st_size == 4)
+            if how == "reset":
+                peer.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
+            if how in ("destroy", "error"):
+                socket.destroy(OSError("gone") if how == "error" else None)
+            else:
+                peer.close()
+            expected = {"error": OSError, "reset": ConnectionResetError}.get(how, asyncio.IncompleteReadError)
+            with pytest.raises(expected):
+                await receiving
+            assert file.tell() == 4
+        assert (tmp_path / "file").read_bytes() == b"some"
+        socket.destroy()
+        peer.close()
+
+    play(scenario)
+
+
+def test_a_file_that_must_not_grow(play: Player, relays_on: None, tmp_path: Path) -> None:
+    """By RLIMIT_FSIZE, as by a disk that is full: the error says how much went, and that is what is in the file."""
+
+    async def scenario() -> None:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        socket, peer = take_over("unix")
+        with open(tmp_path / "file", "wb") as file:
+            receiving = asyncio.ensure_future(socket.receive_file(file, 100))
+            peer.send(b"12345")
+            await until(lambda: (tmp_path / "file").stat().st_size == 5)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (9, before[1]))
+            try:
+                peer.send(b"6789abcdef")
+                with pytest.raises(OSError, match="File too large: 9 of 100 bytes went into the file") as failure:
+                    await receiving
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            assert failure.value.errno == errno.EFBIG
+            assert file.tell() == 9
+        assert (tmp_path / "file").read_bytes() == b"123456789"
+        assert socket.destroyed
+        peer.close()
+
+    play(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is of Linux")
+def test_a_device_that_is_full(play: Player) -> None:
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        peer.send(b"12345")
+        with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="0 of 100 bytes") as failure:
+            await socket.receive_file(file, 100)
+        assert failure.value.errno == errno.ENOSPC
+        peer.close()
+
+    play(scenario)
+
+
+class Counting(io.FileIO):
+    """A file of the program's own, which wants to see what is written."""
+
+    seen = 0
+
+    def write(self, data: Any) -> int:
+        self.seen += len(data)
+        return super().write(data)
+
+
+@pytest.mark.parametrize("kind", ["append", "own", "no relays", "temporary"])
+def test_files_of_every_kind(play: Player, relays_on: None, tmp_path: Path, kind: str) -> None:
+    async def scenario() -> None:
+        (tmp_path / "file").write_bytes(b"before")
+        file: Any = {
+            "append": lambda: open(tmp_path / "file", "ab"),
+            "own": lambda: Counting(tmp_path / "file", "w"),
+            "no relays": lambda: open(tmp_path / "file", "wb"),
+            "temporary": lambda: tempfile.NamedTemporaryFile(dir=tmp_path),
+        }[kind]()
+        socket, peer = take_over("unix")
+        _enable(kind != "no relays")
+        with file:
+            receiving = asyncio.ensure_future(socket.receive_file(file, 8))
+            await turns()
+            assert moves(socket) == (kind == "temporary" and sys.platform == "linux")
+            peer.send(b"contents")
+            assert await receiving == 8
+            written = Path(file.name).read_bytes()
+        assert written == (b"beforecontents" if kind == "append" else b"contents")
+        if kind == "own":
+            assert file.seen == 8
+        socket.destroy()
+        peer.close()
+
+    play(scenario)
+
+
+def test_a_file_that_raises(play: Player) -> None:
+    """Whatever it is that goes wrong: what was received and is not there is lost, so the socket is destroyed."""
+
+    async def scenario() -> None:
+        socket, peer = take_over("unix")
+        file = io.BytesIO()
+        receiving = asyncio.ensure_future(socket.receive_file(file, 100))
+        await turns()
+        file.close()
+        peer.send(b"12345")
+        with pytest.raises(ValueError, match="closed"):
+            await receiving
+        assert socket.destroyed
+        peer.close()
 
     play(scenario)
 

@@ -4,7 +4,9 @@ What is asked before a connection is taken costs a look into a table.  How those
 few times in each period: their own counters tell it, so a message costs nothing.  This is not in Node.
 """
 
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint64_t
+from libc.stdlib cimport free, malloc, qsort
 
 from uvnet._accept.hosts cimport Host, Hosts, fill, take_token
 from uvnet._accept.listener cimport (
@@ -21,7 +23,7 @@ from uvnet._accept.listener cimport (
     DropReason,
 )
 from uvnet._loop.handle cimport HANDLE_OPEN, HandleBlock
-from uvnet._loop.idle cimport IdleTimers, idle_timers_of
+from uvnet._loop.idle cimport idle_timers_of
 from uvnet._stream.stream cimport Admission, Stream
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
@@ -32,6 +34,13 @@ cdef enum:
     LONGEST_PERIOD = 1000
     BUFFER_PERIOD = 100      # for what is queued, which grows fast
     RATE_WINDOW = 5000       # in which a connection that sends has to reach its rate
+    MOST_SPARES = 64
+    SWEPT_AT_ONCE = 256      # slots of the table of hosts, in each look
+
+# What waits to be sent on one connection.
+cdef struct Queue:
+    size_t length
+    void *admitted
 
 
 cdef class Admitted(Admission):
@@ -39,23 +48,17 @@ cdef class Admitted(Admission):
 
     cdef void over(self) noexcept:
         cdef Limits limits = self.limits
-        cdef Host host = self.host
-        if self.previous is not NULL:
-            (<Admitted>self.previous).next = self.next
-        else:
-            limits.first = self.next
-        if self.next is not NULL:
-            (<Admitted>self.next).previous = self.previous
-        self.previous = self.next = self.stream = NULL
-        if host is not None:
-            self.host = None
-            try:
-                limits.hosts.left(host)
-            except MemoryError:
-                # It is forgotten later.
-                pass
-        if limits.first is NULL and limits._entry.index:
-            (<IdleTimers>limits.record.idle_timers).stop(&limits._entry)
+        _unlink(self, &limits.cutting if limits.cutting is <void *>self else &limits.first)
+        self.stream = NULL
+        if self.host is not NULL:
+            limits.hosts.left(self.host)
+            self.host = NULL
+        self.limits = None
+        if limits.spares < MOST_SPARES:
+            Py_INCREF(self)
+            self.next = limits.spare
+            limits.spare = <void *>self
+            limits.spares += 1
 
 
 cdef class Limits:
@@ -70,7 +73,9 @@ cdef class Limits:
         self.allow_list = allow_list
         if hosts is not None:
             self.hosts = Hosts(*hosts)
-        fill(&self.bucket, rate, burst, 0)
+        self.rate.rate = rate
+        self.rate.burst = burst
+        fill(&self.bucket, &self.rate, 0)
         self.idle = idle
         self.first_data = first_data
         self.lifetime = lifetime
@@ -84,52 +89,57 @@ cdef class Limits:
         if total_buffered:
             self.period = min(self.period or BUFFER_PERIOD, BUFFER_PERIOD)
 
+    def __dealloc__(self):
+        while self.spare is not NULL:
+            _take_spare(self)
+
     cdef DropReason judge(self, const sockaddr *remote) except *:
         """Whether the server takes a connection from there."""
         cdef DropReason reason = NOT_DROPPED if self.after_header else self.judge_host(remote)
         # Asked last: what one host does too often is not taken from the others.
-        if reason == NOT_DROPPED and not take_token(&self.bucket, self.record.now()):
+        if reason == NOT_DROPPED and not take_token(&self.bucket, &self.rate, self.record.now()):
             return SERVER_RATE
         return reason
 
     cdef DropReason judge_host(self, const sockaddr *remote) except *:
         """Whether that host may connect, and have one more."""
         cdef uint64_t now = self.record.now()
-        cdef Host host
+        cdef Host *host
         if self.allow_list is not None and not self.allow_list.check_sockaddr(remote):
             return ALLOW_LIST
         if self.hosts is None:
             return NOT_DROPPED
         host = self.hosts.find(remote, now)
-        if host is None:
+        if host is NULL:
             return NOT_DROPPED
         if self.hosts.most >= 0 and host.connections >= self.hosts.most:
             return HOST_LIMIT
-        if not take_token(&host.bucket, now):
+        if not take_token(&host.bucket, &self.hosts.rate, now):
             return HOST_RATE
         return NOT_DROPPED
 
     cdef int admit(self, Stream stream, const sockaddr *remote) except -1:
         """Hold a connection to the limits from now on."""
         cdef Admitted admitted
+        cdef Host *host = NULL
         cdef uint64_t now = self.record.now()
         if self.hosts is None and self.period == 0:
             return 0
-        admitted = Admitted.__new__(Admitted)
-        admitted.limits = self
-        if self.hosts is not None:
-            admitted.host = self.hosts.find(remote, now)
+        admitted = Admitted.__new__(Admitted) if self.spare is NULL else _take_spare(self)
         if self.period and self._entry.index == 0:
             idle_timers_of(self.record).start(&self._entry, self, self.period, _on_look)
+        if self.hosts is not None:
+            host = self.hosts.find(remote, now)
         # Nothing after it can fail.
-        if admitted.host is not None:
-            admitted.host.connections += 1
+        if host is not NULL:
+            host.connections += 1
+        admitted.limits = self
+        admitted.host = host
+        admitted.moved = 0
+        admitted.window_read = admitted.window_written = 0
         admitted.stream = <void *>stream
         admitted.began = admitted.moved_at = admitted.window_began = now
-        admitted.next = self.first
-        if self.first is not NULL:
-            (<Admitted>self.first).previous = <void *>admitted
-        self.first = <void *>admitted
+        _link(admitted, &self.first)
         stream.admission = admitted
         return 0
 
@@ -137,35 +147,115 @@ cdef class Limits:
         """Close what is beyond a limit."""
         cdef Admitted admitted
         cdef Stream stream
-        cdef void *each = self.first
-        cdef uint64_t now = self.record.now()
-        cdef uint64_t queued = 0
         cdef DropReason reason
-        cdef list over = []
-        cdef list waiting = []
+        cdef uint64_t now = self.record.now()
+        if self.hosts is not None:
+            self.hosts.sweep(SWEPT_AT_ONCE, now)
+        self._choose(now)
+        while self.cutting is not NULL:
+            admitted = <Admitted>self.cutting
+            stream = <Stream>admitted.stream
+            reason = admitted.reason
+            # Who is told may close it, the others, or the server: each is on its list no longer then.
+            _move(admitted, &self.cutting, &self.first)
+            self.cut(self.owner, stream, reason)
+        return 0
+
+    cdef void _choose(self, uint64_t now) noexcept:
+        # Nothing here makes an object: garbage that is collected may close connections.
+        cdef Admitted admitted
+        cdef HandleBlock *block
+        cdef void *each
+        cdef uint64_t queued = 0
+        cdef size_t waiting = 0
+        cdef DropReason reason
+        while self.cutting is not NULL:
+            # Who was told of one before has raised.
+            _move(<Admitted>self.cutting, &self.cutting, &self.first)
+        each = self.first
         while each is not NULL:
             admitted = <Admitted>each
             each = admitted.next
-            stream = <Stream>admitted.stream
-            if stream.state != HANDLE_OPEN:
+            if (<Stream>admitted.stream).state != HANDLE_OPEN:
                 continue
-            reason = _look_at(self, admitted, stream.block, now)
+            block = (<Stream>admitted.stream).block
+            reason = _look_at(self, admitted, block, now)
             if reason != NOT_DROPPED:
-                over.append((stream, <int>reason))
-            elif self.total_buffered and stream.block.queued_bytes:
-                queued += stream.block.queued_bytes
-                waiting.append((stream.block.queued_bytes, id(stream), stream))
+                self._to_be_cut(admitted, reason)
+            elif block.queued_bytes:
+                queued += block.queued_bytes
+                waiting += 1
         if self.total_buffered and queued > self.total_buffered:
-            waiting.sort()
-            while queued > self.total_buffered:
-                length, _, stream = waiting.pop()
-                queued -= length
-                over.append((stream, <int>TOTAL_BUFFERED))
-        for stream, reason in over:
-            # Who was told of one before it may have closed it, or the server.
-            if stream.state == HANDLE_OPEN and stream.admission is not None:
-                self.cut(self.owner, stream, reason)
-        return 0
+            self._choose_largest(waiting, queued)
+
+    cdef void _choose_largest(self, size_t waiting, uint64_t queued) noexcept:
+        cdef Queue *queues = <Queue *>malloc(waiting * sizeof(Queue))
+        cdef Admitted admitted
+        cdef void *each = self.first
+        cdef size_t count = 0
+        cdef size_t kept, place
+        if queues is NULL:
+            # Those who wait are asked again soon.
+            return
+        while each is not NULL:
+            admitted = <Admitted>each
+            each = admitted.next
+            queues[count].length = (<Stream>admitted.stream).block.queued_bytes
+            if queues[count].length:
+                queues[count].admitted = <void *>admitted
+                count += 1
+                if count == waiting:
+                    break
+        qsort(queues, count, sizeof(Queue), _compare)
+        kept = count
+        while queued > self.total_buffered:
+            kept -= 1
+            queued -= queues[kept].length
+        # The largest one comes to be the first.
+        for place in range(kept, count):
+            self._to_be_cut(<Admitted>queues[place].admitted, TOTAL_BUFFERED)
+        free(queues)
+
+    cdef void _to_be_cut(self, Admitted admitted, DropReason reason) noexcept:
+        admitted.reason = reason
+        _move(admitted, &self.first, &self.cutting)
+
+
+cdef void _unlink(Admitted admitted, void **first) noexcept:
+    if admitted.previous is not NULL:
+        (<Admitted>admitted.previous).next = admitted.next
+    else:
+        first[0] = admitted.next
+    if admitted.next is not NULL:
+        (<Admitted>admitted.next).previous = admitted.previous
+    admitted.previous = admitted.next = NULL
+
+
+cdef void _link(Admitted admitted, void **first) noexcept:
+    admitted.next = first[0]
+    if admitted.next is not NULL:
+        (<Admitted>admitted.next).previous = <void *>admitted
+    first[0] = <void *>admitted
+
+
+cdef void _move(Admitted admitted, void **source, void **sink) noexcept:
+    _unlink(admitted, source)
+    _link(admitted, sink)
+
+
+cdef int _compare(const void *a, const void *b) noexcept nogil:
+    cdef size_t left = (<const Queue *>a).length
+    cdef size_t right = (<const Queue *>b).length
+    return (left > right) - (left < right)
+
+
+cdef Admitted _take_spare(Limits limits):
+    cdef Admitted admitted = <Admitted>limits.spare
+    limits.spare = admitted.next
+    limits.spares -= 1
+    admitted.next = NULL
+    Py_DECREF(admitted)
+    return admitted
 
 
 cdef DropReason judge(object limits, const sockaddr *remote) except *:
@@ -198,6 +288,9 @@ cdef DropReason _look_at(Limits limits, Admitted admitted, HandleBlock *block, u
 
 cdef int _on_look(object owner) except -1:
     cdef Limits self = <Limits>owner
+    if self.first is NULL:
+        # Until the next connection: it costs more to stop and to start than to look once in vain.
+        return 0
     # Look again after the next period.
     self._entry.last = self.record.now()
     self.look()

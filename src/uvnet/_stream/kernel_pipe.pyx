@@ -1,9 +1,10 @@
-"""Moving data from one socket to another inside the kernel: splice(2) through a kernel pipe (Linux).
+"""Moving data from a socket to another one, or to a file, inside the kernel: splice(2) through a kernel pipe (Linux).
 
 Owns the descriptors of kernel pipes and how many of them there are.  Elsewhere than on Linux there are none.
 """
 
 from libc.errno cimport EACCES, EINTR, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM, errno
+from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
@@ -13,6 +14,7 @@ cdef extern from *:
     #endif
     #include <fcntl.h>
     #include <signal.h>
+    #include <stdint.h>
     #include <unistd.h>
     #include <sys/syscall.h>
 
@@ -25,6 +27,10 @@ cdef extern from *:
     static long uvnet_splice(int from, int to, size_t length)
     {
         return syscall(SYS_splice, from, NULL, to, NULL, length, UVNET_SPLICE_MOVE | UVNET_SPLICE_NONBLOCK);
+    }
+    static long uvnet_splice_to_file(int from, int to, int64_t *place, size_t length)
+    {
+        return syscall(SYS_splice, from, NULL, to, place, length, UVNET_SPLICE_MOVE | UVNET_SPLICE_NONBLOCK);
     }
     static int uvnet_open_pipe(int *ends)
     {
@@ -44,6 +50,7 @@ cdef extern from *:
     #include <errno.h>
     enum { UVNET_CAN_SPLICE = 0 };
     static long uvnet_splice(int from, int to, size_t length) { errno = ENOSYS; return -1; }
+    static long uvnet_splice_to_file(int from, int to, int64_t *place, size_t length) { errno = ENOSYS; return -1; }
     static int uvnet_open_pipe(int *ends) { errno = ENOSYS; return -1; }
     static int uvnet_resize_pipe(int descriptor, int capacity) { return -1; }
     static int uvnet_broken_pipe_kills(void) { return 0; }
@@ -52,6 +59,7 @@ cdef extern from *:
     enum:
         CAN_SPLICE "UVNET_CAN_SPLICE"
     long splice "uvnet_splice" (int source, int sink, size_t length) nogil
+    long splice_to_file "uvnet_splice_to_file" (int source, int file, int64_t *place, size_t length) nogil
     int open_pipe "uvnet_open_pipe" (int *ends) nogil
     int resize_pipe "uvnet_resize_pipe" (int descriptor, int capacity) nogil
     int broken_pipe_kills "uvnet_broken_pipe_kills" () nogil
@@ -87,8 +95,13 @@ cdef bint may_break_pipes() noexcept nogil:
     return not broken_pipe_kills()
 
 
+cdef bint has_splice() noexcept nogil:
+    """Whether splice(2) is there: to files it may be used always."""
+    return CAN_SPLICE
+
+
 cdef bint can_splice() noexcept nogil:
-    """Whether splice(2) is there and may be used."""
+    """Whether splice(2) is there and may be used between sockets."""
     return CAN_SPLICE and may_break_pipes()
 
 
@@ -142,11 +155,11 @@ cdef void close_idle_pipes(PipePool *pool) noexcept nogil:
         pool.open_count -= 1
 
 
-cdef ssize_t move_in(int source, KernelPipe *pipe) noexcept nogil:
-    """Bytes that came from the socket `source`, 0 for EOF, or a negated errno."""
+cdef ssize_t move_in(int source, KernelPipe *pipe, size_t most) noexcept nogil:
+    """Bytes that came from the socket `source`, 0 for EOF, or a negated errno; there is room for so many."""
     cdef long moved
     while True:
-        moved = splice(source, pipe.writer, pipe.capacity - pipe.level)
+        moved = splice(source, pipe.writer, most)
         if moved >= 0:
             pipe.level += moved
             return moved
@@ -159,6 +172,18 @@ cdef ssize_t move_out(KernelPipe *pipe, int sink) noexcept nogil:
     cdef long moved
     while True:
         moved = splice(pipe.reader, sink, pipe.level)
+        if moved >= 0:
+            pipe.level -= moved
+            return moved
+        if errno != EINTR:
+            return -errno
+
+
+cdef ssize_t move_to_file(KernelPipe *pipe, int file, int64_t *place) noexcept nogil:
+    """Bytes that went into a file at `place`, which moves on, or a negated errno."""
+    cdef long moved
+    while True:
+        moved = splice_to_file(pipe.reader, file, place, pipe.level)
         if moved >= 0:
             pipe.level -= moved
             return moved

@@ -332,7 +332,7 @@ cdef void _splice(Relay *relay) noexcept nogil:
         if relay.pipe.reader < 0 and not take_pipe(relay.pool, &relay.pipe):
             _copy_again(relay, False)
             return
-        moved = move_in(descriptor_of(relay.source), &relay.pipe)
+        moved = move_in(descriptor_of(relay.source), &relay.pipe, relay.pipe.capacity - relay.pipe.level)
         if moved == -EAGAIN:
             give_pipe(relay.pool, &relay.pipe)
             return

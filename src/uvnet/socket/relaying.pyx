@@ -12,11 +12,15 @@ It is tried when the source begins to flow and after each chunk that Python has 
 these conditions first calls _leave_relays(): the state is then what it would be had every chunk gone through
 Python, and nothing is lost.  The listeners of pipe() stay in place all the time.
 
-UVNET_RELAY=0 in the environment switches relays off.
+A file that receive_file() moves data to (_stream/file_sink.pyx) is left in the same way and for the same reasons: who
+waits goes on with what came in Python, and comes back.
+
+UVNET_RELAY=0 in the environment switches both off.
 """
 
 import os
 
+from uvnet._stream.file_sink cimport FileSink, start_sink
 from uvnet._stream.relay cimport drop_relay, relay_is_waiting, start_relay, stop_relay
 from uvnet._stream.write_request cimport WriteRequest
 from uvnet.events.emitter cimport EventEmitter
@@ -101,12 +105,20 @@ cdef class Relaying(Connection):
 
     cdef int _leave_relays(self, int directions) except -1:
         cdef Relaying sink
+        cdef FileSink file_sink = self._file_sink
         cdef WriteRequest waiting
         cdef bytes rest
         cdef object piping
         if directions & RELAY_TO and self._relaying & RELAY_TO:
             self._relay_source._leave_relays(RELAY_FROM)
         if not (directions & RELAY_FROM and self._relaying & RELAY_FROM):
+            return 0
+        if file_sink is not None:
+            self._file_sink = None
+            self._relaying &= ~RELAY_FROM
+            file_sink.stop()
+            if not self.record.closed:
+                self._handle.read_start()
             return 0
         sink = self._relay_sink
         piping = self._relay_piping
@@ -147,5 +159,17 @@ cdef class Relaying(Connection):
 
     cdef int _relay_ended(self, ssize_t nread) except -1:
         self._leave_relays(RELAY_FROM)
+        if nread == 0:
+            # The file has what it should.
+            return self._wake_reader()
         self._handle.read_stop()
         return self._received(None, nread)
+
+    cdef bint _start_sink(self, FileSink sink) except -1:
+        if (not _enabled or self._handle is None or self._connecting or self._handle.base() is not self._handle
+                or self._reader is not None or self._relaying & RELAY_FROM or self._readable_length
+                or self._readable_ended or self._decoder is not None or not start_sink(self._handle, sink)):
+            return False
+        self._relaying |= RELAY_FROM
+        self._file_sink = sink
+        return True

@@ -1,3 +1,4 @@
+from uvnet._stream.file_sink cimport FileSink
 from uvnet.events.loop_emitter cimport LoopEmitter
 from uvnet.events.waiter cimport Reader
 
@@ -55,6 +56,7 @@ cdef class Readable(LoopEmitter):
     cdef int _lost(self, object error) except -1             # the connection has failed
     cdef int _try_relay(self, object piping) except -1
     cdef int _leave_relays(self, int directions) except -1   # go on as if there had been none
+    cdef bint _start_sink(self, FileSink sink) except -1     # let a file take what comes; False: it cannot
 
     # Another thread that looks at a property gets what Python knows: callbacks of the relay may run just now.
     cdef inline int _own_reading(self) except -1:

@@ -7,6 +7,7 @@ Node: "Class: stream.Readable"; rules 2.15 and 3.1.
 from collections import deque
 
 from uvnet._loop.slow cimport watching
+from uvnet._stream.file_sink cimport FileSink
 from uvnet._stream.write_request cimport as_chunk
 from uvnet.events.loop_emitter cimport LoopEmitter
 from uvnet.events.own_method cimport call_stored_with
@@ -193,6 +194,9 @@ cdef class Readable(LoopEmitter):
 
     cdef int _leave_relays(self, int directions) except -1:
         return 0
+
+    cdef bint _start_sink(self, FileSink sink) except -1:
+        return False
 
     cdef int _settle(self) except -1:
         """The next life begins: let the coroutine that waits for data have what this one came to."""
