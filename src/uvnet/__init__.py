@@ -18,6 +18,7 @@ from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.events import EventEmitter, MaxListenersExceededWarning, next_tick, on, once
 from uvnet.processes import fork, parent_process
 from uvnet.proxy import create_proxy
+from uvnet.quic import create_quic_socket
 from uvnet.server import (
     Cut,
     ProxyHeader,
@@ -62,6 +63,7 @@ __all__ = [
     "connect",
     "create_connection",
     "create_proxy",
+    "create_quic_socket",
     "create_server",
     "finished",
     "fork",

@@ -48,6 +48,8 @@ TLS = {
     for name, kind in annotations_of(getattr(keywords, f"{keywords_of}Keywords")).items()
     if name not in PLAIN
 }
+QUIC_CONNECT = annotations_of(keywords.QuicConnectKeywords)
+QUIC_LISTEN = annotations_of(keywords.QuicListenKeywords)
 LISTS: dict[str, dict[str, str]] = {
     "Options of a server": without_limits(annotations_of(keywords.ServerKeywords)),
     "Options about limits": LIMITS,
@@ -59,6 +61,13 @@ LISTS: dict[str, dict[str, str]] = {
     "Options of loop_factory()": without_limits(
         {**annotations_of(ConnectionOptions), **annotations_of(ServerOptions)}
     ),
+    "Options of create_quic_socket()": annotations_of(keywords.QuicSocketKeywords),
+    "Options of add_endpoint()": annotations_of(keywords.QuicEndpointKeywords),
+    "Options of QUIC's listen()": {name: kind for name, kind in QUIC_LISTEN.items() if name not in QUIC_CONNECT},
+    "Options of QUIC's connect()": {name: kind for name, kind in QUIC_CONNECT.items() if name not in QUIC_LISTEN},
+    "Options of QUIC's listen() and connect()": {
+        name: kind for name, kind in QUIC_CONNECT.items() if name in QUIC_LISTEN
+    },
     "Option onread": annotations_of(keywords.OnRead),
     "What 'drop' tells": annotations_of(keywords.Drop),
 }
@@ -69,6 +78,7 @@ LINKS = {
     ".. function:: create_connection": {"connect", "socket"},
     ".. autofunction:: uvnet.open_connection": {"connect", "socket", "tls"},
     ".. autofunction:: uvnet.create_proxy": {"proxy", "server"},
+    ".. autofunction:: uvnet.create_quic_socket": {"quic"},
     ".. autofunction:: uvnet.loop_factory": {"loop"},
     ".. autofunction:: uvnet.tls.create_server": {"tls", "server"},
     ".. autofunction:: uvnet.tls.connect": {"tls", "connect", "socket"},

@@ -30,6 +30,7 @@ ROOMS = """
     uvnet.socket
     uvnet.server
     uvnet.tls
+    uvnet.quic
     uvnet.proxy
     uvnet.processes
     uvnet.cluster

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast
 from typing_extensions import assert_type
 
 import uvnet
+import uvnet.quic
 import uvnet.tls
 from uvnet.addresses.address import Host
 from uvnet.arguments.keywords import (
@@ -30,6 +31,10 @@ from uvnet.arguments.keywords import (
     ListenKeywords,
     OnRead,
     OpenKeywords,
+    QuicConnectKeywords,
+    QuicEndpointKeywords,
+    QuicListenKeywords,
+    QuicSocketKeywords,
     SecureContextKeywords,
     ServerKeywords,
     SocketKeywords,
@@ -871,3 +876,184 @@ def not_of_ssl(socket: uvnet.tls.TLSSocket) -> None:
         socket.get_certificate()
     with contextlib.suppress(RuntimeError):
         socket.export_keying_material(20, "label")
+
+
+async def quic_options() -> None:
+    endpoint: QuicEndpointKeywords = {
+        "address": None, "ipv6_only": True, "lookup": None, "port": 1, "preferred": True, "reuse_addr": True,
+        "type": "udp6",
+    }
+    options: QuicSocketKeywords = {
+        "client": {"alpn": "x"}, "disable_stateless_reset": True, "endpoint": endpoint, "lookup": None,
+        "max_connections": None, "max_connections_per_host": 1, "max_stateless_resets_per_host": 1, "qlog": True,
+        "retry_token_timeout": 1, "server": {"alpn": "x"}, "stateless_reset_secret": b"0" * 16,
+        "validate_address": True,
+    }
+    listening: QuicListenKeywords = {
+        "active_connection_id_limit": 1, "alpn": "x", "ca": None, "cert": None, "ciphers": None,
+        "client_cert_engine": None, "congestion_algorithm": 'reno', "context": None, "crl": None,
+        "default_encoding": "x", "dhparam": None, "ecdh_curve": None, "groups": None, "h3": {},
+        "high_water_mark": 1, "honor_cipher_order": None, "idle_timeout": 1, "key": None, "lookup": None,
+        "max_ack_delay": 1, "max_data": 1, "max_stream_data_bidi_local": 1, "max_stream_data_bidi_remote": 1,
+        "max_stream_data_uni": 1, "max_streams_bidi": 1, "max_streams_uni": 1, "max_udp_payload_size": 1,
+        "ocsp_handler": None, "passphrase": None, "pfx": None, "reject_unauthorized": True, "secure_options": None,
+        "session_id_context": None, "client_hello_handler": None, "early_data": True, "preferred_address": None,
+        "request_cert": True,
+    }
+    connecting: QuicConnectKeywords = {
+        "active_connection_id_limit": 1, "alpn": "x", "ca": None, "cert": None, "ciphers": None,
+        "client_cert_engine": None, "congestion_algorithm": 'reno', "context": None, "crl": None,
+        "default_encoding": "x", "dhparam": None, "ecdh_curve": None, "groups": None, "h3": {},
+        "high_water_mark": 1, "honor_cipher_order": None, "idle_timeout": 1, "key": None, "lookup": None,
+        "max_ack_delay": 1, "max_data": 1, "max_stream_data_bidi_local": 1, "max_stream_data_bidi_remote": 1,
+        "max_stream_data_uni": 1, "max_streams_bidi": 1, "max_streams_uni": 1, "max_udp_payload_size": 1,
+        "ocsp_handler": None, "passphrase": None, "pfx": None, "reject_unauthorized": True, "secure_options": None,
+        "session_id_context": None, "address": "x", "auto_start": True, "dcid": None, "ipv6_only": True,
+        "min_dh_size": 1, "port": 1, "preferred_address_policy": 'accept', "qlog": True,
+        "remote_transport_params": None, "servername": None, "session_ticket": None, "type": "udp6",
+        "verify_hostname_identity": True,
+    }
+    socket = uvnet.create_quic_socket(options)
+    assert_type(socket, uvnet.quic.QuicSocket)
+    assert_type(socket.add_endpoint(endpoint), uvnet.quic.QuicEndpoint)
+    await socket.listen(listening)
+    session = await socket.connect(connecting)
+    assert_type(session, uvnet.quic.QuicClientSession)
+    context = uvnet.quic.create_quic_context(cert="cert.pem", key="key.pem")
+    await socket.connect(port=1, alpn="x", context=context)
+    stream = await session.open_stream(half_open=True, wait=True)
+    assert_type(stream, uvnet.quic.QuicStream)
+    assert_type(await session.set_socket(socket, nat_rebinding=True), None)
+    socket.on("session", nothing).once("ready", nothing)
+
+
+async def quic_members(
+    socket: uvnet.quic.QuicSocket,
+    endpoint: uvnet.quic.QuicEndpoint,
+    session: uvnet.quic.QuicClientSession,
+    incoming: uvnet.quic.QuicServerSession,
+    stream: uvnet.quic.QuicStream,
+) -> None:
+    print(socket.bound)
+    print(socket.bound_duration)
+    print(socket.bytes_received)
+    print(socket.bytes_sent)
+    print(socket.client_sessions)
+    print(socket.closing)
+    print(socket.destroyed)
+    print(socket.duration)
+    print(socket.endpoints)
+    print(socket.listen_duration)
+    print(socket.listening)
+    print(socket.packets_ignored)
+    print(socket.packets_received)
+    print(socket.packets_sent)
+    print(socket.pending)
+    print(socket.server_busy)
+    print(socket.server_busy_count)
+    print(socket.server_secure_context)
+    print(socket.server_sessions)
+    print(socket.stateless_reset)
+    print(socket.stateless_reset_count)
+    print(socket.stateless_reset_disabled)
+    print(endpoint.address)
+    print(endpoint.bound)
+    print(endpoint.closing)
+    print(endpoint.destroyed)
+    print(endpoint.fd)
+    print(endpoint.pending)
+    print(session.ack_delay_retransmit_count)
+    print(session.address)
+    print(session.allow_early_data)
+    print(session.alpn_protocol)
+    print(session.authenticated)
+    print(session.authentication_error)
+    print(session.bidi_stream_count)
+    print(session.block_count)
+    print(session.bytes_in_flight)
+    print(session.bytes_received)
+    print(session.bytes_sent)
+    print(session.cipher)
+    print(session.close_code)
+    print(session.closing)
+    print(session.destroyed)
+    print(session.duration)
+    print(session.handshake_ack_histogram)
+    print(session.handshake_complete)
+    print(session.handshake_confirmed)
+    print(session.handshake_continuation_histogram)
+    print(session.handshake_duration)
+    print(session.idle_timeout)
+    print(session.key_update_count)
+    print(session.latest_rtt)
+    print(session.loss_retransmit_count)
+    print(session.max_data_left)
+    print(session.max_in_flight_bytes)
+    print(session.max_streams)
+    print(session.min_rtt)
+    print(session.peer_initiated_stream_count)
+    print(session.qlog)
+    print(session.remote_address)
+    print(session.self_initiated_stream_count)
+    print(session.servername)
+    print(session.smoothed_rtt)
+    print(session.socket)
+    print(session.stateless_reset)
+    print(session.uni_stream_count)
+    print(session.using_early_data)
+    print(session.allow_early_data)
+    print(session.ephemeral_key_info)
+    print(session.handshake_started)
+    print(stream.bidirectional)
+    print(stream.bytes_received)
+    print(stream.bytes_sent)
+    print(stream.client_initiated)
+    print(stream.data_ack_histogram)
+    print(stream.data_rate_histogram)
+    print(stream.data_size_histogram)
+    print(stream.detached)
+    print(stream.duration)
+    print(stream.final_size)
+    print(stream.id)
+    print(stream.max_acknowledged_offset)
+    print(stream.max_extended_offset)
+    print(stream.max_received_offset)
+    print(stream.push_id)
+    print(stream.reset_received)
+    print(stream.server_initiated)
+    print(stream.session)
+    print(stream.unidirectional)
+    socket.server_busy = socket.stateless_reset = socket.stateless_reset_disabled = False
+    socket.set_diagnostic_packet_loss(rx=0.5, tx=0)
+    assert_type(socket.ref().unref(), uvnet.quic.QuicSocket)
+    assert_type(socket.block_list, uvnet.BlockList)
+    assert_type(await endpoint.bind(), uvnet.Address)
+    endpoint.ref().unref().set_ttl(1).set_multicast_ttl(1).set_multicast_loopback().set_broadcast(False)
+    endpoint.set_multicast_interface("127.0.0.1").add_membership("224.0.0.1").drop_membership("224.0.0.1", None)
+    await endpoint.close()
+    endpoint.destroy(ValueError())
+    session.ping()
+    assert_type(session.update_key(), bool)
+    print(session.get_certificate(), session.get_peer_certificate(detailed=True)["raw"])
+    session.start_handshake()
+    assert_type(await session.close(code=1), None)
+    incoming.destroy(None, code=2)
+    if session.qlog is not None:
+        async for record in session.qlog:
+            assert_type(record, bytes)
+        print(session.qlog.read(), session.qlog.ended, session.qlog.dropped, list(session.qlog))
+    histogram: uvnet.quic.Histogram = stream.data_rate_histogram
+    print(histogram.min, histogram.max, histogram.mean, histogram.stddev, histogram.exceeds, histogram.percentiles)
+    histogram.reset()
+    assert_type(histogram.percentile(50), int)
+    assert_type(await stream.read_exactly(1), bytes)
+    stream.submit_informational_headers({":status": "103"})
+    stream.submit_initial_headers([(":status", "200")], terminal=True)
+    stream.submit_trailing_headers({"a": "b"})
+    assert_type(stream.push_stream({":path": "/"}), uvnet.quic.QuicStream)
+    stream.send_fd(0, offset=1, length=2)
+    stream.send_file("file", on_error=print)
+    assert_type(await stream.close(), None)
+    stream.pipe(stream).end()
+    await socket.close()
+    socket.destroy()

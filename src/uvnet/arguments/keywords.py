@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -31,6 +31,10 @@ __all__ = [
     "ListenKeywords",
     "OnRead",
     "OpenKeywords",
+    "QuicConnectKeywords",
+    "QuicEndpointKeywords",
+    "QuicListenKeywords",
+    "QuicSocketKeywords",
     "SecureContextKeywords",
     "ServerKeywords",
     "SocketKeywords",
@@ -247,6 +251,102 @@ class ListenKeywords(TypedDict, total=False):
     replace_stale: bool
     reuse_port: bool
     writable_all: bool
+
+
+# A look-up of QUIC: (address or None, 4 or 6) to an awaitable of a str or of {"address": str}.
+QuicLookup = Callable[[str | None, int], Any]
+
+
+class QuicEndpointKeywords(TypedDict, total=False):
+    """Options of QuicSocket.add_endpoint()."""
+
+    address: str | None
+    ipv6_only: bool
+    lookup: QuicLookup | None
+    port: int
+    preferred: bool
+    reuse_addr: bool
+    type: Literal["udp4", "udp6", "udp6-only"]
+
+
+class _QuicKeywords(TypedDict, total=False):
+    active_connection_id_limit: int
+    alpn: str
+    ca: PEM | Sequence[PEM] | None
+    cert: PEM | Sequence[PEM] | None
+    ciphers: str | None
+    client_cert_engine: None
+    congestion_algorithm: Literal["reno", "cubic"]
+    context: Any
+    crl: PEM | Sequence[PEM] | None
+    default_encoding: str
+    dhparam: None
+    ecdh_curve: str | None
+    groups: str | None
+    h3: Mapping[str, int]
+    high_water_mark: int
+    honor_cipher_order: None
+    idle_timeout: float
+    key: Any
+    lookup: QuicLookup | None
+    max_ack_delay: float
+    max_data: int
+    max_stream_data_bidi_local: int
+    max_stream_data_bidi_remote: int
+    max_stream_data_uni: int
+    max_streams_bidi: int
+    max_streams_uni: int
+    max_udp_payload_size: int
+    ocsp_handler: None
+    passphrase: str | bytes | None
+    pfx: Any
+    reject_unauthorized: bool
+    secure_options: None
+    session_id_context: None
+
+
+class QuicConnectKeywords(_QuicKeywords, total=False):
+    """Options of QuicSocket.connect()."""
+
+    address: str
+    auto_start: bool
+    dcid: bytes | str | None
+    ipv6_only: bool
+    min_dh_size: int
+    port: int
+    preferred_address_policy: Literal["accept", "reject"]
+    qlog: bool
+    remote_transport_params: bytes | None
+    servername: str | None
+    session_ticket: bytes | None
+    type: Literal["udp4", "udp6"]
+    verify_hostname_identity: bool
+
+
+class QuicListenKeywords(_QuicKeywords, total=False):
+    """Options of QuicSocket.listen()."""
+
+    client_hello_handler: Callable[..., Any] | None
+    early_data: bool
+    preferred_address: Mapping[str, Any] | None
+    request_cert: bool
+
+
+class QuicSocketKeywords(TypedDict, total=False):
+    """Options of create_quic_socket()."""
+
+    client: QuicConnectKeywords
+    disable_stateless_reset: bool
+    endpoint: QuicEndpointKeywords
+    lookup: QuicLookup | None
+    max_connections: int | None
+    max_connections_per_host: int
+    max_stateless_resets_per_host: int
+    qlog: bool
+    retry_token_timeout: float
+    server: QuicListenKeywords
+    stateless_reset_secret: Buffer | None
+    validate_address: bool
 
 
 class _Reason(TypedDict):

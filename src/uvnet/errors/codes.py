@@ -344,3 +344,48 @@ def ended_by_other_party() -> BrokenPipeError:
     error.code = "EPIPE"  # type: ignore[attr-defined]
     error.syscall = "write"  # type: ignore[attr-defined]
     return error
+
+
+# === QUIC ===
+
+
+def invalid_state(method: str, reason: str) -> NetRuntimeError:
+    """ERR_INVALID_STATE."""
+    return NetRuntimeError("ERR_INVALID_STATE", f"Invalid state: {method}() is not possible, {reason}")
+
+
+def operation_failed(reason: str) -> NetRuntimeError:
+    """ERR_OPERATION_FAILED."""
+    return NetRuntimeError("ERR_OPERATION_FAILED", f"Operation failed: {reason}")
+
+
+def quic_error(name: str, message: str, **details: Any) -> NetRuntimeError:
+    """ERR_QUIC_<name>, with what else is known of it as attributes."""
+    error = NetRuntimeError(f"ERR_QUIC_{name}", message)
+    vars(error).update(details)
+    return error
+
+
+def not_in_quic(name: str, reason: str) -> NetValueError:
+    """ERR_INVALID_ARG_VALUE for one of Node's options that is not offered."""
+    return NetValueError(
+        "ERR_INVALID_ARG_VALUE", f"The property 'options.{name}' is not supported: {reason}. Leave it out"
+    )
+
+
+def reset_by_peer(code: int) -> ConnectionResetError:
+    """The ECONNRESET of a stream whose peer gave up what it was sending; `application_code` is its reason."""
+    error = ConnectionResetError(errno.ECONNRESET, f"the stream was reset by the peer with code {code}")
+    error.code = "ECONNRESET"  # type: ignore[attr-defined]
+    error.syscall = "read"  # type: ignore[attr-defined]
+    error.application_code = code  # type: ignore[attr-defined]
+    return error
+
+
+def stopped_by_peer(code: int) -> BrokenPipeError:
+    """The EPIPE of a stream whose peer does not want what is still to be sent; `application_code` is its reason."""
+    error = BrokenPipeError(errno.EPIPE, f"the peer has stopped the stream with code {code}")
+    error.code = "EPIPE"  # type: ignore[attr-defined]
+    error.syscall = "write"  # type: ignore[attr-defined]
+    error.application_code = code  # type: ignore[attr-defined]
+    return error
