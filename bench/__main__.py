@@ -24,6 +24,7 @@ from bench.lines import LINES
 from bench.proxy import STEADY_RATE, bulk_workload, proxy_workload
 from bench.proxy_thread import thread_workload
 from bench.receive import receive_workload
+from bench.restarts import run_restarts
 from bench.timings import SECONDS, Timing, run_timing
 from bench.tls import STANDARD as TLS_SIZES
 from bench.tls import handshake_workload, tls_workload
@@ -74,6 +75,7 @@ BENCHMARKS: dict[str, Run] = {
     "tls": _all_of(*(_running(tls_workload, *pair) for pair in TLS_SIZES), _running(handshake_workload)),
     "transports": run_transports,
     "cluster": run_cluster,
+    "restarts": run_restarts,
     "emitter": _timing(EMITTER),
     "blocklist": _timing(BLOCKLIST),
     "ip": _timing(IP),

@@ -112,6 +112,8 @@ def test_what_waits_is_bounded(play: Player) -> None:
         assert not any(end.channel.send(1, payload) for _ in range(2))
         with pytest.raises(RuntimeError):
             end.channel.send(1, b"")
+        # What the processes must say to each other is bounded elsewhere.
+        assert not end.channel.send(1, b"", must=True)
         end.channel.disconnect()
         far.close()
 

@@ -89,6 +89,30 @@ def test_a_restart_that_fails_leaves_the_old_workers() -> None:
         program.end()
 
 
+def test_who_is_meant_by_signals_to_all() -> None:
+    """Not a worker, even where they come before it could say so."""
+    with served("hurried", workers=1) as program:
+        pid, port = program.listening()
+        assert ask(port) == pid
+        program.end()
+
+
+def test_restarts_that_do_not_come_are_told_of() -> None:
+    """One is under way, and one to follow, when everything ends."""
+    with served("reloading", workers=1) as program:
+        program.listening()
+        program.line(r"replaced: \[False, False\]")
+        program.end(None)
+
+
+def test_what_makes_it_impossible_to_start_workers() -> None:
+    """Whatever it is, it is tried again, later and later, and not for ever."""
+    with served("unstartable", workers=1, max_failures=2) as program:
+        program.end(None, code=1)
+        assert program.output.count("a worker cannot be started: can't start new thread\n") == 3
+        assert "the next worker is started in 0.2 s" in program.output
+
+
 def test_a_worker_that_does_not_listen_is_told_of_with_its_stack() -> None:
     with served("deaf", workers=1, start_timeout=1, max_failures=1) as program:
         program.end(None, code=1)

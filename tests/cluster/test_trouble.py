@@ -85,6 +85,12 @@ def test_workers_whose_primary_is_killed_end(scene: str) -> None:
     assert pids == []
 
 
+def test_listeners_that_raise_keep_nothing_from_others() -> None:
+    told = played("listening")
+    assert told["told"] == ["online", "listening", "disconnect", "exit"]
+    assert told["reported"] == ["no such luck"] * 4
+
+
 def test_a_worker_without_a_descriptor_for_its_socket() -> None:
     told = played("descriptors")
     assert told["message"][0] == errno.EMFILE

@@ -176,6 +176,30 @@ def test_messages_wait_for_a_listener_up_to_a_limit(play: Player, caplog: pytest
     assert caplog.text.count("has no 'message' listener") == 2
 
 
+def test_a_listener_that_raises_holds_up_nothing(play: Player) -> None:
+    async def scenario() -> None:
+        one, other = two_ports()
+        for number in range(3):
+            one.send(number)
+        await turns(20)
+        got: list[Any] = []
+
+        def raises_at_first(message: Any, _handle: Any) -> None:
+            got.append(message)
+            if message == 0:
+                raise ValueError("not this one")
+
+        other.on("message", raises_at_first)
+        one.send("late")
+        await until(lambda: len(got) == 4)
+        assert got == [0, 1, 2, "late"]
+        one.disconnect()
+        await until(lambda: not other.connected)
+
+    play(scenario)
+    play.expect_report(ValueError)
+
+
 def test_who_repeats_messages_listens_too(play: Player) -> None:
     async def scenario() -> None:
         one, other = two_ports()

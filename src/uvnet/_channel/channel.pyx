@@ -144,13 +144,16 @@ cdef class Channel(Handle):
 
     # === For Python ===
 
-    def send(self, int kind, bytes payload not None, descriptors=(), over=None):
+    def send(self, int kind, bytes payload not None, descriptors=(), over=None, bint must=False):
         """Queue a frame.  False where so much waits that the sender should too.
 
         descriptors: of ints, at most MOST_DESCRIPTORS, to stay open until `over` is called: with None once the frame
-        is sent, else with the error.  Raises RuntimeError where the channel is closed or full.
+        is sent, else with the error.  must: whoever sends it sees to it that not too many wait.
+        Raises RuntimeError where the channel is closed or full.
         """
         self.record.check()
+        if self._queued > MOST_QUEUED and not must and self.state == HANDLE_OPEN:
+            raise channel_full(len(payload))
         self.put(kind, payload, list(descriptors), over)
         return self._queued < ENOUGH_QUEUED
 
@@ -203,7 +206,7 @@ cdef class Channel(Handle):
         cdef Frame frame
         if self.state != HANDLE_OPEN:
             raise channel_closed()
-        if len(payload) > LONGEST_FRAME or self._queued > MOST_QUEUED or len(descriptors) > MOST_DESCRIPTORS:
+        if len(payload) > LONGEST_FRAME or len(descriptors) > MOST_DESCRIPTORS:
             raise channel_full(len(payload))
         head.length = <uint32_t>len(payload)
         head.kind = <uint16_t>kind

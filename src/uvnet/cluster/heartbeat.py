@@ -47,9 +47,9 @@ class Heartbeat:
             if member.unanswered >= self._most > 0 and member.state == "serving" and not member.is_aborted:
                 _log.error("%s has not answered for %g s, and has to tell where it hangs", member, self._timeout)
                 member.abort()
-            elif member.unanswered < MOST_UNANSWERED:
-                self._ask(member)
             member.unanswered += 1
+            if member.unanswered <= MOST_UNANSWERED:
+                self._ask(member)
 
     def _ask(self, member: Member) -> None:
         def answered(message: dict[str, Any]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import faulthandler
 import importlib
 import os
-import tempfile
 import traceback
 from types import TracebackType
 from typing import IO, NamedTuple
+
+from uvnet.cluster.unnamed_file import unnamed_file
 
 __all__ = ["LAST_WORDS", "LastWords", "Said", "expect_signals", "leave"]
 
@@ -38,7 +39,7 @@ class LastWords:
     """The file, as the primary has it."""
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile() if descriptor is None else open(descriptor, "w+b")
+        self._file: IO[bytes] = unnamed_file() if descriptor is None else open(descriptor, "w+b")
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -85,7 +86,10 @@ def leave(error: BaseException) -> bool:
     reason = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
     where = _where_it_began(error)
     details = "" if where is None else "".join(traceback.format_exception(type(error), error, where))
-    os.write(_descriptor, f"{MARK}{reason}\n{details}".encode(errors="backslashreplace")[:MOST])
+    try:
+        os.write(_descriptor, f"{MARK}{reason}\n{details}".encode(errors="backslashreplace")[:MOST])
+    except OSError:
+        return False
     return True
 
 

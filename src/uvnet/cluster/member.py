@@ -12,6 +12,7 @@ from typing import Any
 from uvnet.addresses.address import Address, bracketed
 from uvnet.cluster.last_words import LAST_WORDS, LastWords, Said
 from uvnet.cluster.primary import ForkedWorker, Primary
+from uvnet.cluster.primary_signals import held_back
 
 __all__ = ["Member", "WorkerFailed", "start_member"]
 
@@ -208,7 +209,8 @@ def start_member(
     """Start a worker; raises OSError."""
     words = LastWords()
     try:
-        worker = primary.fork({LAST_WORDS: str(words.fileno())}, (words.fileno(),))
+        with held_back():
+            worker = primary.fork({LAST_WORDS: str(words.fileno())}, (words.fileno(),))
     except BaseException:
         words.close()
         raise

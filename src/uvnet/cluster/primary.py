@@ -16,7 +16,7 @@ from typing import Any
 from uvnet._accept.sharing import wanted_of
 from uvnet._channel.dealing import OVER, READY, TAKEN, key_in
 from uvnet._loop.loop import running_record
-from uvnet._loop.tick import next_tick_on
+from uvnet._loop.tick import call_on, next_tick_on
 from uvnet.addresses.address import Address
 from uvnet.arguments.checks import reject_unknown
 from uvnet.cluster.shared_sockets import SharedSocket, SharedSockets
@@ -201,8 +201,7 @@ class Primary:
         def online(_message: dict[str, Any]) -> None:
             if worker._state == "none":
                 worker._state = "online"
-            worker.emit("online")
-            self.emitter.emit("online", worker)
+            self._emit(worker, "online")
 
         process._acts.update(
             {"online": online, "listen": listens, "exited_after_disconnect": exited_after_disconnect}
@@ -265,9 +264,7 @@ class Primary:
         if is_first:
             worker._listens_on.add(key)
             worker._state = "listening"
-            address = _address_of(shared)
-            worker.emit("listening", address)
-            self.emitter.emit("listening", worker, address)
+            self._emit(worker, "listening", _address_of(shared))
 
     def _is_over(self, worker: ForkedWorker, payload: bytes) -> None:
         key, _ = key_in(payload)
@@ -286,16 +283,20 @@ class Primary:
             self.workers.pop(worker.id, None)
         else:
             worker._state = "disconnected"
-        worker.emit("disconnect")
-        self.emitter.emit("disconnect", worker)
+        self._emit(worker, "disconnect")
 
     def _exited(self, worker: ForkedWorker, code: int | None, signal: str | None) -> None:
         if not worker.is_connected():
             self.workers.pop(worker.id, None)
         worker.exited_after_disconnect = bool(worker.exited_after_disconnect)
         worker._state = "dead"
-        worker.emit("exit", code, signal)
-        self.emitter.emit("exit", worker, code, signal)
+        self._emit(worker, "exit", code, signal)
+
+    def _emit(self, worker: ForkedWorker, event: str, *details: Any) -> None:
+        """By the worker, and then by the cluster, whatever a listener of the first raises."""
+        record = worker._process._record
+        call_on(record, worker.emit, event, *details)
+        call_on(record, self.emitter.emit, event, worker, *details)
 
 
 def _address_of(shared: SharedSocket) -> Any:

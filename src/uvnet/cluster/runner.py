@@ -16,6 +16,7 @@ from uvnet._accept.listener import listening_owners
 from uvnet._loop.loop import record_of
 from uvnet._loop.running import run
 from uvnet.cluster.last_words import expect_signals, leave
+from uvnet.cluster.primary_signals import take_no_notice
 
 __all__ = ["run_worker"]
 
@@ -30,9 +31,7 @@ def run_worker(main: Callable[[], Any], shutdown_timeout: float) -> None:
     end = _End(shutdown_timeout)
     expect_signals()
     signal.signal(signal.SIGTERM, end.wanted)
-    for number in (signal.SIGHUP, signal.SIGUSR2):
-        # Meant for the primary, by whoever sends it to every process of a program.
-        signal.signal(number, _nothing)
+    take_no_notice()
     try:
         made = main()
         if inspect.iscoroutine(made):
@@ -46,10 +45,6 @@ def run_worker(main: Callable[[], Any], shutdown_timeout: float) -> None:
             _fail(error)
     except Exception as error:
         _fail(error)
-
-
-def _nothing(_number: int, _frame: object) -> None:
-    pass
 
 
 def _fail(error: BaseException) -> None:

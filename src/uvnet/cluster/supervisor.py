@@ -148,7 +148,8 @@ class Supervisor:
         """A worker that listens; raises WorkerFailed."""
         try:
             member = start_member(self._primary, self._ended, self._leaves)
-        except OSError as error:
+        except Exception as error:
+            # Out of descriptors, processes, memory: whatever it is, it is tried again later.
             raise WorkerFailed(f"a worker cannot be started: {error}", by_itself=False) from None
         self._members.add(member)
         try:
@@ -237,7 +238,8 @@ class Supervisor:
         The future's result is whether every worker was replaced.
         """
         loop = asyncio.get_running_loop()
-        if self._next_restart is None:
+        if self._next_restart is None or self._next_restart.done():
+            # Done, where somebody did not want to wait for it any longer.
             self._next_restart = loop.create_future()
         future = self._next_restart
         if self._status is not None:
@@ -378,6 +380,8 @@ class Supervisor:
         (_log.info if status in (0, INTERRUPTED) else _log.error)("stopping: %s", why)
         self._telling.systemd.stopping()
         self._primary.sockets.keeps_unused = False
+        if self._next_restart is not None and not self._next_restart.done():
+            self._next_restart.set_result(False)
         for task in (self._restart, *(slot.filling for slot in self._slots)):
             if task is not None:
                 task.cancel()

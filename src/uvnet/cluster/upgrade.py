@@ -25,6 +25,7 @@ from uvnet.cluster.last_words import LastWords
 from uvnet.cluster.member import Member
 from uvnet.cluster.primary import Primary
 from uvnet.cluster.shared_sockets import SharedSocket, SharedSockets
+from uvnet.cluster.unnamed_file import unnamed_file
 from uvnet.processes.child_process import ChildProcess
 from uvnet.processes.exits import Ending, ExitWatch
 
@@ -67,11 +68,17 @@ async def check_program(timeout: float) -> None:
         # Whoever waits for it is the ExitWatch.
         process.returncode = 0
         ExitWatch(running_record(), None, process.pid, over.set_result)
-        timer = loop.call_later(timeout, os.kill, process.pid, signal.SIGKILL)
+
+        def kill() -> None:
+            # Its number may be another process's by then.
+            if not over.done():
+                os.kill(process.pid, signal.SIGKILL)
+
+        timer = loop.call_later(timeout, kill)
         try:
             code, number = await asyncio.shield(over)
         except asyncio.CancelledError:
-            os.kill(process.pid, signal.SIGKILL)
+            kill()
             raise
         finally:
             timer.cancel()
@@ -136,32 +143,36 @@ def execute_anew(primary: Primary, members: Sequence[Member], environment: Mappi
     """Does not return.  Raises OSError, and then all is as it was."""
     sockets = primary.sockets
     returned = {shared.number: shared.take_returned() for shared in sockets}
-    told = {
-        "pid": os.getpid(),
-        "sockets": [_about_socket(shared, returned[shared.number]) for shared in sockets],
-        "offered": [socket.fileno() for socket in sockets.offered],
-        "workers": [_about_worker(sockets, member) for member in members],
-    }
-    kept = _descriptors_in(told)
-    with tempfile.TemporaryFile() as file:
-        file.write(json.dumps(told).encode())
-        file.seek(0)
-        kept.append(file.fileno())
-        # Until the new program has handlers for them, they would end it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
-            for descriptor in kept:
-                os.set_inheritable(descriptor, True)
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
-                    stream.flush()
-            os.execve(sys.executable, _command(), {**os.environ, **environment, HANDED_OVER: str(file.fileno())})
-        finally:
-            for descriptor in kept:
-                os.set_inheritable(descriptor, False)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            for shared in sockets:
-                shared.give_back(returned[shared.number])
+    try:
+        told = {
+            "pid": os.getpid(),
+            "sockets": [_about_socket(shared, returned[shared.number]) for shared in sockets],
+            "offered": [socket.fileno() for socket in sockets.offered],
+            "workers": [_about_worker(sockets, member) for member in members],
+        }
+        with unnamed_file() as file:
+            file.write(json.dumps(told).encode())
+            file.seek(0)
+            _execute([*_descriptors_in(told), file.fileno()], {**environment, HANDED_OVER: str(file.fileno())})
+    finally:
+        for shared in sockets:
+            shared.give_back(returned[shared.number])
+
+
+def _execute(kept: Sequence[int], environment: Mapping[str, str]) -> None:
+    # Until the new program has handlers for them, they would end it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        for descriptor in kept:
+            os.set_inheritable(descriptor, True)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os.execve(sys.executable, _command(), {**os.environ, **environment})
+    finally:
+        for descriptor in kept:
+            os.set_inheritable(descriptor, False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _about_socket(shared: SharedSocket, returned: list[tuple[int, bytes]]) -> dict[str, Any]:

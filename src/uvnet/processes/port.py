@@ -159,7 +159,7 @@ class MessagePort(EventEmitter):
         """Tell the other end something that is not for users; nothing where there is none."""
         if self._channel is not None and self._channel.is_open:
             payload = json.dumps({"act": act, **details}).encode()
-            self._channel.send(INTERNAL, payload, descriptors, told)
+            self._channel.send(INTERNAL, payload, descriptors, told, must=True)
 
     def _abandoned(self) -> None:
         """The loop is closed: no event will come."""
@@ -207,7 +207,7 @@ class MessagePort(EventEmitter):
         if self._leaving and not self._sent and channel is not None and channel.is_open and not self._said_bye:
             self._said_bye = True
             # Behind all that is queued.
-            channel.send(INTERNAL, b'{"act":"bye"}', (), lambda _: channel.disconnect())
+            channel.send(INTERNAL, b'{"act":"bye"}', (), lambda _: channel.disconnect(), must=True)
 
     def _call(self, callback: _Callback, error: Exception | None) -> None:
         call_on(self._record, callback, error)
@@ -283,7 +283,8 @@ class MessagePort(EventEmitter):
 
     def _give_out_unheard(self) -> None:
         while self._unheard and self._is_listened_to():
-            self._deliver(*self._unheard.popleft())
+            # Those behind it are given out whatever a listener raises.
+            call_on(self._record, self._deliver, *self._unheard.popleft())
 
     def _was_got(self, message: dict[str, Any]) -> None:
         """What the other end says of a handle that was sent there."""

@@ -6,12 +6,14 @@ import ast
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from typing import Any
 
 import uvnet
 from uvnet import cluster
+from uvnet.cluster import member
 
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npid %d" % os.getpid()
 
@@ -119,6 +121,35 @@ async def returning() -> None:
     await uvnet.once(server, "connection")
 
 
+hurried = reloading = unstartable = net
+
+
+def hurry() -> None:
+    """Signals come before serve()."""
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        os.kill(os.getpid(), number)
+
+
+async def reload_and_end(_worker: Any, _address: Any) -> None:
+    first = cluster.reload()
+    while not any(worker.id == 2 for worker in cluster.workers.values()):
+        await asyncio.sleep(0.001)
+    second = cluster.reload()
+    os.kill(os.getpid(), signal.SIGTERM)
+    logging.info("replaced: %s", await asyncio.gather(first, second))
+
+
+def no_thread() -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def prepare_primary(kind: str) -> None:
+    if kind == "reloading":
+        cluster.once("listening", reload_and_end)
+    elif kind == "unstartable":
+        member.LastWords = no_thread  # type: ignore[assignment,misc]
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     kind, *rest = sys.argv[1:]
@@ -126,4 +157,8 @@ if __name__ == "__main__":
     for each in rest:
         name, _, value = each.partition("=")
         options[name] = ast.literal_eval(value)
+    if cluster.is_primary:
+        prepare_primary(kind)
+    elif kind == "hurried":
+        hurry()
     cluster.serve(globals()[kind], **options)

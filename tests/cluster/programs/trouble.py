@@ -187,6 +187,29 @@ async def orphans() -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def listening() -> Any:
+    """What a listener of the worker raises is not the cluster's affair."""
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(str(context["exception"])))
+    told = []
+
+    def raises(*_details: Any) -> None:
+        raise ValueError("no such luck")
+
+    def prepare(worker: Any) -> None:
+        for event in ("online", "listening", "disconnect", "exit"):
+            worker.on(event, raises)
+
+    cluster.on("fork", prepare)
+    for event in ("online", "listening", "disconnect", "exit"):
+        cluster.on(event, lambda *_, event=event: told.append(event))
+    over = uvnet.once(cluster._cluster, "exit")
+    await workers_that_listen(1)
+    cluster.disconnect()
+    await over
+    return {"told": told, "reported": reported}
+
+
 async def hanging() -> Any:
     """The primary is killed, and its workers hang, each in another way."""
     asked = [cluster.fork({"HANG": way}) for way in WAYS_TO_HANG]
@@ -206,7 +229,7 @@ async def descriptors() -> Any:
 
 SCENES: dict[str, Callable[[], Awaitable[Any]]] = {
     function.__name__: function
-    for function in (sharing, stopped, poor, recovers, crowd, late, path, orphans, hanging, descriptors)
+    for function in (sharing, stopped, poor, recovers, crowd, late, path, orphans, listening, hanging, descriptors)
 }
 
 
