@@ -52,6 +52,7 @@ typedef int uv_file;
 /* C enums with non-negative members: passed and returned as int. */
 typedef int uv_handle_type;
 typedef int uv_req_type;
+typedef int uv_loop_option;
 
 typedef void (*uv_alloc_cb)(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf);
 typedef void (*uv_read_cb)(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
@@ -79,6 +80,7 @@ typedef void (*uv_getaddrinfo_cb)(uv_getaddrinfo_t *request, int status, struct 
     X(UVNET_UV_WRITE, UV_WRITE, 3)                   \
     X(UVNET_UV_SHUTDOWN, UV_SHUTDOWN, 4)             \
     X(UVNET_UV_GETADDRINFO, UV_GETADDRINFO, 8)       \
+    X(UVNET_UV_METRICS_IDLE_TIME, UV_METRICS_IDLE_TIME, 1) \
     X(UVNET_UV_READABLE, UV_READABLE, 1)             \
     X(UVNET_UV_WRITABLE, UV_WRITABLE, 2)             \
     X(UVNET_UV_EOF, UV_EOF, -4095)                   \
@@ -98,6 +100,9 @@ enum {
     X(REQUIRED, now, uint64_t, (const uv_loop_t *))                                                     \
     X(REQUIRED, update_time, void, (uv_loop_t *))                                                       \
     X(REQUIRED, loop_fork, int, (uv_loop_t *))                                                          \
+    X(REQUIRED, loop_configure, int, (uv_loop_t *, uv_loop_option, ...))                                \
+    X(REQUIRED, hrtime, uint64_t, (void))                                                               \
+    X(REQUIRED, metrics_idle_time, uint64_t, (uv_loop_t *))                                             \
     X(REQUIRED, backend_timeout, int, (const uv_loop_t *))                                              \
     X(REQUIRED, err_name_r, char *, (int, char *, size_t))                                              \
     X(REQUIRED, strerror_r, char *, (int, char *, size_t))                                              \

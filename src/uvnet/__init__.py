@@ -1,9 +1,12 @@
 """Node.js's `net` module for Python, on the libuv inside uvloop."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from uvnet import cluster as cluster
 from uvnet import tls as tls
+from uvnet._accept.counting import statistics
+from uvnet._accept.statistics import Connections, LoopStatistics, ServerStatistics
 from uvnet._loop.running import active_handles, run
 from uvnet.addresses import (
     Address,
@@ -16,6 +19,7 @@ from uvnet.addresses import (
 )
 from uvnet.errors import NetRuntimeError, NetTypeError, NetValueError
 from uvnet.events import EventEmitter, MaxListenersExceededWarning, next_tick, on, once
+from uvnet.observing import introspection
 from uvnet.processes import fork, parent_process
 from uvnet.proxy import create_proxy
 from uvnet.quic import create_quic_socket
@@ -46,8 +50,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Address",
     "BlockList",
+    "Connections",
     "Cut",
     "EventEmitter",
+    "LoopStatistics",
     "MaxListenersExceededWarning",
     "NetRuntimeError",
     "NetTypeError",
@@ -56,6 +62,7 @@ __all__ = [
     "ProxyHeader",
     "ProxySSL",
     "Server",
+    "ServerStatistics",
     "Socket",
     "SocketAddress",
     "TCPInfo",
@@ -69,6 +76,7 @@ __all__ = [
     "fork",
     "get_default_auto_select_family",
     "get_default_auto_select_family_attempt_timeout",
+    "introspection",
     "is_ip",
     "is_ipv4",
     "is_ipv6",
@@ -85,9 +93,11 @@ __all__ = [
     "run",
     "set_default_auto_select_family",
     "set_default_auto_select_family_attempt_timeout",
+    "statistics",
 ]
 
 if TYPE_CHECKING:
+    from uvnet import metrics as metrics
     from uvnet.transports.policy import EventLoopPolicy as EventLoopPolicy
 else:
 
@@ -97,6 +107,9 @@ else:
             from uvnet.transports.policy import EventLoopPolicy
 
             return EventLoopPolicy
+        # Only where there is a prometheus_client.
+        if name == "metrics":
+            return importlib.import_module("uvnet.metrics")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 # Tracebacks, pickles and documentation name what is public by the name that users import.

@@ -29,7 +29,7 @@ from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
 from uvnet._cli.program import explain, guarded, number_type
 from uvnet.errors.system import system_error
 
-SUBCOMMANDS = ("echo", "cat", "proxy", "serve", "bench", "info")
+SUBCOMMANDS = ("echo", "cat", "proxy", "serve", "top", "bench", "info")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_help(arguments: tuple[str, ...]) -> None:
     usage = " ".join(["usage: python -m uvnet", *arguments])
     assert result.output.decode().startswith(usage)
     # Where there is none to give, help is not about addresses.
-    assert ("@NAME" in result.output.decode()) == (arguments not in (("bench",), ("info",)))
+    assert ("@NAME" in result.output.decode()) == (arguments not in (("top",), ("bench",), ("info",)))
 
 
 def test_help_lists_every_subcommand() -> None:

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import contextlib
 import filecmp
+import os
+import pty
 import re
 import signal
 import socket
@@ -14,10 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Transport
+from harness import Player, Transport
 from peers import CLIENTS, Where, connect_plain, write_payload
 from programs import COMMAND, Program, listening, run, started, where_of
 
+import uvnet
+from uvnet._cli.limits import LIMITS, add_limit_options, limit_options
 from uvnet._cli.proxy import add_proxy
 from uvnet._cli.traffic import amount
 
@@ -328,3 +332,73 @@ def test_options_out_of_range(option: str) -> None:
     result = run(*COMMAND, "proxy", option, "-1", "127.0.0.1:0", "1")
     assert result.code in (1, 2)
     assert result.errors and "Traceback" not in result.errors
+
+
+def test_a_live_line_on_a_terminal(tmp_path: Path) -> None:
+    """It stays below what else is said, and the totals take its place in the end."""
+    leader, terminal = pty.openpty()
+    try:
+        with (
+            listening(*COMMAND, "echo", str(tmp_path / "target"), code=130) as behind,
+            started(*COMMAND, "proxy", "-v", "127.0.0.1:0", behind, stderr=terminal) as program,
+        ):
+            peer = talk_to(where_of(program.line().strip()))
+            seen = b""
+            while not re.search(rb"\d/s out|B/s out", seen) or b"closed after" not in seen:
+                seen += os.read(leader, 65536)
+            program.interrupt()
+            assert program.process.wait(60) == 130
+            while b"1 connection, " not in seen or not seen.endswith(b"\n"):
+                seen += os.read(leader, 65536)
+    finally:
+        os.close(leader)
+        os.close(terminal)
+    text = seen.decode()
+    assert re.search(r"\d open of \d, 0 failed, 0 refused; [\d.]+ \w+/s in, [\d.]+ \w+/s out", text)
+    assert f"\r\x1b[Kuvnet: {peer}: " in text
+    # What a terminal shows in the end: whatever was taken away is gone.
+    shown = [line.rpartition("\x1b[K")[2].strip("\r") for line in text.split("\n")]
+    assert shown[0].startswith(f"uvnet: {peer}: passed on to ")
+    assert shown[1].startswith(f"uvnet: {peer}: closed after ")
+    assert shown[2].startswith("uvnet: 1 connection, 0 open, 0 failed, 0 refused; ")
+    assert shown[3:] == [""]
+
+
+def test_limits_of_clients(tmp_path: Path) -> None:
+    """As options of the server; which says for each why it refuses somebody."""
+    options = ("--max-connections-per-host", "1", "--internet")
+    with (
+        listening(*COMMAND, "echo", str(tmp_path / "target"), code=130) as behind,
+        started(*COMMAND, "proxy", "-v", *options, "127.0.0.1:0", behind) as program,
+    ):
+        where = where_of(program.line().strip())
+        with connect_plain(where) as first:
+            first.settimeout(LIMIT)
+            first.sendall(b"x")
+            assert first.recv(1) == b"x"
+            with connect_plain(where) as second:
+                second.settimeout(LIMIT)
+                with contextlib.suppress(ConnectionResetError):
+                    assert second.recv(1) == b""
+        program.interrupt()
+        errors = program.result().errors
+    assert ": refused, host limit\n" in errors
+    assert re.search("1 connection, [01] open, 0 failed, 1 refused; 1 byte in, 1 byte out; ", errors)
+
+
+def test_every_limit_is_one_of_a_server(play: Player) -> None:
+    parser = argparse.ArgumentParser()
+    add_limit_options(parser)
+    given = {name: 7 for name, *_ in LIMITS}
+    words = [word for name in given for word in (f"--{name.replace('_', '-')}", "7")]
+    options = limit_options(parser.parse_args([*words, "--internet"]))
+    assert options == {**given, "preset": "internet"}
+    assert limit_options(parser.parse_args([])) == {}
+
+    async def scenario() -> None:
+        assert uvnet.create_proxy(1, **options).dropped["host limit"] == 0
+
+    play(scenario)
+    for name in given:
+        with pytest.raises(SystemExit):
+            parser.parse_args([f"--{name.replace('_', '-')}", "-1"])

@@ -235,7 +235,7 @@ def accept(style: type[Hears], tls: bool, unix: bool = False) -> Operation:
         server.abort_clients()
         for _ in range(3):
             yield
-        assert server.connections == 0, server.connections
+        assert len(server.connections) == 0, len(server.connections)
 
     return operation
 

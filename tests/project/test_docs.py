@@ -294,11 +294,11 @@ def _shown_commands() -> list[str]:
 def test_shown_subcommands_have_the_shown_options() -> None:
     shown: dict[str, set[str]] = {}
     for command in _shown_commands():
-        if found := re.match(r"(?:python -m )?uvnet (bench|cat|echo|info|proxy|serve)\b(.*)", command):
+        if found := re.match(r"(?:python -m )?uvnet (bench|cat|echo|info|proxy|serve|top)\b(.*)", command):
             shown.setdefault(found[1], set()).update(re.findall(r"(?<=\s)--?[a-z-]+", found[2]))
         else:
             assert not command.startswith("python -m uvnet "), command
-    assert set(shown) == {"bench", "cat", "echo", "info", "proxy", "serve"}
+    assert set(shown) == {"bench", "cat", "echo", "info", "proxy", "serve", "top"}
     for subcommand, options in shown.items():
         help_text = subprocess.run(
             [sys.executable, "-m", "uvnet", subcommand, "--help"],

@@ -34,6 +34,7 @@ ROOMS = """
     uvnet.proxy
     uvnet.processes
     uvnet.cluster
+    uvnet.observing
     uvnet
     uvnet._cli
     uvnet.__main__
@@ -149,7 +150,7 @@ def test_transports_and_emitters_do_not_know_each_other() -> None:
         for imported in imports_of(path.read_text())
         if room_of(imported) == "uvnet.transports"
     }
-    assert users == {"uvnet.transports", "uvnet"}
+    assert users == {"uvnet.transports", "uvnet.observing", "uvnet"}
     assert emitters <= set(ROOMS)
 
 

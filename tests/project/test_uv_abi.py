@@ -116,7 +116,7 @@ def own_types(text: str) -> str:
             f"SAME((({name})0), own_{name}, {name});",
         ]
     for plain, name in re.findall(r"typedef (?!struct)([\w ]+) (uv_\w+);", text):
-        if name.endswith("_type"):
+        if name.endswith(("_type", "_option")):
             # An enum in the real header: of some integer type with the size of int.
             lines.append(f'_Static_assert(sizeof({name}) == sizeof({plain}), "{name}");')
         else:

@@ -76,7 +76,7 @@ def test_exception_in_connection_made_of_a_server() -> None:
         server = await scene.loop.create_server(lambda: protocol, "127.0.0.1", 0)
         scene.sockets.append(plain.create_connection(server.sockets[0].getsockname()))
         assert isinstance(await protocol.lost, LookupError)
-        assert server.connections == 0
+        assert len(server.connections) == 0
         server.close()
 
     trace = ours(scenario)

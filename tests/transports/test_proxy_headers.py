@@ -46,7 +46,7 @@ async def connected(where: Any) -> socket.socket:
 
 
 async def counted(server: Any, count: int) -> None:
-    while server.connections != count:
+    while len(server.connections) != count:
         await asyncio.sleep(0.001)
 
 
@@ -232,7 +232,7 @@ def test_limits_count_who_has_not_said_yet(tmp_path: Path) -> None:
             await loop.sock_sendall(first, HEADERS["text"])
             assert await loop.sock_recv(first, 1) == b""
         assert server.dropped["block list"] == 1
-        assert (server.connections, protocols) == (0, [])
+        assert (len(server.connections), protocols) == (0, [])
         server.close()
 
     on_loop(scenario)
@@ -251,7 +251,7 @@ def test_closing_while_a_header_is_awaited(tmp_path: Path, how: str) -> None:
             client.close()
             return
         getattr(server, how)()
-        assert server.connections == 0
+        assert len(server.connections) == 0
         await server.wait_closed()
         with client, contextlib.suppress(ConnectionResetError):
             assert await loop.sock_recv(client, 1) == b""
@@ -279,7 +279,7 @@ def test_the_server_is_closed_by_who_is_told_of_a_drop(tmp_path: Path, blocked: 
             with contextlib.suppress(ConnectionError):
                 assert await loop.sock_recv(client, 1) == b""
         await waiting[0]
-        assert server.connections == 0
+        assert len(server.connections) == 0
 
     on_loop(scenario)
 

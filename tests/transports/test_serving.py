@@ -220,14 +220,14 @@ def test_ending_the_clients(method: str) -> None:
     async def scenario(scene: Scene) -> None:
         server = await echo_server(scene)
         peers = [connect(scene, server) for _ in range(3)]
-        await until(lambda: server.connections == 3)
+        await until(lambda: len(server.connections) == 3)
         server.close()
         getattr(server, method)()
         for peer in peers:
             assert await read_all(scene, peer) == b""
         for each in scene.recorders:
             assert await each.lost is None
-        assert server.connections == 0
+        assert len(server.connections) == 0
         await server.wait_closed()
 
     ours(scenario)
@@ -249,10 +249,10 @@ def test_no_more_than_so_many() -> None:
         first = connect(scene, server)
         assert await is_served(scene, first)
         assert not await is_served(scene, connect(scene, server))
-        assert server.connections == 1
+        assert len(server.connections) == 1
         scene.recorders[0].transport.close()
         await scene.recorders[0].lost
-        assert server.connections == 0
+        assert len(server.connections) == 0
         assert await is_served(scene, connect(scene, server))
         await gone(scene)
         server.close()
@@ -345,7 +345,7 @@ def test_a_factory_that_raises() -> None:
 
         server = await scene.loop.create_server(make, "127.0.0.1", 0)
         assert await read_all(scene, connect(scene, server)) == b""
-        assert server.connections == 0
+        assert len(server.connections) == 0
         server.close()
 
     trace = ours(scenario)

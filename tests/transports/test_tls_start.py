@@ -280,13 +280,13 @@ def test_upgrades_count_as_connections_of_their_server(certificates: Certificate
     async def scenario() -> None:
         far, near, server = await plain_pair()
         secure_far, secure_near = await upgrade(certificates, far, near)
-        assert server.connections == 1
+        assert len(server.connections) == 1
         server.close()
         server.close_clients()
         await secure_far.lost
         await secure_near.lost
         await server.wait_closed()
-        assert server.connections == 0
+        assert len(server.connections) == 0
 
     on_loop(scenario)
 

@@ -1057,3 +1057,20 @@ async def quic_members(
     stream.pipe(stream).end()
     await socket.close()
     socket.destroy()
+
+
+def what_one_can_see(server: uvnet.Server, loop: asyncio.AbstractEventLoop) -> None:
+    assert_type(server.connections, uvnet.Connections[uvnet.Socket])
+    assert_type(len(server.connections), int)
+    for socket in server.connections:
+        assert_type(socket, uvnet.Socket)
+    found = server.statistics()
+    assert_type(found, uvnet.ServerStatistics)
+    assert_type((found.accepted, found.open, found.handshakes), tuple[int, int, int])
+    assert_type(found.dropped, dict[str, int])
+    assert_type((found.bytes_read, found.bytes_written, found.bytes_queued), tuple[int, int, int])
+    whole = uvnet.statistics(loop)
+    assert_type(whole, uvnet.LoopStatistics)
+    assert_type(uvnet.statistics().longest_turn, float)
+    assert_type(whole.turns, int)
+    assert_type(uvnet.introspection("/tmp/look.sock"), uvnet.Server)

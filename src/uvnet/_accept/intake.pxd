@@ -3,12 +3,16 @@ from uvnet._accept.limits cimport Limits
 from uvnet._accept.listener cimport AcceptFilter, DropReason, Lease, Listener
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tally cimport Tally
 from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 
 cdef class Intake
+
+# What the reasons of drops are called, by the DropReason.
+cdef dict REASONS
 
 # What an intake tells the server that owns it, with the GIL between enter() and leave(); an exception is reported.
 cdef struct IntakeEvents:
@@ -36,6 +40,7 @@ cdef class Intake(Intermediary):
     cdef AcceptFilter filter         # with the number of connections
     cdef BlockList _block_list       # what the filter borrows
     cdef Limits limits               # None where there are none
+    cdef Tally tally
     cdef list listeners
     cdef set stages                  # of connections that have not said yet whose they are
     cdef unsigned int header_timeout  # milliseconds for a PROXY header to come; 0: none is expected

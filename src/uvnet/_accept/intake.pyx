@@ -29,6 +29,7 @@ from uvnet._accept.listener cimport (
     Lease,
     Listener,
     ListenerEvents,
+    count_drop,
     open_listener,
 )
 from uvnet._accept.server_socket cimport name_of
@@ -36,6 +37,7 @@ from uvnet._loop.adopted cimport add_adopted, reserve_adopted
 from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tally cimport Tally
 from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport sockaddr
@@ -50,7 +52,7 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_UNIX
 
-cdef dict _REASONS = {
+cdef dict REASONS = {
     CONNECTION_LIMIT: "connection limit",
     BLOCK_LIST: "block list",
     FILE_DESCRIPTORS: "file descriptors",
@@ -182,6 +184,7 @@ cdef class Intake(Intermediary):
         """A connection that was handed on is over."""
         global _open
         self.filter.connections -= 1
+        self.record.connections -= 1
         _open -= 1
         return 0
 
@@ -202,7 +205,7 @@ cdef class Intake(Intermediary):
 
     cdef dict dropped(self):
         """How many connections were dropped, by the reason."""
-        return {reason: self.filter.dropped[<int>number] for number, reason in _REASONS.items()}
+        return {reason: self.filter.dropped[<int>number] for number, reason in REASONS.items()}
 
     cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
         """A connection was accepted."""
@@ -230,7 +233,11 @@ cdef class Intake(Intermediary):
             status = -ENOMEM
         if stream is None:
             return self._trouble(status)
+        stream.tally = self.tally
         self.filter.connections += 1
+        self.tally.accepted += 1
+        self.record.connections += 1
+        self.record.tally.accepted += 1
         _accepted += 1
         _open += 1
         if direct:
@@ -302,7 +309,7 @@ cdef class Intake(Intermediary):
     cdef int _drop(self, object owner, DropReason reason, int descriptor, const sockaddr_storage *remote,
                    const sockaddr_storage *local, object detail) except -1:
         """One is closed: count it, log it where nobody would expect it, and tell if somebody wants to know."""
-        self.filter.dropped[<int>reason] += 1
+        count_drop(self.record, &self.filter, reason)
         if reason in _LOGGED:
             if self._logs is None:
                 self._logs = {}
@@ -311,7 +318,7 @@ cdef class Intake(Intermediary):
             self._logs[reason].count(owner, detail)
         if self.filter.tells_drops and owner is not None:
             drop = describe_drop(
-                _REASONS[reason],
+                REASONS[reason],
                 name_of(descriptor) if local is NULL else format_sockaddr(<const sockaddr *>local),
                 format_sockaddr(<const sockaddr *>remote),
             )
@@ -357,6 +364,7 @@ cdef Intake new_intake(LoopRecord record, const IntakeEvents *events):
     self.events = events
     self.listeners = []
     self.stages = set()
+    self.tally = Tally.__new__(Tally)
     memset(&self.filter, 0, sizeof(self.filter))
     self.filter.most = -1
     return self

@@ -8,10 +8,10 @@ cdef enum DropReason:
     NOT_DROPPED
     CONNECTION_LIMIT
     BLOCK_LIST
-    FILE_DESCRIPTORS
+    ALLOW_LIST
+    FILE_DESCRIPTORS             # from here on what nobody expects, and the log says
     PROXY_HEADER
     TLS_FAILURE
-    ALLOW_LIST
     SERVER_RATE
     HOST_LIMIT
     HOST_RATE
@@ -20,7 +20,7 @@ cdef enum DropReason:
     LIFETIME
     RECEIVE_RATE
     TOTAL_BUFFERED
-    DROP_REASONS                 # how many there are
+    DROP_REASONS                 # how many there are, which is no more than KINDS_OF_DROPS
 
 # What is asked in C before a connection costs an object.  Lies in the listeners' owner.
 cdef struct AcceptFilter:
@@ -32,6 +32,11 @@ cdef struct AcceptFilter:
     DropReason (*judge)(object limits, const sockaddr *address)
     bint tells_drops             # somebody wants to hear of each
     size_t[DROP_REASONS] dropped  # so many so far, by the reason
+
+# A connection is closed for that.
+cdef inline void count_drop(LoopRecord record, AcceptFilter *filter, DropReason reason) noexcept:
+    filter.dropped[<int>reason] += 1
+    record.dropped[<int>reason] += 1
 
 cdef class Listener
 

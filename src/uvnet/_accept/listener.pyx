@@ -190,10 +190,10 @@ cdef class Listener(Handle):
     cdef int dropped(self, int descriptor, const sockaddr_storage *remote, DropReason reason) except -1:
         """Close a connection at once; it is counted, or told where somebody wants to know."""
         try:
-            if self.filter.tells_drops or reason == FILE_DESCRIPTORS:
+            if self.filter.tells_drops or reason >= FILE_DESCRIPTORS:
                 self.events.on_dropped(self.owner, descriptor, remote, reason)
             else:
-                self.filter.dropped[<int>reason] += 1
+                count_drop(self.record, self.filter, reason)
         finally:
             close_descriptor(descriptor)
         return 0

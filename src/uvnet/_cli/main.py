@@ -14,6 +14,7 @@ from uvnet._cli.info import add_info
 from uvnet._cli.program import add_version, guarded
 from uvnet._cli.proxy import add_proxy
 from uvnet._cli.serve import add_serve
+from uvnet._cli.top import add_top
 
 __all__ = ["main"]
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_version(parser)
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_echo, add_cat, add_proxy, add_serve, add_bench, add_info):
+    for add in (add_echo, add_cat, add_proxy, add_serve, add_top, add_bench, add_info):
         add(subcommands)
 
     def start() -> int:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import select
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -20,7 +21,7 @@ from typing import Any, TextIO, TypeVar
 import uvnet
 from uvnet._cli.endpoint import GRAMMAR, Endpoint, describe
 
-__all__ = ["add_parser", "explain", "guarded", "number_type", "peer_of", "run", "say", "serve"]
+__all__ = ["add_parser", "explain", "guarded", "keep_showing", "number_type", "peer_of", "run", "say", "serve"]
 
 INTERRUPTED = 130
 NOT_READ = 141
@@ -70,9 +71,40 @@ def number_type(kind: type[_N], least: _N, most: _N) -> Callable[[str], _N]:
 
 def say(text: str) -> None:
     """One line on stderr, for whoever still reads it."""
+    _print(f"{_live.erasure()}uvnet: {text}\n")
+
+
+def _print(text: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(f"uvnet: {text}", file=sys.stderr, flush=True)
+            print(text, end="", file=sys.stderr, flush=True)
+
+
+class _LiveLine:
+    """The line below all others on a terminal that changes in its place."""
+
+    def __init__(self) -> None:
+        self.shown = False
+
+    def erasure(self) -> str:
+        """What takes it away, for other text to be printed."""
+        shown, self.shown = self.shown, False
+        return "\r\x1b[K" if shown else ""
+
+
+_live = _LiveLine()
+
+
+async def keep_showing(text: Callable[[], str]) -> None:
+    """Show what text() says on stderr, in one line and anew every second, until cancelled; a terminal is needed."""
+    try:
+        while True:
+            line = text()[: shutil.get_terminal_size().columns - 1]
+            _print(f"{_live.erasure()}{line}")
+            _live.shown = True
+            await asyncio.sleep(1)
+    finally:
+        _print(_live.erasure())
 
 
 def explain(error: BaseException) -> str:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import uvnet
 from uvnet._cli.endpoint import endpoint_type
-from uvnet._cli.program import add_parser, explain, number_type, peer_of, run, say, serve
+from uvnet._cli.limits import add_limit_options, limit_options
+from uvnet._cli.program import (
+    add_parser,
+    explain,
+    keep_showing,
+    number_type,
+    peer_of,
+    run,
+    say,
+    serve,
+)
 from uvnet._cli.security import (
     add_client_options,
     add_server_options,
@@ -74,6 +86,7 @@ def add_proxy(subcommands: Any) -> None:
         action="store_true",
         help="report connections, and totals at the end, on stderr; SIGUSR1 asks for totals at any time",
     )
+    add_limit_options(parser)
 
 
 def _start(arguments: argparse.Namespace) -> int:
@@ -90,8 +103,9 @@ async def _proxy(arguments: argparse.Namespace) -> None:
         max_connections=arguments.max_connections,
         tls=server_options(arguments) if arguments.tls else None,
         upstream_tls=client_options(arguments) if arguments.upstream_tls else None,
+        **limit_options(arguments),
     )
-    totals = Totals()
+    totals = Totals(proxy)
 
     def failed(error: BaseException, client: uvnet.Socket) -> None:
         # The failure of one connection; the client sees that it is closed.
@@ -104,7 +118,7 @@ async def _proxy(arguments: argparse.Namespace) -> None:
             say(f"{_who(drop)}: refused, {drop['reason']}")
 
     def passed_on(client: uvnet.Socket, upstream: uvnet.Socket) -> None:
-        totals.watch(client)
+        totals.passed_on += 1
         if arguments.verbose:
             _follow(client, upstream, str(arguments.target))
 
@@ -112,10 +126,15 @@ async def _proxy(arguments: argparse.Namespace) -> None:
     proxy.on("drop", refused)
     proxy.on("upstream", passed_on)
     on_request(lambda: say(str(totals)))
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    showing = asyncio.ensure_future(keep_showing(totals.at_the_moment)) if watched else None
     try:
         await serve(proxy, arguments.listen)
     finally:
-        if arguments.verbose and proxy.listening:
+        if showing is not None:
+            showing.cancel()
+            await asyncio.wait([showing])
+        if (arguments.verbose or watched) and proxy.listening:
             say(str(totals))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvnet
 from uvnet._cli.program import run
+from uvnet._cli.table import CLEAR, duration, table
 
 __all__ = ["show_status"]
 
@@ -17,7 +18,6 @@ INTERVAL = 1.0  # seconds
 PATIENCE = 10  # seconds for an answer
 MOST = 2**20  # bytes of an answer
 COLUMNS = ("WORKER", "PID", "STATE", "AGE", "CONNECTIONS", "ACCEPTED", "CPU", "MEMORY")
-CLEAR = "\x1b[H\x1b[J"
 
 
 def show_status(path: str) -> int:
@@ -44,17 +44,10 @@ async def _ask(path: str) -> dict[str, Any]:
 def _lines(snapshot: dict[str, Any]) -> Iterable[str]:
     workers = snapshot["workers"]
     yield (
-        f"primary {snapshot['pid']}, {snapshot['state']}, up {_duration(snapshot['age'])}: "
+        f"primary {snapshot['pid']}, {snapshot['state']}, up {duration(snapshot['age'])}: "
         f"{sum(worker['state'] == 'serving' for worker in workers)} of {snapshot['wanted']} workers serve"
     )
-    rows = [COLUMNS, *(_row(worker) for worker in workers)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        # Numbers to the right, words to the left.
-        yield "  ".join(
-            cell.ljust(width) if index == 2 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+    yield from table([COLUMNS, *map(_row, workers)], (2,))
 
 
 def _row(worker: dict[str, Any]) -> tuple[str, ...]:
@@ -63,7 +56,7 @@ def _row(worker: dict[str, Any]) -> tuple[str, ...]:
         str(worker["id"]),
         str(worker["pid"]),
         worker["state"],
-        _duration(worker["age"]),
+        duration(worker["age"]),
         _number(worker["connections"]),
         _number(worker["accepted"]),
         "-" if cpu is None else f"{cpu:.1f} s",
@@ -73,14 +66,3 @@ def _row(worker: dict[str, Any]) -> tuple[str, ...]:
 
 def _number(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def _duration(seconds: float) -> str:
-    """5 s, 2:05, 1:02:05, 3 d 04:00"""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 24:
-        return f"{hours // 24} d {hours % 24:02}:{minutes:02}"
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

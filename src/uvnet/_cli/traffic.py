@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import uvnet
+from uvnet._cli.table import size
 
 __all__ = ["Totals", "amount", "on_request", "seconds_since"]
 
@@ -43,31 +44,29 @@ def on_request(tell: Callable[[], object]) -> None:
 class Totals:
     """What the connections of a proxy come to, those that are open included."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: uvnet.Server) -> None:
+        self.proxy = proxy
         self.begin = time.monotonic()
-        self.count = 0
+        self.passed_on = 0
         self.failed = 0
         self.refused = 0
-        self.open: set[uvnet.Socket] = set()
-        self.bytes_in = 0
-        self.bytes_out = 0
-
-    def watch(self, client: uvnet.Socket) -> None:
-        """Count a connection that is passed on."""
-        self.count += 1
-        self.open.add(client)
-
-        def closed(_had_error: bool) -> None:
-            self.open.discard(client)
-            self.bytes_in += client.bytes_read
-            self.bytes_out += client.bytes_written
-
-        client.on("close", closed)
+        self._last = (self.begin, 0, 0)
 
     def __str__(self) -> str:
-        bytes_in = self.bytes_in + sum(client.bytes_read for client in self.open)
-        bytes_out = self.bytes_out + sum(client.bytes_written for client in self.open)
+        now = self.proxy.statistics()
         return (
-            f"{self.count} connection{'' if self.count == 1 else 's'}, {len(self.open)} open, {self.failed} failed, {self.refused} refused; "
-            f"{amount(bytes_in)} in, {amount(bytes_out)} out; {seconds_since(self.begin)}"
+            f"{self.passed_on} connection{'' if self.passed_on == 1 else 's'}, {now.open} open, {self.failed} failed, "
+            f"{self.refused} refused; {amount(now.bytes_read)} in, {amount(now.bytes_written)} out; "
+            f"{seconds_since(self.begin)}"
+        )
+
+    def at_the_moment(self) -> str:
+        """In short, with the bytes a second since it was last asked."""
+        now, time_now = self.proxy.statistics(), time.monotonic()
+        then, read, written = self._last
+        period = max(time_now - then, 1e-9)
+        self._last = (time_now, now.bytes_read, now.bytes_written)
+        return (
+            f"{now.open} open of {self.passed_on}, {self.failed} failed, {self.refused} refused; "
+            f"{size((now.bytes_read - read) / period)}/s in, {size((now.bytes_written - written) / period)}/s out"
         )

@@ -4,9 +4,11 @@ Drains ticks and gathered writes that were queued outside a callback of ours, lo
 over (see adopted.pyx), and asks, where somebody wants to know (see alive.pyx), whether anything keeps the loop alive.
 """
 
+from libc.stdint cimport uint64_t
+
 from uvnet._loop.adopted cimport find_lost, next_lost
 from uvnet._loop.handle cimport Handle, HandleBlock, block_of, handle_of
-from uvnet._loop.record cimport GilHold, LoopRecord
+from uvnet._loop.record cimport GilHold, LoopRecord, Turns
 from uvnet._loop.tick cimport enter, leave
 from uvnet._uv.table cimport UVNET_UV_PREPARE, uv, uv_handle_t, uv_prepare_t
 
@@ -34,11 +36,26 @@ cdef void _wake(LoopRecord record) noexcept:
 
 
 cdef void _on_prepare(uv_prepare_t *uv_prepare) noexcept nogil:
+    if block_of(uv_prepare).hold.turns.watched:
+        _end_turn(block_of(uv_prepare).hold)
     if block_of(uv_prepare).hold.adopted.count and find_lost(block_of(uv_prepare).hold):
         _tell_lost(uv_prepare)
     # In run() it is called in every turn of the loop: relays must not wait there for a busy thread.
     if not _is_quiet(block_of(uv_prepare).hold):
         _drain(uv_prepare)
+
+
+cdef void _end_turn(GilHold *hold) noexcept nogil:
+    cdef Turns *turns = hold.turns
+    cdef uint64_t now = uv.hrtime()
+    cdef uint64_t idle = uv.metrics_idle_time(hold.adopted.uv_loop)
+    cdef uint64_t took = now - turns.began - (idle - turns.idle)
+    if turns.began:
+        turns.count += 1
+        if took > turns.longest:
+            turns.longest = took
+    turns.began = now
+    turns.idle = idle
 
 
 cdef bint _is_quiet(GilHold *hold) noexcept nogil:
@@ -47,7 +64,7 @@ cdef bint _is_quiet(GilHold *hold) noexcept nogil:
     if hold.tick_count[0] or hold.first_gathering[0] is not NULL or hold.untold:
         return False
     if hold.look_for_end[0] is NULL:
-        return hold.adopted.count != 0
+        return hold.adopted.count != 0 or hold.turns.watched
     return first is not NULL and first.referenced and uv.is_active(<uv_handle_t *>(first + 1)) != 0
 
 
@@ -74,6 +91,6 @@ cdef void _drain(uv_prepare_t *uv_prepare) noexcept with gil:
         return
     if record.look_for_end is not NULL:
         record.look_for_end(record)
-    elif record.adopted.count == 0:
+    elif record.adopted.count == 0 and not record.turns.watched:
         self.running = False
         uv.prepare_stop(uv_prepare)

@@ -3,6 +3,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
+from uvnet._loop.tally cimport Tally
 from uvnet._uv.table cimport uv, uv_loop_t
 
 cdef extern from "pythread.h" nogil:
@@ -10,6 +11,7 @@ cdef extern from "pythread.h" nogil:
 
 cdef enum:
     FIRST_READ_SIZE = 65536      # bytes that one read may bring at first: Node's number (rule 0.4.4)
+    KINDS_OF_DROPS = 16          # that there may be, see listener.pxd
     READ_BUFFER_SIZE = 262144    # bytes; what it grows to while reads come full and are taken at once
 
 # One entry of the tick queue: run(target, argument, step), see tick.pyx.
@@ -49,6 +51,14 @@ cdef struct AdoptedDescriptors:
     uv_loop_t *uv_loop
     uint64_t looked_at           # loop time at which all were, in milliseconds
 
+# See turns.pyx.
+cdef struct Turns:
+    bint watched
+    uint64_t count               # that are over
+    uint64_t began               # the one that is not over; 0: none; all in nanoseconds
+    uint64_t idle                # of the loop, in all, when it began
+    uint64_t longest
+
 # See gil.pyx.
 cdef struct GilHold:
     bint held
@@ -61,6 +71,7 @@ cdef struct GilHold:
     record_hook *look_for_end
     LowWaterMarks *low_water
     AdoptedDescriptors *adopted
+    Turns *turns
     bint untold              # record.unheard has not been reported yet
 
 cdef class LoopRecord:
@@ -97,6 +108,10 @@ cdef class LoopRecord:
     cdef object kernel_pipes             # the KernelPipes of relays, made when first needed, see kernel_pipe.pyx
     cdef LowWaterMarks low_water         # of relays, see low_water.pyx
     cdef AdoptedDescriptors adopted      # see adopted.pyx
+    cdef Turns turns                     # see turns.pyx
+    cdef Tally tally                     # of the whole loop
+    cdef Py_ssize_t connections          # that its servers have now
+    cdef size_t[KINDS_OF_DROPS] dropped  # connections that its servers have closed, by the DropReason
     cdef char *read_buffer               # READ_BUFFER_SIZE bytes, valid between an alloc and its read callback
 
     cdef int raise_unusable(self) except -1

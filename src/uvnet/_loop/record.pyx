@@ -8,6 +8,7 @@ from asyncio import _get_running_loop
 from cpython.ref cimport Py_DECREF
 from libc.stdlib cimport free, malloc
 
+from uvnet._loop.tally cimport Tally
 from uvnet._uv.table cimport loop_pointer
 
 
@@ -75,6 +76,8 @@ cdef LoopRecord new_record(object loop):
     self.hold.look_for_end = &self.look_for_end
     self.hold.low_water = &self.low_water
     self.hold.adopted = &self.adopted
+    self.hold.turns = &self.turns
+    self.tally = Tally.__new__(Tally)
     self.lookups = set()
     self.awaited = set()
     self.uv_loop = self.adopted.uv_loop = loop_pointer(loop)

@@ -1,6 +1,7 @@
 from libc.stdint cimport uint64_t
 
 from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.tally cimport Tally
 from uvnet._stream.writer cimport Writer
 
 cdef enum:
@@ -12,6 +13,7 @@ cdef class Admission:
 
 cdef class Stream(Writer):
     cdef Admission admission         # None where nobody keeps any
+    cdef Tally tally                 # of the server that has accepted it, or None
     cdef bint had_error              # what its owner's 'close' will say
     cdef unsigned int life           # of its owner, which may be in a later one
 

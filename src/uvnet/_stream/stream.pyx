@@ -18,6 +18,7 @@ from uvnet._loop.descriptors cimport give_number_a_rest, give_number_back
 from uvnet._loop.gil cimport hold_gil
 from uvnet._loop.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._loop.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
+from uvnet._loop.tally cimport Tally
 from uvnet._loop.tick cimport leave
 from uvnet._stream.transfer cimport NO_DESCRIPTOR, receive_now
 from uvnet._stream.writer cimport Writer, tell_failed, tell_owner
@@ -134,6 +135,9 @@ cdef class Stream(Writer):
         if self.state != HANDLE_OPEN:
             return
         self.leave_admission()
+        _add(self.record.tally, self.block)
+        if self.tally is not None:
+            _add(self.tally, self.block)
         if self.block.adopted == 0:
             Handle.close(self, reset)
             return
@@ -167,6 +171,11 @@ cdef class Stream(Writer):
             return None
         nread = receive_now(block, block.read_buffer, READ_BUFFER_SIZE)
         return PyBytes_FromStringAndSize(block.read_buffer, nread) if nread > 0 else None
+
+
+cdef void _add(Tally tally, HandleBlock *block) noexcept:
+    tally.bytes_read += block.bytes_read
+    tally.bytes_written += block.bytes_written
 
 
 cdef int tell_lost(Writer self, object owner, void *what, ssize_t number) except -1:

@@ -96,6 +96,7 @@ cdef class SecureStream(Stream):
     cdef int _shake_hands(self) except -1:
         cdef bint over = False
         cdef object failure = None
+        cdef Stream base
         try:
             over = self.engine.shake_hands()
         except Exception as error:
@@ -107,6 +108,10 @@ cdef class SecureStream(Stream):
         if self.state != HANDLE_OPEN:
             return 0
         self.phase = SECURE_OPEN
+        base = self.base()
+        self.record.tally.handshakes += 1
+        if base.tally is not None:
+            base.tally.handshakes += 1
         tell_owner(self, _tell_secured, <void *>None, 0)
         # What the owner has to say leaves with the end of the handshake: a small packet behind another would wait.
         if self._is_open():

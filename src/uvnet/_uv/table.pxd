@@ -73,6 +73,7 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         UVNET_UV_WRITE
         UVNET_UV_SHUTDOWN
         UVNET_UV_GETADDRINFO
+        UVNET_UV_METRICS_IDLE_TIME
         UVNET_UV_READABLE
         UVNET_UV_WRITABLE
         UVNET_UV_EOF
@@ -84,6 +85,9 @@ cdef extern from "uvnet/uv_abi.h" nogil:
         uint64_t (*now)(const uv_loop_t *) noexcept nogil
         void (*update_time)(uv_loop_t *) noexcept nogil
         int (*loop_fork)(uv_loop_t *) noexcept nogil
+        int (*loop_configure)(uv_loop_t *, int, ...) noexcept nogil
+        uint64_t (*hrtime)() noexcept nogil
+        uint64_t (*metrics_idle_time)(uv_loop_t *) noexcept nogil
         int (*backend_timeout)(const uv_loop_t *) noexcept nogil
         char *(*err_name_r)(int, char *, size_t) noexcept nogil
         char *(*strerror_r)(int, char *, size_t) noexcept nogil

@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 from typing_extensions import Self, disjoint_base
 
+from uvnet._accept.statistics import Connections, ServerStatistics
+from uvnet.socket.socket import Socket
 from uvnet.socket.socket_parent import SocketParent
 
 @disjoint_base
@@ -15,6 +17,9 @@ class Acceptor(SocketParent):
     def listening(self) -> bool: ...
     @property
     def dropped(self) -> dict[str, int]: ...
+    @property
+    def connections(self) -> Connections[Socket]: ...
+    def statistics(self) -> ServerStatistics: ...
     @property
     def max_connections(self) -> int | None: ...
     @max_connections.setter

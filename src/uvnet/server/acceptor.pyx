@@ -3,6 +3,7 @@
 How it comes to listen is the business of Server.  Node: "Class: net.Server"; rules 1.8 to 1.10.
 """
 
+from uvnet._accept.counting cimport statistics_of
 from uvnet._accept.intake cimport Intake, IntakeEvents, new_intake
 from uvnet._accept.listener cimport DropReason, Listener
 from uvnet._accept.server_socket cimport family_of_server
@@ -19,6 +20,7 @@ from uvnet.socket.socket cimport Socket, accepted
 from uvnet.socket.socket_parent cimport SocketParent
 from uvnet.streams.readable cimport NOT_FLOWING
 
+from uvnet._accept.statistics import Connections
 from uvnet._loop.alive import forget_unheard, keep_unheard
 from uvnet._loop.tick import next_tick_on
 from uvnet.errors.codes import invalid_callback, invalid_type, not_running, out_of_range, will_not_come
@@ -74,6 +76,21 @@ cdef class Acceptor(SocketParent):
         The reasons are those of 'drop'.  This is not in Node.
         """
         return self._intake.dropped()
+
+    @property
+    def connections(self):
+        """A Connections view of the sockets that are open: their number, and themselves to iterate over.
+
+        This is not in Node, whose "server.connections" was a number.
+        """
+        return Connections(self)
+
+    def statistics(self):
+        """A ServerStatistics: what the server has had to do with until now.  May be called in any thread.
+
+        This is not in Node.
+        """
+        return statistics_of(self._intake)
 
     @property
     def max_connections(self):
@@ -320,6 +337,13 @@ cdef class Acceptor(SocketParent):
         """The connections that have not emitted 'close', counted or not."""
         cdef Handle handle
         return [owner for handle in open_handles(self.record) if self._accepted(owner := user_of(handle))]
+
+    def _connection_count(self):
+        return self._intake.filter.connections
+
+    def _open_connections(self):
+        cdef Connection connection
+        return [connection for connection in self._unclosed() if connection._counted]
 
     def _what_is_left(self):
         """How many connections are open, and how many async listeners of connections run."""

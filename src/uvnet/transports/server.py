@@ -112,13 +112,13 @@ class Server(TransportServer, asyncio.AbstractServer):
     def close_clients(self) -> None:
         """close() every transport of the server.  asyncio: "Server.close_clients()" (here on every version)."""
         self._cut_stages()
-        for transport in self._open_transports():
+        for transport in self._open_connections():
             transport.close()
 
     def abort_clients(self) -> None:
         """abort() every transport of the server.  asyncio: "Server.abort_clients()" (here on every version)."""
         self._cut_stages()
-        for transport in self._open_transports():
+        for transport in self._open_connections():
             transport.abort()
 
     def _close_and_tell(self, over: Callable[[], object]) -> None:

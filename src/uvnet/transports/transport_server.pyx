@@ -3,6 +3,7 @@
 How it comes to listen is the business of serving; what programs see of it, that of Server.
 """
 
+from uvnet._accept.counting cimport statistics_of
 from uvnet._accept.intake cimport Intake, IntakeEvents, new_intake
 from uvnet._accept.limits cimport Limits
 from uvnet._accept.listener cimport DropReason, Lease, Listener
@@ -20,6 +21,7 @@ from uvnet.transports.transport cimport Transport, new_transport
 from uvnet.transports.transport_events cimport attach
 from uvnet.transports.transport_options cimport TransportOptions
 
+from uvnet._accept.statistics import Connections
 from uvnet._loop.loop import record_of
 from uvnet.transports.base_transport import transports_of
 
@@ -47,8 +49,18 @@ cdef class TransportServer:
 
     @property
     def connections(self):
-        """How many connections are open (int).  This is not in asyncio."""
-        return self._intake.filter.connections
+        """A Connections view of the transports that are open: their number, and themselves to iterate over.
+
+        This is not in asyncio.
+        """
+        return Connections(self)
+
+    def statistics(self):
+        """A ServerStatistics: what the server has had to do with until now.  May be called in any thread.
+
+        This is not in asyncio.
+        """
+        return statistics_of(self._intake)
 
     @property
     def dropped(self):
@@ -74,7 +86,10 @@ cdef class TransportServer:
     def _cut_stages(self):
         self._intake.cut_stages()
 
-    def _open_transports(self):
+    def _connection_count(self):
+        return self._intake.filter.connections
+
+    def _open_connections(self):
         # Those of the loop are kept already; a set of its own would cost a server some 100 bytes a connection.
         cdef Transport transport
         return [

@@ -1,0 +1,3 @@
+from uvnet._loop.record import LoopRecord
+
+def open_streams(record: LoopRecord) -> list[tuple[int, int, int, int, object]]: ...
