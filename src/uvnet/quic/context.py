@@ -160,7 +160,8 @@ def _key(given: Any, passphrase: bytes | None) -> Any:
     try:
         if b"-----BEGIN " not in data:
             return load_der_private_key(data, passphrase)
-        begin = data.index(b"-----BEGIN ", data.index(b"PRIVATE KEY-----") - 40 if b"PRIVATE KEY-----" in data else 0)
+        # A certificate may stand before it.
+        begin = data.rindex(b"-----BEGIN ", 0, data.index(b"PRIVATE KEY-----")) if b"PRIVATE KEY-----" in data else 0
         return load_pem_private_key(data[begin:], passphrase if b"ENCRYPTED" in data else None)
     except TypeError as error:
         raise invalid_value("options.key", "...", f"is encrypted: give options.passphrase ({error})") from None

@@ -118,6 +118,7 @@ class Told(Protocol):
     _record: Any
 
     def _is_heard(self, event: str) -> bool: ...
+    def _on_protocol(self) -> None: ...
     def _on_handshake(self, early_data: bool) -> None: ...
     def _on_data(self, stream_id: int, data: bytes, fin: bool) -> None: ...
     def _on_reset(self, stream_id: int, code: int) -> None: ...
@@ -373,6 +374,8 @@ class Engine:
                 break
             if isinstance(event, events.StreamDataReceived):
                 told._on_data(event.stream_id, event.data, event.end_stream)
+            elif isinstance(event, events.ProtocolNegotiated):
+                told._on_protocol()
             elif isinstance(event, events.HandshakeCompleted):
                 told._on_handshake(event.early_data_accepted)
             elif isinstance(event, events.StreamReset):

@@ -484,6 +484,12 @@ class QuicSession(QuicEmitter):
 
     # === For the engine ===
 
+    def _on_protocol(self) -> None:
+        """It is agreed, and nothing has come on any stream yet: 0-RTT data comes before the handshake is over."""
+        engine = self._engine_in_use()
+        if engine.alpn == HTTP3_PROTOCOL:
+            self._http3 = HTTP3(self, engine, self._options.h3 or {})
+
     def _on_handshake(self, early_data: bool) -> None:
         engine = self._engine_in_use()
         self._secure = True
@@ -494,8 +500,6 @@ class QuicSession(QuicEmitter):
         self._using_early_data = early_data
         if self._owner is not None:
             self._owner._session_secured(self)
-        if self._alpn == HTTP3_PROTOCOL and self._http3 is None:
-            self._http3 = HTTP3(self, engine, self._options.h3 or {})
         error = engine.verify_peer()
         if error is not None:
             self._authentication_error = verification_error(error)
