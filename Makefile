@@ -66,8 +66,9 @@ types: $(CHECK)/.created build
 	PYTHONPATH=$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("platlib"))') $(CHECK)/bin/stubtest \
 		--mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowed.txt uvnet
 
+# WHEELS=ends: of the oldest and the newest CPython alone; WHEELS="3.11 3.12": of these.
 wheels-check: $(VENV)/.created
-	$(RUN) tests/wheels/check.py
+	$(RUN) tests/wheels/check.py $(WHEELS)
 
 $(VENV)/.documenting: $(VENV)/.created pyproject.toml
 	$(RUN) -m pip install --quiet --group docs

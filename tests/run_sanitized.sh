@@ -42,7 +42,7 @@ export PYTHONMALLOC=malloc
 # large and nothing else.
 left_out=(
     tests/project/test_{bench,bench_load,cython_patterns,docs,docs_options,layers,rooms,rules_covered,typing,uv_abi,wheel}.py
-    tests/cli tests/cluster tests/transports/programs tests/transports/test_large_exchanges.py
+    tests/attacks tests/cli tests/cluster tests/transports/programs tests/transports/test_large_exchanges.py
     tests/quic/interoperation tests/quic/test_{lossy_network,many}.py
 )
 status=0

@@ -1,6 +1,7 @@
 """A wheel for every CPython of this machine: built from the source distribution, looked into, installed, used.
 
-    python tests/wheels/check.py [version]...       for example 3.12; without, all that are found
+    python tests/wheels/check.py [version]...       for example 3.12; without, all that are found; "ends": the oldest
+                                                    and the newest
 
 Each wheel is installed into a clean environment, with its dependencies from the package index.  What was built
 is left in dist/.
@@ -49,6 +50,8 @@ def check(version: str, python: str, sdist: Path, directory: Path) -> None:
 
 def main(wanted: list[str]) -> int:
     found = pythons()
+    if wanted == ["ends"]:
+        wanted = [next(iter(found)), next(reversed(found))] if found else []
     chosen = {
         version: path
         for version, path in found.items()
