@@ -6,6 +6,8 @@ import asyncio
 import gc
 import importlib.machinery
 import io
+import re
+import subprocess
 import sys
 import threading
 import weakref
@@ -15,12 +17,13 @@ from typing import Any
 import pytest
 import uvloop
 from harness import Player, event
+from places import ROOT
 
 import uvnet
 from uvnet._uv import table
 
 # They look, or change what the loop does not know.
-HARMLESS = {"address", "addresses", "is_paused", "set_default_encoding"}
+HARMLESS = {"address", "addresses", "is_paused", "set_default_encoding", "statistics"}
 # What to call the others with.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "close": (),
@@ -390,6 +393,23 @@ def test_a_library_that_is_not_loaded() -> None:
         table._resolve("/nowhere/loop.so")
     assert f"cannot reach the libuv inside uvloop {uvloop.__version__}" in str(caught.value)
     assert "/nowhere/loop.so" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["0.19.0", "0.21.0", "0.21.1rc1"])
+def test_a_uvloop_that_is_too_old_is_refused_at_import(version: str) -> None:
+    program = f"import uvloop; uvloop.__version__ = {version!r}\nimport uvnet"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert found.stderr.splitlines()[-1] == (
+        f"ImportError: uvnet needs uvloop 0.22 or newer, and this is {version}: pip install -U uvloop"
+    )
+
+
+def test_the_lowest_uvloop_is_the_declared_one() -> None:
+    declared = re.search(r'"uvloop>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert declared is not None
+    assert tuple(map(int, declared[1].split("."))) == table.LOWEST
+    for version in (declared[1], "0.23.0", "1.0", "unknown"):
+        table._check_version(version)
 
 
 def test_a_failed_resolve_changes_nothing(play: Player) -> None:

@@ -6,6 +6,7 @@ Owns the table `uv` and the way from a uvloop loop to its `uv_loop_t *`; knows n
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 import os
+import re
 
 import uvloop
 import uvloop.loop
@@ -40,6 +41,18 @@ def _resolve(path: str) -> None:
     uv = found
 
 
+def _check_version(version: str) -> None:
+    """Raise ImportError for a uvloop that is older than what uvnet is made for; it may seem to work."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found and (int(found[1]), int(found[2])) < LOWEST:
+        raise ImportError(
+            f"uvnet needs uvloop {'.'.join(map(str, LOWEST))} or newer, and this is {version}: pip install -U uvloop"
+        )
+
+
+# As pyproject.toml says.
+LOWEST = (0, 22)
+_check_version(uvloop.__version__)
 _resolve(uvloop.loop.__file__)
 
 
