@@ -23,6 +23,7 @@ from bench.ip import IP
 from bench.lines import LINES
 from bench.proxy import STEADY_RATE, bulk_workload, proxy_workload
 from bench.proxy_thread import thread_workload
+from bench.quic import run_quic
 from bench.receive import receive_workload
 from bench.restarts import run_restarts
 from bench.timings import SECONDS, Timing, run_timing
@@ -81,6 +82,9 @@ BENCHMARKS: dict[str, Run] = {
     "ip": _timing(IP),
     "lines": _timing(LINES),
     "datagrams": _timing(DATAGRAMS),
+    "quic": lambda settings: run_quic(
+        settings.rounds, 0.5 if settings.quick else 2.0, settings.seed, settings.peers
+    ),
 }
 STANDARD = ("echo", "emitter")
 
