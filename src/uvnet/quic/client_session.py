@@ -68,6 +68,8 @@ class QuicClientSession(QuicSession):
             raise invalid_state("start_handshake", "the session is destroyed")
         if not self._started:
             self._started = True
+            if self._qlog is not None:
+                self._emit_later("qlog", self._qlog)
             self._engine_in_use().connect(monotonic())
             self._transmit_soon()
 

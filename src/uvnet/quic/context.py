@@ -138,7 +138,6 @@ def _certificates(given: Any, name: str) -> list[Any]:
     try:
         if b"-----BEGIN " not in data:
             return [x509.load_der_x509_certificate(data)]
-        # Keys may stand beside them.
         return x509.load_pem_x509_certificates(data)
     except ValueError as error:
         raise invalid_value(f"options.{name}", "...", f"has no certificate that can be read: {error}") from None
@@ -160,9 +159,9 @@ def _key(given: Any, passphrase: bytes | None) -> Any:
     try:
         if b"-----BEGIN " not in data:
             return load_der_private_key(data, passphrase)
-        # A certificate may stand before it.
-        begin = data.rindex(b"-----BEGIN ", 0, data.index(b"PRIVATE KEY-----")) if b"PRIVATE KEY-----" in data else 0
-        return load_pem_private_key(data[begin:], passphrase if b"ENCRYPTED" in data else None)
+        # Certificates may stand in front of it.
+        begin = data.rfind(b"-----BEGIN ", 0, max(data.find(b"PRIVATE KEY-----"), 0))
+        return load_pem_private_key(data[max(begin, 0) :], passphrase if b"ENCRYPTED" in data else None)
     except TypeError as error:
         raise invalid_value("options.key", "...", f"is encrypted: give options.passphrase ({error})") from None
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, SOCK_DGRAM
@@ -11,7 +12,8 @@ from typing import Any
 from uvnet._loop.record import LoopRecord
 from uvnet._udp.datagram import DatagramHandle
 from uvnet.addresses.address import Address
-from uvnet.errors.codes import invalid_state, invalid_type, out_of_range
+from uvnet.errors.codes import NetTypeError, invalid_state, invalid_type, out_of_range
+from uvnet.errors.system import system_error
 from uvnet.quic.options import EndpointOptions
 
 __all__ = ["QuicEndpoint", "look_up"]
@@ -160,7 +162,13 @@ class QuicEndpoint:
 
         Node: "quicendpoint.setMulticastInterface(iface)".
         """
-        self._in_use("set_multicast_interface").set_multicast_interface(_text(iface, "iface"))
+        handle = self._in_use("set_multicast_interface")
+        try:
+            handle.set_multicast_interface(_text(iface, "iface"))
+        except NetTypeError as error:
+            if error.code != "ERR_INVALID_IP_ADDRESS":
+                raise
+            raise system_error(-errno.EINVAL, "setsockopt") from None
         return self
 
     def add_membership(self, address: str, iface: str | None = None) -> QuicEndpoint:
@@ -206,7 +214,9 @@ class QuicEndpoint:
 
     def _in_use(self, method: str) -> DatagramHandle:
         self._check(method)
-        return self._handle if self._handle is not None else self._open()
+        if self._handle is None or not self._bound:
+            raise system_error(-errno.EBADF, "setsockopt")
+        return self._handle
 
     def _open(self) -> DatagramHandle:
         handle = self._handle = DatagramHandle(

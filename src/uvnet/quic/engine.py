@@ -51,6 +51,7 @@ __all__ = [
     "Ending",
     "Engine",
     "SessionTicket",
+    "check_parameters",
     "cipher_suite_of",
     "new_session_ticket",
     "read_client_hello",
@@ -272,15 +273,18 @@ class Engine:
         if certificate is None:
             return ValueError("no certificate was shown")
         authorities = self._context.authorities
+        trusted = None if authorities is None else b"".join(map(_pem, authorities))
+        chain = context._peer_certificate_chain
         try:
-            tls.verify_certificate(
-                certificate=certificate,
-                chain=context._peer_certificate_chain,
-                server_name=(self.servername or self._remote[0]) if self._client and self._verify_hostname else None,
-                cadata=None if authorities is None else b"".join(map(_pem, authorities)),
-            )
+            tls.verify_certificate(certificate=certificate, chain=chain, cadata=trusted)
         except Exception as error:
             return error
+        if self._client and self._verify_hostname:
+            name = self.servername or self._remote[0]
+            try:
+                tls.verify_certificate(certificate=certificate, chain=chain, cadata=trusted, server_name=name)
+            except Exception as error:
+                return ValueError(f"{name} is not in the certificate: {error}")
         for revoked in self._context.revoked:
             for each in (certificate, *context._peer_certificate_chain):
                 if each.issuer == revoked.issuer and revoked.get_revoked_certificate_by_serial_number(
@@ -902,6 +906,11 @@ def new_session_ticket(**fields: Any) -> SessionTicket:
     return SessionTicket(**fields)
 
 
+def check_parameters(data: bytes) -> None:
+    """Raise ValueError for what is none of transport parameters."""
+    pull_quic_transport_parameters(Buffer(data=data))
+
+
 def cipher_suite_of(number: int) -> Any:
     """Raises ValueError for one that there is not."""
     return tls.CipherSuite(number)
@@ -914,7 +923,7 @@ _REASONS = {
     "unable to get local issuer certificate": "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
     "no longer valid": "CERT_HAS_EXPIRED",
     "not valid yet": "CERT_NOT_YET_VALID",
-    "doesn't match": "HOSTNAME_MISMATCH",
+    "is not in the certificate": "HOSTNAME_MISMATCH",
     "revoked": "CERT_REVOKED",
     "no certificate was shown": "PEER_DID_NOT_RETURN_A_CERTIFICATE",
 }

@@ -280,9 +280,9 @@ class QuicSocket(SessionOwner):
         Node: "quicsocket.listen([options])".
         """
         self._check()
-        if self._listening_task is not None and not self._listening:
-            return self._listening_task
         self._refuse_listening()
+        if self._listening_task is not None:
+            return self._listening_task
         parsed = parse_listen_options(options, keywords, self._options.server)
         context = context_of(parsed.given, True)
         self._listening_task = self._record.loop.create_task(self._listen(parsed, context))
@@ -456,14 +456,16 @@ class QuicSocket(SessionOwner):
         await asyncio.shield(self._binding)
 
     async def _bind_all(self) -> None:
+        # Who has called hears of it.
+        self._error_is_known = True
         try:
             for endpoint in list(self._endpoints):
                 if not endpoint.destroyed:
                     await endpoint.bind()
         except Exception as error:
-            self._error_is_known = True
             self._destroy(error)
             raise
+        self._error_is_known = False
         if self._destroyed:
             raise invalid_state("bind", "the socket is destroyed")
         self._bound = True

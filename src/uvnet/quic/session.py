@@ -40,6 +40,7 @@ __all__ = ["QuicSession"]
 TRANSPORT, TLS, APPLICATION = 0, 1, 2  # families of codes with which sessions end
 HANDSHAKE_TIMEOUT = 10  # seconds; a peer that goes on for ever with a handshake costs as much as one that is done
 CRYPTO_ERROR = 0x100
+BAD_CERTIFICATE = 42  # of TLS's alerts
 HTTP3_PROTOCOL = "h3"
 REQUEST_CANCELLED = 0x10C  # of HTTP/3
 _KEPT = (
@@ -474,7 +475,8 @@ class QuicSession(QuicEmitter):
         self._engine = engine
         if engine.qlog is not None:
             self._qlog = engine.qlog
-            self._emit_later("qlog", engine.qlog)
+            if not self._is_client:
+                self._emit_later("qlog", engine.qlog)
 
     def _reset_statelessly(self) -> None:
         """The peer knows nothing of the connection any more."""
@@ -504,7 +506,7 @@ class QuicSession(QuicEmitter):
         if error is not None:
             self._authentication_error = verification_error(error)
             if self._rejects_unverified():
-                self._code = {"code": CRYPTO_ERROR + 42, "family": TLS, "silent": False}
+                self._code = {"code": BAD_CERTIFICATE, "family": TLS, "silent": False}
                 self._destroy(self._authentication_error)
                 return
         self._emit_later("secure", self._servername, self._alpn, self.cipher)

@@ -17,6 +17,7 @@ from uvnet.errors.codes import quic_error
 from uvnet.quic.engine import (
     TRANSPORT_PARAMETERS,
     SessionTicket,
+    check_parameters,
     cipher_suite_of,
     new_session_ticket,
 )
@@ -72,10 +73,19 @@ def dump_ticket(ticket: SessionTicket) -> tuple[bytes, bytes]:
 def load_ticket(ticket: bytes | None, parameters: bytes | None, servername: str | None) -> SessionTicket | None:
     """What the bytes of a 'sessionTicket' say; None where none are given.
 
-    Raises RuntimeError (ERR_QUIC_INVALID_TLS_SESSION_TICKET) for what is none, or is another server's.
+    Raises RuntimeError (ERR_QUIC_INVALID_TLS_SESSION_TICKET, ERR_QUIC_INVALID_REMOTE_TRANSPORT_PARAMS) for what is none,
+    or is another server's.
     """
     if ticket is None:
         return None
+    if parameters is not None:
+        try:
+            check_parameters(parameters)
+        except ValueError as error:
+            raise quic_error(
+                "INVALID_REMOTE_TRANSPORT_PARAMS",
+                f"The property 'options.remote_transport_params' cannot be used: {error}",
+            ) from None
     try:
         fields: dict[str, Any] = json.loads(ticket)
         if fields["format"] != _FORMAT or fields["server_name"] != servername:
