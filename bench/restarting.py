@@ -95,6 +95,8 @@ class Restarted:
         new = int(new_file.read_text())
         os.kill(self.primary, signal.SIGTERM)
         self.primary = new
+        # It takes no notice of another upgrade before that.
+        until(lambda: not new_file.exists(), "gunicorn's new master")
 
 
 def _free_port() -> int:

@@ -68,6 +68,7 @@ cdef class Listener(Handle):
     cdef const ListenerEvents *events
     cdef bint has_waited             # once already for descriptors
     cdef bint held                   # accepting waits until the owner wants more
+    cdef bint defers                 # when a connection comes, hold(): the owner can do nothing with it yet
     cdef int reserve                 # a descriptor to give up for a moment when there are no others; -1: lost
     cdef Timer timer                 # to try again; None until first needed
     cdef Lease lease                 # None where the socket is this process's own

@@ -253,6 +253,9 @@ cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
     cdef LoopRecord record = self.record
     cdef object owner = self.owner
     cdef int _turn
+    if self.defers and self.owner is not None:
+        self.hold()
+        return
     for _turn in range(ACCEPTS_AT_ONCE):
         # A listener of the owner's may have closed it.
         if self.state != HANDLE_OPEN or self.held or self.owner is None or record.closed:

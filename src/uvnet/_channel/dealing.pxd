@@ -18,11 +18,12 @@ cdef class Share:
     cdef readonly bint ready         # it takes more
     cdef readonly bint leaving       # it gets no more
     cdef object outstanding          # a deque of (descriptor, name): dealt, and not taken yet
-    cdef Py_ssize_t unsent           # the last so many of those leave at the end of this turn
+    cdef Py_ssize_t unsent           # the last so many of those leave at the end of this turn, or of a later one
     cdef object idle                 # called when nothing is outstanding once it is leaving; or None
     cdef readonly Py_ssize_t dealt   # so many so far
 
     cdef bint is_free(self) noexcept
+    cdef bint is_awaited(self) noexcept
     cdef int send(self) except -1
     cdef int look_whether_idle(self) except -1
 
@@ -40,6 +41,7 @@ cdef class RoundRobin(Intermediary):
 
     cdef int deal(self, int descriptor, bytes name) except -1
     cdef Share free_share(self)
+    cdef bint defers(self) noexcept
     cdef int go_on(self) except -1
     cdef int send(self) except -1
 

@@ -26,6 +26,7 @@ from uvnet._loop.loop import running_record
 
 cdef enum:
     MOST_OUTSTANDING = 128       # connections dealt to one process and not taken by it yet; they fit into one frame
+    MOST_UNSENT = 16             # of those, the ones that wait for what was sent before to be taken
     LONGEST_NAME = 128
 
 cdef str _byte_order = sys.byteorder
@@ -37,14 +38,25 @@ cdef class Share:
     """What one process gets of the connections of a RoundRobin."""
 
     cdef bint is_free(self) noexcept:
-        return self.ready and not self.leaving and len(self.outstanding) < MOST_OUTSTANDING
+        if not self.ready or self.leaving or len(self.outstanding) >= MOST_OUTSTANDING:
+            return False
+        return self.unsent < MOST_UNSENT or not self.is_awaited()
+
+    cdef bint is_awaited(self) noexcept:
+        """Whether the process has not taken all that was sent yet."""
+        return len(self.outstanding) > self.unsent
 
     cdef int send(self) except -1:
+        """Send what was dealt, in one frame.
+
+        A process that is busy gets it when it has taken what was sent before: so there are as many in a frame as have
+        come while it was, and few wait for a process that hangs.
+        """
         cdef Py_ssize_t first = len(self.outstanding) - self.unsent
         cdef Py_ssize_t index
         cdef list descriptors = []
         cdef list parts = [_key_of(self.key)]
-        if self.unsent == 0:
+        if self.unsent == 0 or self.is_awaited():
             return 0
         for index in range(first, len(self.outstanding)):
             descriptor, name = self.outstanding[index]
@@ -67,6 +79,9 @@ cdef class Share:
         """Get no more; idle() is called once what was dealt was taken."""
         self.leaving = True
         self.idle = idle
+        while self.unsent:
+            self.owner.returned.appendleft(self.outstanding.pop())
+            self.unsent -= 1
         self.owner.go_on()
         self.look_whether_idle()
 
@@ -210,9 +225,17 @@ cdef class RoundRobin(Intermediary):
             return 0
         if self.free_share() is None:
             self.listener.hold()
-        else:
+        elif not self.listener.defers:
             self.listener.go_on()
         return 0
+
+    cdef bint defers(self) noexcept:
+        """Whether each process that wants connections is busy with those it has got."""
+        cdef Share share
+        for share in self.shares:
+            if share.is_free() and not share.is_awaited():
+                return False
+        return True
 
     cdef int send(self) except -1:
         cdef Share share
@@ -222,6 +245,8 @@ cdef class RoundRobin(Intermediary):
             except BaseException as error:
                 # Its channel is closed, which will be told.
                 report(self.record, error, "connections cannot be dealt out", None)
+        if self.listener is not None:
+            self.listener.defers = self.defers()
         return 0
 
 

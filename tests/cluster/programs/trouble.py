@@ -85,7 +85,7 @@ async def stopped() -> Any:
     workers, port = await workers_that_listen(2)
     workers[0].process.kill(signal.SIGSTOP)
     asked = asyncio.gather(*(ask(port) for _ in range(40)))
-    while not any(share is not None and share.waiting >= 20 for socket in cluster._primary.sockets for share in socket.users.values()):
+    while not any(share is not None and share.waiting >= 16 for socket in cluster._primary.sockets for share in socket.users.values()):
         await asyncio.sleep(0.001)
     over = uvnet.once(workers[0], "exit")
     workers[0].kill("SIGKILL")
