@@ -63,6 +63,37 @@ def test_a_thousand_streams(play: Player, certificates: Certificates) -> None:
     play(scenario, timeout=60)
 
 
+def test_streams_that_are_over_wait_for_no_garbage_collector(play: Player, certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with quic_pair(certificates) as pair:
+            pair.incoming.on("stream", lambda stream: stream.pipe(stream))
+
+            async def ask() -> None:
+                stream = await pair.outgoing.open_stream()
+                stream.end(b"hello")
+                assert await stream.read_all(100) == b"hello"
+
+            await ask()
+            await turns()
+            gc.collect()
+            gc.disable()
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            try:
+                await asyncio.gather(*(ask() for _ in range(40)))
+                # They are acknowledged.
+                await asyncio.sleep(0.1)
+                gc.collect()
+                kinds = Counter(type(each).__name__ for each in gc.garbage)
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+            for name in ("QuicStream", "QuicStreamSender", "RangeSet", "Future"):
+                assert kinds[name] < 20, kinds
+
+    play(scenario, timeout=60)
+
+
 def test_two_hundred_sessions_at_once(play: Player, certificates: Certificates) -> None:
     async def scenario() -> None:
         # On a machine that has much to do a handshake waits for its turn.

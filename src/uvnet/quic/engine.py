@@ -12,6 +12,7 @@ import logging
 import math
 import ssl
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -34,6 +35,7 @@ from aioquic.quic.packet import (
     push_quic_transport_parameters,
 )
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
+from aioquic.quic.stream import QuicStreamSender
 from aioquic.tls import SessionTicket
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -636,11 +638,14 @@ class _Connection(QuicConnection):
         stream = self._streams.get(stream_id)
         if stream is None:
             return
-        delivered = stream.sender.on_data_delivery
+        # It must not hold itself: all that a stream is made of would wait for the garbage collector.
+        sender = weakref.ref(stream.sender)
         told = self._engine._told
 
         def tell(delivery: QuicDeliveryState, *others: Any) -> None:
-            delivered(delivery, *others)
+            known = sender()
+            if known is not None:
+                QuicStreamSender.on_data_delivery(known, delivery, *others)
             if delivery == QuicDeliveryState.ACKED:
                 told._on_acknowledged(stream_id)
 

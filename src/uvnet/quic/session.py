@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -376,27 +377,10 @@ class QuicSession(QuicEmitter):
         mark, encoding = self._stream_options(high_water_mark, default_encoding)
         self._refuse_if_ending("open_stream")
         future: asyncio.Future[QuicStream] = self._record.loop.create_future()
-
-        def ready(error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None and (self._destroyed or self.closing):
-                error = invalid_state("open_stream", "the session is closing")
-            if error is None and not self._engine_in_use().may_open(half_open):
-                if wait:
-                    self._engine_in_use().tell_of_more_streams(lambda: ready(None))
-                    return
-                error = operation_failed("Unable to create QuicStream: the peer takes no more")
-            if error is not None:
-                future.set_exception(error)
-                return
-            stream_id = self._engine_in_use().open(half_open)
-            future.set_result(self._new_stream(stream_id, mark, encoding))
-
         if self._secure or (self.allow_early_data and self._options.alpn != HTTP3_PROTOCOL):
-            ready(None)
+            self._open_for(future, half_open, mark, encoding, wait, None)
         else:
-            self._waiting.append(ready)
+            self._waiting.append(partial(self._open_for, future, half_open, mark, encoding, wait))
         return future
 
     def ping(self) -> None:
@@ -687,6 +671,32 @@ class QuicSession(QuicEmitter):
         pass
 
     # === Private ===
+
+    def _open_for(
+        self,
+        future: asyncio.Future[QuicStream],
+        half_open: bool,
+        mark: int,
+        encoding: str,
+        wait: bool,
+        error: BaseException | None,
+    ) -> None:
+        """The rest of open_stream(): the handshake is over, or has failed."""
+        if future.done():
+            return
+        if error is None and (self._destroyed or self.closing):
+            error = invalid_state("open_stream", "the session is closing")
+        if error is None and not self._engine_in_use().may_open(half_open):
+            if wait:
+                again = partial(self._open_for, future, half_open, mark, encoding, wait, None)
+                self._engine_in_use().tell_of_more_streams(again)
+                return
+            error = operation_failed("Unable to create QuicStream: the peer takes no more")
+        if error is not None:
+            future.set_exception(error)
+            return
+        stream_id = self._engine_in_use().open(half_open)
+        future.set_result(self._new_stream(stream_id, mark, encoding))
 
     def _engine_in_use(self) -> Engine:
         assert self._engine is not None
