@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvnet
 from uvnet._cli.endpoint import Endpoint, describe, endpoint_type
+from uvnet._cli.over_quic import accept_stream, add_quic_options, connect_stream
 from uvnet._cli.program import add_parser, peer_of, run, say
 from uvnet._cli.security import (
     add_client_options,
@@ -23,6 +24,9 @@ from uvnet._cli.security import (
 )
 from uvnet._cli.standard import StandardInput, StandardOutput
 from uvnet._cli.traffic import amount, on_request, seconds_since
+
+if TYPE_CHECKING:
+    from uvnet.quic import QuicStream
 
 __all__ = ["add_cat"]
 
@@ -43,6 +47,7 @@ def add_cat(subcommands: Any) -> None:
         "-l", "--listen", action="store_true", help="wait for one connection instead of making one"
     )
     parser.add_argument("--tls", action="store_true", help="speak TLS; with -l --cert is needed")
+    add_quic_options(parser, "with -l --cert is needed")
     add_client_options(parser)
     add_server_options(parser, "with -l: ")
     parser.add_argument(
@@ -55,9 +60,11 @@ def add_cat(subcommands: Any) -> None:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    security = None
-    if arguments.tls:
+    security: Any = None
+    if arguments.tls or arguments.quic:
         security = server_options(arguments) if arguments.listen else client_options(arguments)
+    if arguments.quic:
+        return run(_cat_over_quic(arguments.address, arguments.listen, arguments.verbose, arguments.alpn, security))
     return run(_cat(arguments.address, arguments.listen, arguments.verbose, security))
 
 
@@ -65,6 +72,20 @@ async def _cat(endpoint: Endpoint, listen: bool, verbose: bool, security: Any) -
     socket = await (_accept if listen else _connect)(endpoint, verbose, security)
     if verbose:
         tell_security(socket)
+    await _talk(socket, verbose)
+
+
+async def _cat_over_quic(endpoint: Endpoint, listen: bool, verbose: bool, alpn: str, security: Any) -> None:
+    socket, stream = await (accept_stream if listen else connect_stream)(endpoint, verbose, alpn, security)
+    stream.on("error", _heard_elsewhere)
+    try:
+        await _talk(stream, verbose)
+    finally:
+        # The other end has all of it by then.
+        await socket.close()
+
+
+async def _talk(socket: uvnet.Socket | QuicStream, verbose: bool) -> None:
     progress = _Progress(socket)
     on_request(progress.tell)
     if not verbose:
@@ -81,12 +102,14 @@ async def _cat(endpoint: Endpoint, listen: bool, verbose: bool, security: Any) -
 class _Progress:
     """How much went through so far."""
 
-    def __init__(self, socket: uvnet.Socket) -> None:
+    def __init__(self, socket: Any) -> None:
         self.socket = socket
         self.begin = time.monotonic()
 
     def sums(self) -> tuple[int, int]:
-        return self.socket.bytes_written - self.socket.writable_length, self.socket.bytes_read
+        if isinstance(self.socket, uvnet.Socket):
+            return self.socket.bytes_written - self.socket.writable_length, self.socket.bytes_read
+        return self.socket.bytes_sent, self.socket.bytes_received
 
     def tell(self) -> None:
         sent, received = self.sums()
@@ -142,7 +165,7 @@ def _heard_elsewhere(_error: BaseException) -> None:
     """finished() raises it, but an error may come before that listens."""
 
 
-async def _join(socket: uvnet.Socket) -> None:
+async def _join(socket: uvnet.Socket | QuicStream) -> None:
     sending = asyncio.create_task(_send(socket, StandardInput()))
     receiving = asyncio.create_task(_receive(socket, StandardOutput()))
     try:
@@ -155,7 +178,7 @@ async def _join(socket: uvnet.Socket) -> None:
     await asyncio.gather(sending, receiving)
 
 
-async def _send(socket: uvnet.Socket, source: StandardInput) -> None:
+async def _send(socket: uvnet.Socket | QuicStream, source: StandardInput) -> None:
     try:
         while chunk := await source.read():
             if not socket.write(chunk):
@@ -166,7 +189,7 @@ async def _send(socket: uvnet.Socket, source: StandardInput) -> None:
     socket.end()
 
 
-async def _receive(socket: uvnet.Socket, sink: StandardOutput) -> None:
+async def _receive(socket: uvnet.Socket | QuicStream, sink: StandardOutput) -> None:
     try:
         async for chunk in socket:
             await sink.write(chunk)

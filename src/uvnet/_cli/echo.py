@@ -7,6 +7,7 @@ from typing import Any
 
 import uvnet
 from uvnet._cli.endpoint import Endpoint, endpoint_type
+from uvnet._cli.over_quic import add_quic_options, echo_streams
 from uvnet._cli.program import add_parser, explain, peer_of, run, say, serve
 from uvnet._cli.security import add_server_options, server_options
 
@@ -32,6 +33,7 @@ def add_echo(subcommands: Any) -> None:
         help="where to listen (default: %(default)s); port 0 takes any free one",
     )
     parser.add_argument("--tls", action="store_true", help="speak TLS; --cert is needed")
+    add_quic_options(parser, "--cert is needed")
     add_server_options(parser)
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="report each connection on stderr"
@@ -39,6 +41,8 @@ def add_echo(subcommands: Any) -> None:
 
 
 def _start(arguments: argparse.Namespace) -> int:
+    if arguments.quic:
+        return run(echo_streams(arguments.address, arguments.verbose, arguments.alpn, server_options(arguments)))
     return run(_echo(arguments.address, arguments.verbose, server_options(arguments) if arguments.tls else None))
 
 

@@ -157,7 +157,7 @@ def guarded(start: Callable[[], int]) -> int:
         # Of argparse, after --help for example.
         _flush_if_possible(sys.stdout, 1)
         raise
-    except (OSError, uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
+    except (ImportError, OSError, uvnet.NetTypeError, uvnet.NetValueError, uvnet.NetRuntimeError) as error:
         not_read = _is_of_stdout(error)
         if not not_read:
             say(explain(error))

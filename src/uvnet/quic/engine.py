@@ -80,7 +80,8 @@ PRIVATE_NAMES = {
         "_network_paths", "_original_destination_connection_id", "_parse_transport_parameters", "_peer_cid",
         "_peer_cid_available", "_receive_version_negotiation_packet", "_remote_max_data", "_remote_max_data_used",
         "_remote_max_streams_bidi", "_remote_max_streams_uni", "_remote_preferred_address", "_replenish_connection_ids",
-        "_serialize_transport_parameters", "_state", "_streams", "_unblock_streams", "_version", "_write_stream_limits",
+        "_send_probe", "_serialize_transport_parameters", "_state", "_streams", "_unblock_streams", "_version",
+        "_write_stream_limits",
     ),
     "QuicNetworkPath": ("is_validated", "local_challenge_sent", "validation_deadline", "bytes_received", "addr"),
     "QuicPacketRecovery": ("_on_packets_lost", "_pacer", "_rtt_latest", "_rtt_min", "_rtt_smoothed"),
@@ -309,6 +310,7 @@ class Engine:
             "min_rtt": 0.0 if least == float("inf") else least,
             "smoothed_rtt": loss._rtt_smoothed,
             "loss_retransmit_count": self._connection.lost,
+            "ack_delay_retransmit_count": self._connection.probes,
             "max_data_left": max(self._connection._remote_max_data - self._connection._remote_max_data_used, 0),
         }
 
@@ -597,6 +599,7 @@ class _Connection(QuicConnection):
         self._preferred = preferred_address
         self.group: str | None = None
         self.lost = 0
+        self.probes = 0
         self.offered: Any = None
         super().__init__(configuration=configuration, **others)
         self._local_active_connection_id_limit = options.active_connection_id_limit
@@ -723,6 +726,10 @@ class _Connection(QuicConnection):
             super()._write_stream_limits(builder, space, stream)
         finally:
             stream.receiver.highest_offset = seen
+
+    def _send_probe(self) -> None:
+        self.probes += 1
+        super()._send_probe()
 
     def _replenish_connection_ids(self) -> None:
         super()._replenish_connection_ids()

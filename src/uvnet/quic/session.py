@@ -46,7 +46,7 @@ HTTP3_PROTOCOL = "h3"
 REQUEST_CANCELLED = 0x10C  # of HTTP/3
 _KEPT = (
     "bytes_in_flight", "max_in_flight_bytes", "latest_rtt", "min_rtt", "smoothed_rtt", "loss_retransmit_count",
-    "max_data_left",
+    "max_data_left", "ack_delay_retransmit_count",
 )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ class QuicSession(QuicEmitter):
         self._secured_at: float | None = None
         self._ended: float | None = None
         self._counts = dict.fromkeys(
-            ("bytes received", "bytes sent", "bidi", "uni", "peer", "self", "keys", "blocked", "pings"), 0
+            ("bytes received", "bytes sent", "bidi", "uni", "peer", "self", "keys", "blocked"), 0
         )
         self._measured: dict[str, float] = dict.fromkeys(_KEPT, 0)
         self._acknowledgements = Histogram()
@@ -289,7 +289,7 @@ class QuicSession(QuicEmitter):
     @property
     def ack_delay_retransmit_count(self) -> int:
         """Probes that were sent as no acknowledgement came.  Node: "quicsession.ackDelayRetransmitCount"."""
-        return self._counts["pings"]
+        return int(self._measure("ack_delay_retransmit_count"))
 
     @property
     def latest_rtt(self) -> float:
