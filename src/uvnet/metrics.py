@@ -6,7 +6,7 @@ Needs the package prometheus_client: `pip install uvnet[metrics]`.  This is not 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from uvnet._accept.counting import statistics
@@ -35,6 +35,22 @@ _GAUGES = (
 )
 
 
+Servers = dict[str, dict[str, Any]]
+
+
+def _by_address(described: Iterable[dict[str, Any]]) -> Servers:
+    """Servers by their label; those that share a port, by reuse_port, are one."""
+    servers: Servers = {}
+    for found in described:
+        before = servers.setdefault(",".join(found["addresses"]), found)
+        if before is found:
+            continue
+        for _, _, field in (*_COUNTERS, *_GAUGES):
+            before[field] += found[field]
+        before["dropped"] = {reason: count + found["dropped"][reason] for reason, count in before["dropped"].items()}
+    return servers
+
+
 class Collector:
     """What the servers of one event loop have counted, and the loop itself, as metrics of prometheus_client.
 
@@ -60,7 +76,7 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, now."""
-        servers = [(",".join(found.pop("addresses")), found) for found in map(describe_server, servers_of(self._loop))]
+        servers = _by_address(map(describe_server, servers_of(self._loop)))
         for name, what, field in _COUNTERS:
             yield self._family(CounterMetricFamily, f"server_{name}", what, field, servers)
         for name, what, field in _GAUGES:
@@ -68,15 +84,15 @@ class Collector:
         dropped = CounterMetricFamily(
             f"{self._prefix}_server_dropped", "Connections closed for a limit", labels=("server", "reason")
         )
-        for server, found in servers:
+        for server, found in servers.items():
             for reason, count in found["dropped"].items():
                 dropped.add_metric((server, reason), count)
         yield dropped
         yield from self._of_the_loop()
 
-    def _family(self, kind: Any, name: str, what: str, field: str, servers: list[tuple[str, dict[str, Any]]]) -> Metric:
+    def _family(self, kind: Any, name: str, what: str, field: str, servers: Servers) -> Metric:
         family = kind(f"{self._prefix}_{name}", what, labels=("server",))
-        for server, found in servers:
+        for server, found in servers.items():
             family.add_metric((server,), found[field])
         metric: Metric = family
         return metric

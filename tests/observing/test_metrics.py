@@ -11,6 +11,8 @@ from harness import Player
 from server_stage import HOST, KINDS, Stage, on_stage
 from waiting import until
 
+import uvnet
+
 prometheus = pytest.importorskip("prometheus_client", reason="no prometheus_client (pip install uvnet[metrics])")
 
 
@@ -56,6 +58,25 @@ def test_another_prefix(play: Player) -> None:
         names = {metric.name for metric in Collector(prefix="app").collect()}
         assert "app_accepted" in names
         assert all(name.startswith("app_") for name in names)
+
+    play(scenario)
+
+
+def test_servers_that_share_a_port_are_one(play: Player) -> None:
+    """prometheus_client refuses two samples of one name and one set of labels."""
+    from uvnet.metrics import Collector
+
+    async def scenario() -> None:
+        first = uvnet.create_server(lambda socket: socket.end()).listen(0, reuse_port=True)
+        second = uvnet.create_server(lambda socket: socket.end()).listen(first.port, reuse_port=True)
+        for _ in range(10):
+            async with await uvnet.open_connection(first.port, HOST) as socket:
+                assert await socket.read_all(1) == b""
+        registry = prometheus.CollectorRegistry()
+        registry.register(Collector())
+        found = _samples(prometheus.generate_latest(registry).decode())
+        assert found[f'uvnet_server_accepted_total{{server="[::]:{first.port}"}}'] == 10
+        await asyncio.gather(first.shutdown(1), second.shutdown(1))
 
     play(scenario)
 

@@ -25,7 +25,7 @@ from uvnet.socket.options import CONNECT_OPTIONS, SOCKET_OPTIONS
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
-LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "bench" / "README.md"]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "bench" / "README.md"]
 RUNNER = SUPPORT / "document_block.py"
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 LIMIT = 60  # seconds for one example

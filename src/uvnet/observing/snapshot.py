@@ -83,12 +83,14 @@ def describe_server(server: Any) -> dict[str, Any]:
 
 
 def _addresses(server: Any) -> Iterator[str]:
-    if hasattr(server, "addresses"):
-        for address in server.addresses():
-            yield _text(address)
-    else:
-        for listening in server.sockets:
-            yield _text(listening.getsockname())
+    try:
+        if hasattr(server, "addresses"):
+            yield from map(_text, server.addresses())
+        else:
+            yield from (_text(listening.getsockname()) for listening in server.sockets)
+    except OSError:
+        # Somebody else has closed the descriptor, and the server is about to hear of it.
+        yield "unknown"
 
 
 def _describe_connection(stream: Stream, moved: Counts, period: float | None) -> dict[str, Any]:
