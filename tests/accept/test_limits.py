@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from certificates import Certificates
 from harness import Player
 from server_stage import HOST, KINDS, OTHER, THIRD, Stage, on_stage, serving
 from waiting import until
 
 import uvnet
+from uvnet._accept.limit_options import PRESETS
 
 
 @pytest.fixture(params=KINDS)
@@ -226,11 +228,52 @@ def test_the_largest_queue_goes_first(staged: Callable[..., None]) -> None:
     staged(scene, max_total_buffered=28 * 2**20)
 
 
+@pytest.mark.parametrize("size", [2**16, 2**20])
+def test_writes_that_wait_behind_others_count(staged: Callable[..., None], size: int) -> None:
+    """Whether they are with the system's loop or were put behind what is."""
+
+    async def scene(stage: Stage) -> None:
+        await stage.client()
+        await until(lambda: stage.connections)
+        connection = stage.connections[0]
+        for _ in range(2**24 // size):
+            connection.write(bytes(size))
+            # Not all of them in one request.
+            await asyncio.sleep(0)
+        await until(lambda: stage.drops)
+        assert stage.reasons == ["buffered"]
+
+    staged(scene, max_total_buffered=8 * 2**20)
+
+
 def _port(connection: Any) -> int:
     if isinstance(connection, uvnet.Socket):
         return connection.remote_port or 0
     port: int = connection.get_extra_info("peername")[1]
     return port
+
+
+def test_handshakes_on_the_internet(play: Player, certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preset has a time for them too, and what is given beside it wins; limits hold while one is under way."""
+    monkeypatch.setitem(PRESETS["internet"], "handshake_timeout", 0.1)
+
+    async def dropped(**options: Any) -> list[Any]:
+        drops: list[Any] = []
+        server = uvnet.tls.create_server(preset="internet", context=certificates.server(), **options)
+        server.on("drop", drops.append)
+        server.listen(0, HOST)
+        await uvnet.once(server, "listening")
+        with plain.create_connection((HOST, server.port or 0)):
+            await until(lambda: drops)
+        await server.shutdown(0)
+        return [drop["reason"] for drop in drops]
+
+    async def scenario() -> None:
+        assert await dropped() == ["tls"]
+        assert await dropped(handshake_timeout=60, max_lifetime=0.1) == ["lifetime"]
+        assert await dropped(handshake_timeout=60, first_data_timeout=0.1) == ["no data"]
+
+    play(scenario)
 
 
 def test_hosts_behind_a_proxy(staged: Callable[..., None]) -> None:

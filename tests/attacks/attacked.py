@@ -27,8 +27,8 @@ SAMPLE = 0.02  # seconds between two looks at the descriptors
 OPTIONS: dict[str, dict[str, Any]] = {
     "none": {},
     "slow-loris": {"min_receive_rate": 50, "max_connections_per_host": 20},
-    "silence": {"first_data_timeout": 0.4, "max_connections_per_host": 20},
-    "flood": {"accept_rate_per_host": (50, 100)},
+    "silence": {"first_data_timeout": 0.4, "max_connections_per_host": 20, "accept_rate_per_host": (10, 40)},
+    "flood": {"accept_rate_per_host": (10, 40)},
     "flood-server": {"accept_rate": (200, 400), "accept_rate_per_host": (100, 200)},
     "hosts": {"max_connections_per_host": 2, "accept_rate_per_host": (1000, 1000)},
     "networks": {"max_connections_per_host": 2, "accept_rate_per_host": (1000, 1000)},
@@ -37,8 +37,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "direct_connections": "accept",
         "proxy_header_timeout": 0.3,
     },
-    "stopped-reader": {"max_total_buffered": 16 * MEBIBYTE, "max_buffered": 4 * MEBIBYTE},
-    "framing-bombs": {},
+    "stopped-reader": {
+        "max_total_buffered": 16 * MEBIBYTE,
+        "max_buffered": MEBIBYTE,
+        "accept_rate_per_host": (10, 40),
+    },
+    "framing-bombs": {"accept_rate_per_host": (10, 40)},
     # The same with every limit that keeps attackers from having all descriptors, and with none that does.
     "descriptors": {"first_data_timeout": 0.3},
     "descriptors-connections": {"max_connections": 40},

@@ -22,6 +22,8 @@ PORT, COUNT = int(sys.argv[2]), int(sys.argv[3])
 HOST = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
 NO_LINGER = struct.pack("ii", 1, 0)
 PATIENCE = 0.01  # seconds that one wait may take
+# Connections a second: so many that they are an attack, and so few that who is measured beside it has a processor too.
+PACE = 4000
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 BOMBS = (
@@ -45,12 +47,17 @@ class Attacker:
         self.begun = self.cut = self.failed = 0
         self.open: dict[socket.socket, float] = {}
         self.is_over = False
+        self.due = time.monotonic()
 
     def source(self, number: int) -> tuple[str, int]:
         """Twenty connections come from one address."""
         return f"127.1.{number // 20 // 250 % 250}.{number // 20 % 250 + 1}", 0
 
     def connect(self, source: tuple[str, int]) -> socket.socket | None:
+        while (early := self.due - time.monotonic()) > 0:
+            time.sleep(early)
+        # What was missed is made up for, but not for long.
+        self.due = max(self.due, time.monotonic() - PATIENCE) + 1 / PACE
         family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
         one = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
@@ -232,7 +239,7 @@ class Attacker:
         number = 0
         while not self.is_over:
             while len(self.open) < COUNT:
-                one = self.connect(self.source(number))
+                one = self.connect(self.source(number % COUNT))
                 number += 1
                 if one is None:
                     break

@@ -1,6 +1,7 @@
 """Who is to be served whatever others do: `good_client.py PORT ROUNDS [HOST]`.
 
-A round is one line and its answer on a connection that stays; every tenth is one of a new connection.  It prints JSON:
+A round is one line and its answer on a connection that stays; every tenth is one of a new connection, from one after
+the other of some addresses, as of so many clients.  It prints JSON:
 how many rounds of both kinds there were, and how long they took, in microseconds: the median and the 99th percentile.
 A round that goes wrong, or takes longer than GIVEN_UP, ends it with an error.
 """
@@ -16,13 +17,15 @@ import time
 PORT, ROUNDS = int(sys.argv[1]), int(sys.argv[2])
 HOST = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 EVERY = 10
+HOSTS = 50
 PAUSE = 0.001  # seconds between two rounds
 GIVEN_UP = 30  # seconds
 LINE = b"is anybody there?\n"
 
 
-def connect() -> socket.socket:
-    one = socket.create_connection((HOST, PORT), GIVEN_UP)
+def connect(number: int = 0) -> socket.socket:
+    source = (f"127.0.0.{1 + number // EVERY % HOSTS}", 0) if HOST == "127.0.0.1" else None
+    one = socket.create_connection((HOST, PORT), GIVEN_UP, source)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return one
 
@@ -55,7 +58,7 @@ def measure(staying: socket.socket) -> None:
             ask(staying)
             standing.append(time.perf_counter() - begin)
         else:
-            with connect() as one:
+            with connect(number) as one:
                 ask(one)
             fresh.append(time.perf_counter() - begin)
         time.sleep(PAUSE)

@@ -18,8 +18,8 @@ import uvnet
 PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 
 OPERATIONS = {
-    "accept": "both", "connect-tcp": "both", "connect-unix": "both", "look-up": "both", "adopt-socket": "both",
-    "adopt-descriptor": "both", "take-over": "python", "listen-tcp": "both", "listen-unix": "both",
+    "accept": "both", "accept-limited": "both", "connect-tcp": "both", "connect-unix": "both", "look-up": "both",
+    "adopt-socket": "both", "receive-file": "both", "adopt-descriptor": "both", "take-over": "python", "listen-tcp": "both", "listen-unix": "both",
     "listen-given": "both", "listen-server": "both", "read": "python", "read-much": "python", "iterate": "both",
     "write": "c", "write-many": "c", "write-callbacks": "both", "write-much": "both",
     "write-without-spares": "both", "write-refused": "python", "close": "python", "close-server": "python",

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket as plain
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,18 +28,21 @@ def nothing() -> None:
     pass
 
 
-def accept(stage: Stage, number: int) -> Steps:
-    server = stage.keep(uvnet.create_server(stage.keep)).listen(0, "127.0.0.1")
-    given_up: list[None] = []
-    server.on(LISTEN_FAILED, lambda: given_up.append(None))
-    while not server.listening:
-        yield
-    client = plain.create_connection(("127.0.0.1", server.address().port))
-    stage.things.append(client)
-    with Short(stage, number):
-        yield from stage.settle()
-    # A connection is lost, the server is not.
-    assert not given_up
+def accepting(**options: Any) -> Operation:
+    def accept(stage: Stage, number: int) -> Steps:
+        server = stage.keep(uvnet.create_server(stage.keep, **options)).listen(0, "127.0.0.1")
+        given_up: list[None] = []
+        server.on(LISTEN_FAILED, lambda: given_up.append(None))
+        while not server.listening:
+            yield
+        client = plain.create_connection(("127.0.0.1", server.address().port))
+        stage.things.append(client)
+        with Short(stage, number):
+            yield from stage.settle()
+        # A connection is lost, the server is not.
+        assert not given_up
+
+    return accept
 
 
 def connect_tcp(stage: Stage, number: int) -> Steps:
@@ -205,6 +209,23 @@ def iterate(stage: Stage, number: int) -> Steps:
         # asyncio's own steps need memory too.
         stage.heard("not taken")
     taking.cancel()
+
+
+def receive_file(stage: Stage, number: int) -> Steps:
+    socket, theirs = stage.pair()
+    file = tempfile.TemporaryFile(buffering=0)
+    stage.things.append(file)
+    stage.sent = BULK[:50_000]
+    theirs.send(stage.sent)
+    theirs.shutdown(plain.SHUT_WR)
+    receiving = loop.create_task(socket.receive_file(file, len(stage.sent)))
+    with Short(stage, number):
+        yield from stage.settle()
+    if not receiving.done() or receiving.exception() is not None:
+        stage.heard("not received")
+    receiving.cancel()
+    # Part of what was received may be lost with the socket, and none of it twice.
+    stage.received.extend(os.pread(file.fileno(), len(BULK), 0))
 
 
 def writing(*sizes: int, callbacks: bool = False, after: int = 1) -> Callable[[Stage, int], Steps]:
@@ -410,7 +431,8 @@ def secure(when: str) -> Callable[[Stage, int], Steps]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "accept": accept,
+    "accept": accepting(),
+    "accept-limited": accepting(preset="internet", max_lifetime=60),
     "connect-tcp": connect_tcp,
     "connect-unix": connect_unix,
     "look-up": look_up,
@@ -424,6 +446,7 @@ OPERATIONS: dict[str, Operation] = {
     "read": read,
     "read-much": read_much,
     "iterate": iterate,
+    "receive-file": receive_file,
     "write": writing(10),
     "write-many": writing(10, 20, 30, after=5),
     "write-callbacks": writing(10, 20, 30, callbacks=True, after=3),

@@ -21,6 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "internet": {
         "accept_rate_per_host": (50, 200),
         "first_data_timeout": 15,
+        "handshake_timeout": 15,
         "idle_timeout": 120,
         "max_buffered": 4 * 2**20,
         "max_connections_per_host": 200,
@@ -33,7 +34,10 @@ MOST = 2**31 - 1
 
 
 def with_preset(options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The options, and below them those of the preset that they name; raises ValueError."""
+    """The options, and below them those of the preset that they name; raises ValueError.
+
+    Among these are some for the one kind of server or the other.
+    """
     preset = options.get("preset")
     if preset is None:
         return dict(options)

@@ -164,10 +164,11 @@ cdef class Limits:
     cdef void _choose(self, uint64_t now) noexcept:
         # Nothing here makes an object: garbage that is collected may close connections.
         cdef Admitted admitted
-        cdef HandleBlock *block
+        cdef Stream stream
         cdef void *each
         cdef uint64_t queued = 0
         cdef size_t waiting = 0
+        cdef size_t length
         cdef DropReason reason
         while self.cutting is not NULL:
             # Who was told of one before has raised.
@@ -176,15 +177,16 @@ cdef class Limits:
         while each is not NULL:
             admitted = <Admitted>each
             each = admitted.next
-            if (<Stream>admitted.stream).state != HANDLE_OPEN:
+            stream = <Stream>admitted.stream
+            if stream.state != HANDLE_OPEN:
                 continue
-            block = (<Stream>admitted.stream).block
-            reason = _look_at(self, admitted, block, now)
+            reason = _look_at(self, admitted, stream.block, now)
             if reason != NOT_DROPPED:
                 self._to_be_cut(admitted, reason)
-            elif block.queued_bytes:
-                queued += block.queued_bytes
-                waiting += 1
+            elif self.total_buffered:
+                length = stream.queued()
+                queued += length
+                waiting += length > 0
         if self.total_buffered and queued > self.total_buffered:
             self._choose_largest(waiting, queued)
 
@@ -200,7 +202,7 @@ cdef class Limits:
         while each is not NULL:
             admitted = <Admitted>each
             each = admitted.next
-            queues[count].length = (<Stream>admitted.stream).block.queued_bytes
+            queues[count].length = (<Stream>admitted.stream).queued()
             if queues[count].length:
                 queues[count].admitted = <void *>admitted
                 count += 1
@@ -208,7 +210,7 @@ cdef class Limits:
                     break
         qsort(queues, count, sizeof(Queue), _compare)
         kept = count
-        while queued > self.total_buffered:
+        while queued > self.total_buffered and kept:
             kept -= 1
             queued -= queues[kept].length
         # The largest one comes to be the first.

@@ -24,6 +24,9 @@ cdef struct StreamEvents:
     int (*on_relay_lost)(object owner) except -1
     # Somebody else has closed the descriptor; the handle closes right after it.
     int (*on_lost)(object owner, Handle stream) except -1
+    # How many bytes the owner has queued, with those that the stream has, or 0 where it keeps none.  It is asked that
+    # outside of enter() and leave(), and makes no object.
+    size_t (*queued)(object owner) noexcept
     # One of the above raised: user code did.
     int (*on_failed)(object owner, Handle stream, object error) except -1
 

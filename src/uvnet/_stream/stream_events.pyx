@@ -40,6 +40,10 @@ cdef int _on_lost(object owner, Handle stream) except -1:
     return 0
 
 
+cdef size_t _queued(object owner) noexcept:
+    return 0
+
+
 cdef int _on_failed(object owner, Handle stream, object error) except -1:
     return 0
 
@@ -56,4 +60,5 @@ nothing_told.on_connected = _on_status
 nothing_told.on_relay_ended = _on_relay_ended
 nothing_told.on_relay_lost = _on_relay_lost
 nothing_told.on_lost = _on_lost
+nothing_told.queued = _queued
 nothing_told.on_failed = _on_failed

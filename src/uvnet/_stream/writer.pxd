@@ -22,6 +22,7 @@ cdef class Writer(Handle):
         return <uv_stream_t *>self.uv_handle
 
     cdef size_t unsent(self) noexcept
+    cdef size_t queued(self) noexcept
     cdef bint gets_on(self, uint64_t *sent) noexcept
     cdef WriteRequest gather(self)
     cdef int _send_chunk(self) except -1

@@ -67,6 +67,13 @@ cdef class Writer(Handle):
         """Bytes that libuv has taken and the system has not."""
         return uvnet_uv_write_queue_size(self.uv_stream())
 
+    cdef size_t queued(self) noexcept:
+        """How many bytes take memory until they are sent, whoever has them: the owner, or the stream."""
+        cdef size_t queued = self.block.queued_bytes
+        if self.owner is not None and self.events is not NULL:
+            queued = max(queued, self.events.queued(self.owner))
+        return queued
+
     cdef bint gets_on(self, uint64_t *sent) noexcept:
         """Whether more has gone out than when this was asked last: libuv calls back when all of it has."""
         # The system has room again only when much of what it holds is gone, which takes a slow reader long.

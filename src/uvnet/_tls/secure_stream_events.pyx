@@ -38,6 +38,10 @@ cdef int _on_lost(object owner, Handle stream) except -1:
     return 0
 
 
+cdef size_t _queued(object owner) noexcept:
+    return (<SecureStream>owner).queued()
+
+
 cdef int _on_failed(object owner, Handle stream, object error) except -1:
     cdef SecureStream self = <SecureStream>owner
     tell_failed(self, self.owner, error)
@@ -74,6 +78,7 @@ cdef StreamEvents _events = nothing_told
 _events.on_read = _on_read
 _events.on_written = _on_written
 _events.on_lost = _on_lost
+_events.queued = _queued
 _events.on_failed = _on_failed
 _events.on_secured = _on_secured
 

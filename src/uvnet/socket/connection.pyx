@@ -249,11 +249,11 @@ cdef class Connection(Duplex):
     def receive_file(self, file, count):
         """Await exactly `count` bytes and write them to a binary file, at its position; returns `count`.
 
-        Into a regular file the system moves them by itself (Linux, splice(2)), without the GIL.  What comes through TLS
-        goes block by block, as does what is for any other kind of file, or for one that was opened to append; so memory
-        is bounded whatever `count` is.  Cancelled, it leaves in the file what was received until then, and the rest to
-        the next reader.  From the first await on the socket does not flow, and its errors are raised by what is awaited
-        instead of being reported.
+        Into a regular file the system moves them by itself (Linux, splice(2)), without the GIL.  What comes through
+        TLS goes block by block, as does what is for any other kind of file, or for one that was opened to append; so
+        memory is bounded whatever `count` is.  Cancelled, it leaves in the file what was received until then, and the
+        rest to the next reader.  From the first await on the socket does not flow, and its errors are raised by what
+        is awaited instead of being reported.
         Raises asyncio.IncompleteReadError at an end that comes before, OSError where the file cannot be written to
         (a disk that is full): it says how much went, and the socket is destroyed with it; what the socket was
         destroyed with; RuntimeError while another coroutine reads; TypeError or ValueError for bad arguments, and

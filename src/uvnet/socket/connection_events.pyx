@@ -62,6 +62,10 @@ cdef int _on_lost(object owner, Handle stream) except -1:
     return 0
 
 
+cdef size_t _queued(object owner) noexcept:
+    return <size_t>(<Connection>owner)._writable_length
+
+
 cdef int _on_failed(object owner, Handle stream, object error) except -1:
     return (<Connection>owner)._failed_in((<Stream>stream).life, error)
 
@@ -133,6 +137,7 @@ _events.on_connected = _on_connected
 _events.on_relay_ended = _on_relay_ended
 _events.on_relay_lost = _on_relay_lost
 _events.on_lost = _on_lost
+_events.queued = _queued
 _events.on_failed = _on_failed
 
 

@@ -11,6 +11,7 @@ from uvnet.server.server cimport Server as PlainServer
 from uvnet.socket.socket cimport Socket
 from uvnet.tls.tls_socket cimport TLSSocket, new_accepted_tls_socket
 
+from uvnet._accept.limit_options import with_preset
 from uvnet.arguments.checks import merge_options, reject_unknown
 from uvnet.arguments.keywords import TLSServerKeywords
 from uvnet.errors.codes import invalid_callback, invalid_type, invalid_value
@@ -26,9 +27,9 @@ cdef class Server(PlainServer):
     """A server with TLS.  Server([options][, listener]), options as one mapping or as keywords:
 
     context: a server's ssl.SSLContext with a certificate, or in its place the options of create_secure_context() to
-    make one, `cert` at least; handshake_timeout: seconds, more than 0, for each handshake (120);
-    sni_callback: a function that gets the name a client asks for (str) and returns the ssl.SSLContext for it, or None
-    for the server's own; all options of uvnet.Server.
+    make one, `cert` at least; handshake_timeout: seconds, more than 0, for each handshake (120, with the preset
+    "internet" 15); sni_callback: a function that gets the name a client asks for (str) and returns the ssl.SSLContext
+    for it, or None for the server's own; all options of uvnet.Server.
     `listener` is called at 'secureConnection'.
 
     Events: those of uvnet.Server; 'connection' is the TLSSocket before its handshake; 'secureConnection' (TLSSocket)
@@ -46,7 +47,7 @@ cdef class Server(PlainServer):
         callback = options.get("sni_callback")
         if callback is not None and not callable(callback):
             raise invalid_callback(callback, "options.sni_callback")
-        handshake_seconds = check_handshake_timeout(options)
+        handshake_seconds = check_handshake_timeout(with_preset(options, "options.preset"))
         context = context_of(options, True)
         if callback is not None:
             _check_may_choose(context)

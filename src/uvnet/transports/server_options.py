@@ -83,6 +83,8 @@ def server_options(usual: Mapping[str, Any], given: Mapping[str, Any], where: st
     """
     reject_unknown(given, _OF_SERVERS, where)
     options = with_preset({**_said(usual), **_said(given)}, "preset")
+    # asyncio's servers have an argument for it.
+    options.pop("handshake_timeout", None)
     most = options.pop("max_connections", None)
     on_drop = options.pop("on_drop", None)
     if on_drop is not None and not callable(on_drop):
