@@ -243,6 +243,27 @@ def test_another_listener_that_raises_destroys_its_object(play: Player, certific
     play(scenario)
 
 
+def test_a_stream_listener_that_raises(play: Player, certificates: Certificates) -> None:
+    """4.4: it destroys the stream, and not the session."""
+
+    async def scenario() -> None:
+        async with quic_pair(certificates) as pair:
+
+            def fails(stream: Any) -> None:
+                stream.on("error", lambda _: None)
+                raise ZeroDivisionError
+
+            pair.incoming.on("stream", fails)
+            stream = await within(pair.outgoing.open_stream())
+            failed = upcoming(stream, "error")
+            stream.write(b"x")
+            assert (await within(failed))[0].code == "ECONNRESET"
+            assert not pair.incoming.destroyed and not pair.outgoing.destroyed
+
+    play(scenario)
+    play.expect_report(ZeroDivisionError)
+
+
 def test_no_common_protocol(play: Player, certificates: Certificates) -> None:
     """Sections 4.1 and 5: the handshake fails at both ends, and who waits for it hears of that."""
 

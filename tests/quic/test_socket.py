@@ -212,6 +212,30 @@ def test_a_program_without_a_coroutine_ends() -> None:
     assert told == ["ready"]
 
 
+def test_what_is_open_when_the_loop_closes(certificates: Certificates) -> None:
+    """Nothing is left, nobody is called any more, and what one asks of it says why there is no answer."""
+    kept: list[Any] = []
+
+    async def scenario() -> None:
+        server = create_quic_socket(endpoint={"address": "127.0.0.1"})
+        await within(server.listen(server_options(certificates)))
+        client = create_quic_socket()
+        session = await within(client.connect(client_options(certificates, server)))
+        stream = await within(session.open_stream())
+        stream.write(bytes(1_000_000))
+        for emitter in (server, client, session, stream):
+            emitter.on("close", kept.append)
+        kept.extend([server, client, session, stream])
+
+    uvnet.run(scenario())
+    assert len(kept) == 4
+    for each in kept:
+        with pytest.raises(RuntimeError, match="loop of this uvnet object is closed"):
+            each.destroy()
+        assert repr(each)
+    kept.clear()
+
+
 def test_an_idle_socket_uses_no_time(play: Player, certificates: Certificates) -> None:
     """Between packets nothing runs: neither the socket nor a session that waits."""
     import time
