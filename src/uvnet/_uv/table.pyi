@@ -1,1 +1,3 @@
+LOWEST: tuple[int, int]
+
 def libuv_version() -> str: ...
