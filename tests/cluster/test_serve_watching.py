@@ -8,6 +8,7 @@ import re
 import signal
 import socket as plain
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,25 @@ def test_sockets_of_systemd(tmp_path: Path) -> None:
             program.end()
     # It is not for the primary to remove.
     assert path.exists()
+
+
+def test_a_file_that_was_left_behind(tmp_path: Path) -> None:
+    """By a primary that was killed: it is started again as it was."""
+    (tmp_path / "app.py").write_text(LISTENER)
+    path = tmp_path / "socket"
+    with plain.socket(plain.AF_UNIX) as left_over:
+        left_over.bind(str(path))
+    name = f"@uvnet-{os.getpid()}" if sys.platform == "linux" else "127.0.0.1:0"
+    command = (*COMMAND, "serve", "app:main", "--workers", "1", "--listen", f"unix:{path}", "--listen", name)
+    with supervised(*command, cwd=tmp_path) as program:
+        program.line(f"listens on {path}$")
+        program.line(f"listens on {name.removesuffix('0')}")
+        # Who is there is asked, and keeps it.
+        with supervised(*command, cwd=tmp_path) as other:
+            other.end(None, code=1)
+            assert "somebody listens there" in other.output
+        program.end()
+    assert not path.exists()
 
 
 def test_a_name_that_is_none() -> None:

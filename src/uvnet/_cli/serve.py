@@ -134,7 +134,8 @@ async def _listen(listener: Callable[..., Any], endpoints: Sequence[Endpoint]) -
     servers = []
     for endpoint in endpoints:
         server = uvnet.create_server(listener)
-        server.listen(**endpoint.options())
+        # A primary that was killed has left its file, and is to be started again.
+        server.listen(**endpoint.options(), replace_stale=endpoint.path is not None)
         servers.append(server)
         await uvnet.once(server, "listening")
     await asyncio.gather(*(server.closed() for server in servers))

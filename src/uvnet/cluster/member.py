@@ -200,7 +200,8 @@ class Member:
 def _name_of(address: Address | str | None) -> str:
     if isinstance(address, Address):
         return f"{bracketed(address.address)}:{address.port}"
-    return address or "a socket"
+    # An abstract name, as it is usually written.
+    return "@" + address[1:] if address and address[0] == "\0" else address or "a socket"
 
 
 def start_member(
