@@ -25,7 +25,7 @@ cdef Traffic traffic_of(LoopRecord record, Tally tally) noexcept:
         if _counts(block, tally):
             found.bytes_read += block.bytes_read
             found.bytes_written += block.bytes_written
-            found.bytes_queued += block.queued_bytes
+            found.bytes_queued += (<Stream>block.owner).queued()
         block = block.next
     return found
 
@@ -53,6 +53,6 @@ def open_streams(LoopRecord record not None):
         if handle.state == HANDLE_OPEN:
             block = handle.block
             found.append((
-                <size_t>block, block.bytes_read, block.bytes_written, block.queued_bytes, user_of(handle)
+                <size_t>block, block.bytes_read, block.bytes_written, (<Stream>handle).queued(), user_of(handle)
             ))
     return found
