@@ -26,8 +26,8 @@ def statistics(loop=None):
     """The LoopStatistics of an event loop: of the one that runs, or that run() will run, unless told otherwise.
 
     What another thread's loop counts may be asked for too.
-    Raises RuntimeError for a loop that is not uvloop's, that is closed, or that runs in another thread and has nothing
-    of uvnet's yet.  This is not in Node.
+    Raises RuntimeError for a loop that is not uvloop's, that is closed, or that runs in another thread and has
+    nothing of uvnet's yet.  This is not in Node.
     """
     cdef LoopRecord record = _record_to_count(loop)
     cdef Traffic traffic

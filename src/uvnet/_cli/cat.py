@@ -107,7 +107,7 @@ class _Progress:
         self.begin = time.monotonic()
 
     def sums(self) -> tuple[int, int]:
-        if isinstance(self.socket, uvnet.Socket):
+        if hasattr(self.socket, "bytes_written"):
             return self.socket.bytes_written - self.socket.writable_length, self.socket.bytes_read
         return self.socket.bytes_sent, self.socket.bytes_received
 
