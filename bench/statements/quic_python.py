@@ -98,7 +98,14 @@ async def uvnet_cases(certificate: str) -> tuple[Cases, Callable[[], Awaitable[N
     port = server.endpoints[0].address.port
     client = uvnet.create_quic_socket(
         endpoint={"address": "127.0.0.1"},
-        client={"address": "127.0.0.1", "port": port, "alpn": ALPN, "reject_unauthorized": False},
+        client={
+            "address": "127.0.0.1",
+            "port": port,
+            "alpn": ALPN,
+            # The certificate has no name that would be looked at.
+            "ca": pem,
+            "verify_hostname_identity": False,
+        },
     )
     session = await client.connect()
 
