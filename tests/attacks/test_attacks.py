@@ -29,7 +29,10 @@ HOST = "127.0.0.1"
 NEW_NETWORK = 0x40000000
 Report = dict[str, Any]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="all of 127/8 is this host's own on Linux alone")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="all of 127/8 is this host's own on Linux alone"),
+    pytest.mark.timeout(120 + 6 * (SCALE - 1)),
+]
 
 
 @contextlib.contextmanager
