@@ -30,11 +30,20 @@ REFERENCE = DOCS / "reference.md"
 
 ARGUMENTS: dict[str, Any] = {"method": "write", "limit": 10, "name": "options.x", "code": "EBADF"}
 
+# What quic_error() is given, but for the many reasons of OpenSSL's.
+QUIC = (
+    "ERROR", "FAILED_TO_CREATE_SESSION", "INVALID_REMOTE_TRANSPORT_PARAMS", "INVALID_TLS_SESSION_TICKET",
+    "VERSION_NEGOTIATION",
+)  # fmt: skip
+
 
 def made() -> Iterator[tuple[str, BaseException]]:
     """Every error that uvnet.errors.codes makes, with the function."""
     for name, function in vars(codes).items():
         if not inspect.isfunction(function) or function.__module__ != codes.__name__:
+            continue
+        if function is codes.quic_error:
+            yield from ((f"{name} {code}", function(code, "x", detail=5)) for code in QUIC)
             continue
         wanted = [
             ARGUMENTS.get(parameter.name, "x")

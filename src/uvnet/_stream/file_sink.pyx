@@ -35,13 +35,10 @@ cdef enum:
 
 
 cdef class FileSink:
-    """A regular file; the descriptor becomes its own."""
+    """A regular file; made by file_sink()."""
 
     def __cinit__(self):
         self.flow.file = -1
-
-    def __init__(self, int descriptor):
-        self.flow.file = descriptor
 
     def __dealloc__(self):
         if self.flow.file >= 0:
@@ -78,6 +75,13 @@ cdef class FileSink:
             _stop_source(&self.flow)
             source.relay_from = NULL
             self.flow.source = NULL
+
+
+def file_sink(int descriptor):
+    """The FileSink of a regular file, whose descriptor becomes its own."""
+    cdef FileSink self = FileSink.__new__(FileSink)
+    self.flow.file = descriptor
+    return self
 
 
 cdef bint start_sink(Stream source, FileSink sink) except -1:

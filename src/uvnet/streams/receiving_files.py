@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from typing import Any, NoReturn, Protocol
 
 from uvnet._stream.file_reading import leave_file_at, open_regular
-from uvnet._stream.file_sink import FileSink
+from uvnet._stream.file_sink import FileSink, file_sink
 from uvnet.errors.codes import invalid_type, invalid_value, out_of_range
 from uvnet.streams.receiving import receive
 from uvnet.streams.sinking import move_to_file
@@ -117,7 +117,7 @@ def _sink_of(file: Any) -> FileSink | None:
     except OSError:
         # No descriptor is left.
         return None
-    return None if opened is None else FileSink(opened[0])
+    return None if opened is None else file_sink(opened[0])
 
 
 # What users have called, for the warning that a coroutine was never awaited.
