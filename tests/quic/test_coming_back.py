@@ -9,6 +9,7 @@ import pytest
 from certificates import Certificates
 from harness import Player
 from quic_pair import Pair, client_options, gone, quic_pair, quic_server, upcoming, within
+from waiting import until
 
 from uvnet import NetRuntimeError, create_quic_socket
 
@@ -51,6 +52,8 @@ def test_resuming(play: Player, certificates: Certificates, early_data: bool) ->
             stream.end(b"early")
             assert await within(stream.read_all(10)) == b"early"
             assert session.using_early_data is early_data
+            # What came early was answered before the server's handshake was over.
+            await until(lambda: sessions[0].handshake_complete)
             assert sessions[0].using_early_data is early_data
             assert session.get_peer_certificate() == {}
             # Each ticket is good once: 0-RTT cannot be played back.

@@ -19,6 +19,7 @@ from quic_pair import (
     upcoming,
     within,
 )
+from waiting import until
 
 from uvnet import NetRuntimeError, create_quic_socket
 
@@ -179,6 +180,8 @@ def test_logs(play: Player, certificates: Certificates) -> None:
         told = upcoming(session, "qlog")
         await within(session.open_stream())
         assert (await within(told)) == (session.qlog,) and sessions[0].qlog is not None
+        # The client is done before the server.
+        await until(lambda: len(lines) == 4)
         session.destroy()
         records = [json.loads(record[1:]) async for record in session.qlog]
         assert records[0]["qlog_format"] == "JSON-SEQ" and session.qlog.ended

@@ -264,7 +264,7 @@ play({
             first.destroy();
             it.disconnect();
           });
-          setTimeout(() => first.destroy(), 200);
+          setTimeout(() => first.destroy(), 1500);
         });
       });
     },

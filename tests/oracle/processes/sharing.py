@@ -327,7 +327,7 @@ class ALimit:
                 second.on("data", lambda data: trace("second", data.decode()))
                 second.on("error", lambda _: None)
                 second.on("close", on_second_close)
-                after(0.2, lambda: first.destroy())
+                after(1.5, lambda: first.destroy())
 
             def on_second_close(_had_error: bool) -> None:
                 trace("second", "close")
