@@ -63,6 +63,8 @@ directives = {
     "initializedcheck": DEBUG,
     "nonecheck": DEBUG,
     "cdivision": True,
+    # docs/internals.md, "Threads", says why that is so.
+    "freethreading_compatible": True,
     "linetrace": COVERAGE,
 }
 

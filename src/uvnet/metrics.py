@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from uvnet._accept.counting import statistics
+from uvnet._loop.asking import ask
 from uvnet.observing.snapshot import describe_server, servers_of
 
 try:
@@ -76,7 +77,7 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, now."""
-        servers = _by_address(map(describe_server, servers_of(self._loop)))
+        servers = ask(self._loop, lambda: _by_address(map(describe_server, servers_of(self._loop))))
         for name, what, field in _COUNTERS:
             yield self._family(CounterMetricFamily, f"server_{name}", what, field, servers)
         for name, what, field in _GAUGES:

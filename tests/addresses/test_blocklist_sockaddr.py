@@ -60,7 +60,7 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Any:
     built = directory / ("check_sockaddr" + sysconfig.get_config_var("EXT_SUFFIX"))
     packages = Path(uvnet.__file__).parent.parent
     subprocess.run(
-        [sys.executable, "-m", "cython", "-3", f"-I{packages}", str(SOURCE), "-o", str(generated)], check=True
+        [sys.executable, "-m", "cython", "-3", "-X", "freethreading_compatible=True", f"-I{packages}", str(SOURCE), "-o", str(generated)], check=True
     )
     assert COMPILER is not None
     loose = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
@@ -129,8 +129,10 @@ def test_threads_change_the_list_meanwhile(check: Callable[..., int]) -> None:
     block_list = BlockList()
     block_list.add_address("1.1.1.1")
     answers: list[int] = []
+    changing = threading.Event()
 
     def ask() -> None:
+        changing.wait()
         answers.append(check(block_list, "1.1.1.1", 200_000))
         answers.append(check(block_list, "::ffff:3.3.3.3", 200_000))
 
@@ -143,6 +145,7 @@ def test_threads_change_the_list_meanwhile(check: Callable[..., int]) -> None:
         for number in range(40):
             block_list.remove_address(f"2.2.2.{number}")
         rounds += 1
+        changing.set()
     thread.join()
     assert rounds and answers == [200_000, 0]
     assert block_list.size == 1

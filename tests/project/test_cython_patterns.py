@@ -103,6 +103,11 @@ def is_yield(node: Any) -> bool:
     return isinstance(node, ExprNodes.YieldExprNode)
 
 
+def is_critical_section(node: Any) -> bool:
+    # Which has no __exit__() to call, and nothing to allocate.
+    return getattr(getattr(node.manager, "function", None), "attribute", None) == "critical_section"
+
+
 def takes_as_list(call: Any) -> bool:
     name = getattr(call.function, "name", None) or getattr(call.function, "attribute", None)
     return (
@@ -134,7 +139,7 @@ def found_in(text: str, *, declarations: bool = False) -> list[tuple[int, str]]:
                 for each in nodes_of(node.body, into_functions=False)
                 if isinstance(each, Nodes.ReturnStatNode)
             }
-        elif isinstance(node, Nodes.WithStatNode):
+        elif isinstance(node, Nodes.WithStatNode) and not is_critical_section(node):
             found.add((node.pos[1], WITH))
         elif isinstance(node, ExprNodes.ListNode):
             starred = False

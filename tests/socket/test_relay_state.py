@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from harness import Player
+from interpreter import with_gil
 from relay_scene import BULK, KINDS, Peer, Scene, pattern, relays_off, waiting_writes
 from waiting import upcoming
 
@@ -107,6 +108,7 @@ def test_a_fifo_is_no_socket(play: Player, end: str) -> None:
     play(scenario)
 
 
+@with_gil
 def test_another_thread_may_look(play: Player) -> None:
     """Reading properties elsewhere neither disturbs the relay nor raises."""
 

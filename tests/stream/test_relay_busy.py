@@ -11,6 +11,7 @@ from itertools import repeat
 
 import pytest
 from harness import Player, close
+from interpreter import with_gil
 from places import ISOLATED
 from relay_scene import relays_off
 from waiting import upcoming
@@ -99,6 +100,7 @@ def trips_beside_work(play: Player, proxied: bool) -> int:
     return counted[0]
 
 
+@with_gil
 @pytest.mark.parametrize("proxied", [False, True], ids=["echo", "proxy"])
 def test_a_busy_thread_does_not_hold_up_a_relay(play: Player, proxied: bool) -> None:
     assert trips_beside_work(play, proxied) > ENOUGH

@@ -11,6 +11,7 @@ from uvnet._loop.turns cimport watch_turns
 from uvnet._stream.traffic cimport Traffic, traffic_of
 
 from uvnet._accept.statistics import LoopStatistics, ServerStatistics
+from uvnet._loop.asking import ask
 from uvnet._loop.loop import record_of, running_record
 
 
@@ -25,11 +26,16 @@ cdef object statistics_of(Intake intake):
 def statistics(loop=None):
     """The LoopStatistics of an event loop: of the one that runs, or that run() will run, unless told otherwise.
 
-    What another thread's loop counts may be asked for too.
+    What another thread's loop counts may be asked for too; without a GIL that loop answers itself, which raises
+    RuntimeError where something holds it up for 5 seconds.
     Raises RuntimeError for a loop that is not uvloop's, that is closed, or that runs in another thread and has
     nothing of uvnet's yet.  This is not in Node.
     """
     cdef LoopRecord record = _record_to_count(loop)
+    return ask(record.loop, lambda: _statistics(record))
+
+
+def _statistics(LoopRecord record not None):
     cdef Traffic traffic
     if record.closed:
         raise RuntimeError("the event loop is closed")

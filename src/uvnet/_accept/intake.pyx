@@ -38,6 +38,7 @@ from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport Intermediary
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.tally cimport Tally
+from uvnet._loop.threads cimport add_to
 from uvnet._stream.adopt cimport stream_of
 from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport sockaddr
@@ -83,7 +84,7 @@ cdef dict _LOGGED = {
 
 
 # Of all servers of this process.
-cdef unsigned long long _accepted = 0
+cdef Py_ssize_t _accepted = 0
 cdef Py_ssize_t _open = 0
 
 
@@ -182,10 +183,9 @@ cdef class Intake(Intermediary):
 
     cdef int gone(self) except -1:
         """A connection that was handed on is over."""
-        global _open
         self.filter.connections -= 1
         self.record.connections -= 1
-        _open -= 1
+        add_to(_open, -1)
         return 0
 
     cdef int tls_failed(self, object owner, int descriptor, const sockaddr_storage *remote,
@@ -209,7 +209,6 @@ cdef class Intake(Intermediary):
 
     cdef int _take_in(self, Listener listener, int descriptor, const sockaddr_storage *remote) except -1:
         """A connection was accepted."""
-        global _accepted, _open
         cdef Stream stream = None
         cdef HeaderStage stage = None
         cdef int status = 0
@@ -238,8 +237,8 @@ cdef class Intake(Intermediary):
         self.tally.accepted += 1
         self.record.connections += 1
         self.record.tally.accepted += 1
-        _accepted += 1
-        _open += 1
+        add_to(_accepted, 1)
+        add_to(_open, 1)
         if direct:
             return self._hand_on(stream, remote, NULL, None)
         try:

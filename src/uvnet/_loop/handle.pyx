@@ -15,6 +15,7 @@ from libc.stdlib cimport calloc, free
 from uvnet._loop.context cimport enter_context, exit_context
 from uvnet._loop.counters cimport counters
 from uvnet._loop.record cimport FIRST_READ_SIZE, LoopRecord
+from uvnet._loop.threads cimport add_to
 from uvnet._loop.tick cimport enter, leave, report
 from uvnet._uv.table cimport uv, uv_handle_t, uv_tcp_t
 from uvnet.errors.system cimport system_error
@@ -57,7 +58,7 @@ cdef class Handle:
         if block.next is not NULL:
             block.next.previous = block
         record.first_handle = block
-        counters.handles += 1
+        add_to(counters.handles, 1)
         Py_INCREF(self)
         return 0
 
@@ -137,7 +138,7 @@ cdef void _on_closed(uv_handle_t *uv_handle) noexcept with gil:
     self.uv_handle = NULL
     self.owner = None
     free(block)
-    counters.handles -= 1
+    add_to(counters.handles, -1)
     if owner is not None and self.on_closed is not NULL and not record.closed:
         enter(record)
         try:

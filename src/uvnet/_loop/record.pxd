@@ -4,6 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
 from uvnet._loop.tally cimport Tally
+from uvnet._loop.threads cimport FREE_THREADED
 from uvnet._uv.table cimport uv, uv_loop_t
 
 cdef extern from "pythread.h" nogil:
@@ -105,6 +106,7 @@ cdef class LoopRecord:
     cdef record_hook look_for_end        # run() without a coroutine: called before the loop blocks, see alive.pyx
     cdef tuple unheard                   # a server that could not listen, and the error: what run() raises in the end
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
+    cdef object lent_memory              # the LentMemory of TLS, made when first needed, see lent_memory.pxd
     cdef object kernel_pipes             # the KernelPipes of relays, made when first needed, see kernel_pipe.pyx
     cdef LowWaterMarks low_water         # of relays, see low_water.pyx
     cdef AdoptedDescriptors adopted      # see adopted.pyx
@@ -127,6 +129,19 @@ cdef class LoopRecord:
         if self.closed or PyThread_get_thread_ident() != self.hold.thread_id:
             return self.raise_unusable()
         return 0
+
+    cdef inline int check_thread(self) except -1:
+        """Without a GIL, raise RuntimeError on a thread that is not the loop's: not even looking is safe there."""
+        return self.raise_unusable() if self.is_elsewhere() else 0
+
+    cdef inline int check_attribute(self, object name) except -1:
+        """check_thread() for the attribute of an object; not for __class__, which isinstance() asks for."""
+        return self.raise_unusable() if self.is_elsewhere() and name != "__class__" else 0
+
+    cdef inline bint is_elsewhere(self) noexcept:
+        """Whether this is no place to look at what belongs to the loop: another thread, without a GIL."""
+        return (FREE_THREADED and self.uv_loop is not NULL and not self.closed
+                and PyThread_get_thread_ident() != self.hold.thread_id)
 
 cdef LoopRecord new_record(object loop)
 

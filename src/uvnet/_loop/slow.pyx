@@ -10,7 +10,12 @@ from time import monotonic
 
 _log = logging.getLogger("asyncio")
 
-cdef double _told = 0                    # seconds reported in all: who called what was slow is not slow for that
+cdef extern from *:
+    """
+    static _Thread_local double uvnet_told = 0;
+    """
+    # Seconds reported in this thread in all: who called what was slow is not slow for that.
+    double _told "uvnet_told"
 
 
 def watch():

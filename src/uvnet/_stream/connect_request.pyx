@@ -3,6 +3,7 @@
 from libc.stdlib cimport free, malloc
 
 from uvnet._loop.counters cimport counters
+from uvnet._loop.threads cimport add_to
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.writer cimport Writer, tell_owner
 from uvnet._uv.table cimport UVNET_UV_CONNECT, uv, uv_connect_t
@@ -15,14 +16,14 @@ cdef uv_connect_t *begin_connect(Stream stream) except NULL:
         raise MemoryError
     request.data = <void *>stream
     stream.block.connecting = True
-    counters.requests += 1
+    add_to(counters.requests, 1)
     return request
 
 
 cdef void abort_connect(uv_connect_t *request) noexcept:
     """Take back a request that libuv refused."""
     (<Stream>request.data).block.connecting = False
-    counters.requests -= 1
+    add_to(counters.requests, -1)
     free(request)
 
 

@@ -16,6 +16,7 @@ from uvnet._loop.adopted cimport changed
 from uvnet._loop.counters cimport counters
 from uvnet._loop.descriptors cimport close_descriptor
 from uvnet._loop.handle cimport HANDLE_OPEN, HandleBlock
+from uvnet._loop.threads cimport add_to
 from uvnet._stream.kernel_pipe cimport cannot_splice, may_break_pipes
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.transfer cimport descriptor_of
@@ -193,7 +194,7 @@ cdef bint send_file(Stream stream, FileRequest request) except -1:
     request.stream = stream
     request.state = WRITE_WAITING
     if _go_on(move):
-        counters.requests += 1
+        add_to(counters.requests, 1)
         Py_INCREF(request)
     else:
         _settle(move)
@@ -292,7 +293,7 @@ cdef void _on_piece(uv_write_t *write, int status) noexcept nogil:
 cdef void _finish(FileMove *move) noexcept with gil:
     cdef FileRequest request = <FileRequest>move.request
     cdef Stream stream = <Stream>request.stream
-    counters.requests -= 1
+    add_to(counters.requests, -1)
     _settle(move)
     if stream.record.closed:
         # What would be called back may know the request.

@@ -15,6 +15,7 @@ from uvnet._loop.adopted cimport changed
 from uvnet._loop.counters cimport counters
 from uvnet._loop.handle cimport HandleBlock, block_of
 from uvnet._loop.record cimport READ_BUFFER_SIZE, LoopRecord, stream_hooks
+from uvnet._loop.threads cimport add_without_gil
 from uvnet._stream.kernel_pipe cimport (
     KernelPipes,
     PipePool,
@@ -42,13 +43,6 @@ from uvnet._stream.transfer cimport descriptor_of, receive_now, send_now
 from uvnet._stream.write_request cimport WRITE_DONE, WRITE_FAILED, WRITE_WAITING, WriteRequest
 from uvnet._stream.writer cimport Writer, tell_owner
 from uvnet._uv.table cimport UVNET_UV_EOF, UVNET_UV_WRITE, uv, uv_buf_t, uv_handle_t, uv_stream_t, uv_write_t
-
-cdef extern from *:
-    """
-    #define uvnet_count(counter, change) __atomic_fetch_add(&(counter), (change), __ATOMIC_RELAXED)
-    """
-    # Loops of several threads count at once where nobody holds the GIL.
-    void count "uvnet_count" (Py_ssize_t counter, Py_ssize_t change) nogil
 
 cdef enum:
     BULK = 65536             # bytes in one read that speak of a bulk flow
@@ -282,7 +276,7 @@ cdef void _leave_to_libuv(Relay *relay, const char *data, size_t length, size_t 
     relay.waiting = write
     relay.sink.queued_bytes += length
     relay.sink.bytes_written += length
-    count(counters.relayed, 1)
+    add_without_gil(counters.relayed, 1)
 
 
 cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
@@ -290,7 +284,7 @@ cdef void _on_written(uv_write_t *uv_write, int status) noexcept nogil:
     cdef Relay *relay = write.relay
     write.sink.queued_bytes -= write.length
     changed(write.sink)
-    count(counters.relayed, -1)
+    add_without_gil(counters.relayed, -1)
     if relay is NULL or status < 0:
         _tell_written(write, status)
     else:

@@ -19,6 +19,7 @@ from uvnet._loop.gil cimport hold_gil
 from uvnet._loop.handle cimport HANDLE_OPEN, Handle, HandleBlock, block_of
 from uvnet._loop.record cimport FIRST_READ_SIZE, READ_BUFFER_SIZE, LoopRecord
 from uvnet._loop.tally cimport Tally
+from uvnet._loop.threads cimport is_unshared
 from uvnet._loop.tick cimport leave
 from uvnet._stream.transfer cimport NO_DESCRIPTOR, receive_now
 from uvnet._stream.writer cimport Writer, tell_failed, tell_owner
@@ -43,7 +44,6 @@ cdef extern from *:
     PyObject *allocate_bytes "PyBytes_FromStringAndSize" (const char *data, Py_ssize_t length)
     int resize_bytes "_PyBytes_Resize" (PyObject **chunk, Py_ssize_t length)
     void Py_XDECREF(PyObject *chunk)
-    Py_ssize_t Py_REFCNT(PyObject *chunk)
     Py_ssize_t Py_SIZE(PyObject *chunk)
 
 cdef enum:
@@ -337,7 +337,7 @@ cdef bytes new_chunk(LoopRecord record, const char *base, ssize_t length):
     """
     cdef PyObject *spare = record.spare_chunk
     cdef bytes chunk
-    if spare is not NULL and Py_REFCNT(spare) == 1 and Py_SIZE(spare) == length:
+    if spare is not NULL and Py_SIZE(spare) == length and is_unshared(spare):
         memcpy(PyBytes_AS_STRING(<object>spare), base, length)
         forget_hash(spare)
         return <bytes>spare

@@ -15,6 +15,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from uvnet._loop.counters cimport counters
+from uvnet._loop.threads cimport add_to
 from uvnet._uv.table cimport uv_buf_t
 
 cdef extern from "Python.h":
@@ -78,7 +79,7 @@ cdef class WriteRequest:
         self.owners[self.count] = <PyObject *>chunk
         self.count += 1
         self.length += buffer.len
-        counters.pinned += 1
+        add_to(counters.pinned, 1)
         return 0
 
     cdef int add_write(self, object chunk, object callback) except -1:
@@ -116,7 +117,7 @@ cdef class WriteRequest:
             sent -= self.buffers[done].len
             Py_DECREF(<object>self.owners[done])
             done += 1
-        counters.pinned -= done
+        add_to(counters.pinned, -<Py_ssize_t>done)
         self.count -= done
         for index in range(self.count):
             self.buffers[index] = self.buffers[index + done]
@@ -173,7 +174,7 @@ cdef class WriteRequest:
         self.length = 0
         for index in range(count):
             Py_DECREF(<object>self.owners[index])
-        counters.pinned -= count
+        add_to(counters.pinned, -<Py_ssize_t>count)
         if self.buffers is not self.inline_buffers:
             free(self.buffers)
             self.buffers = self.inline_buffers

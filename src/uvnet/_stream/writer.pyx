@@ -14,6 +14,7 @@ from uvnet._loop.context cimport enter_context, exit_context
 from uvnet._loop.counters cimport counters
 from uvnet._loop.handle cimport HANDLE_OPEN, Handle
 from uvnet._loop.record cimport LoopRecord, stream_hooks
+from uvnet._loop.threads cimport add_to
 from uvnet._loop.tick cimport enter, leave, report
 from uvnet._stream.transfer cimport send_now
 from uvnet._stream.write_request cimport (
@@ -233,7 +234,7 @@ cdef class Writer(Handle):
         request.state = WRITE_WAITING
         self.block.bytes_written += request.total
         self.block.queued_bytes += request.length
-        counters.requests += 1
+        add_to(counters.requests, 1)
         Py_INCREF(request)
         return 0
 
@@ -256,7 +257,7 @@ cdef class Writer(Handle):
         if status < 0:
             free(request)
             return status
-        counters.requests += 1
+        add_to(counters.requests, 1)
         return 0
 
 
@@ -311,7 +312,7 @@ cdef void _on_write(uv_write_t *uv_write, int status) noexcept with gil:
     cdef Writer self = <Writer>request.stream
     self.block.queued_bytes -= request.length
     changed(self.block)
-    counters.requests -= 1
+    add_to(counters.requests, -1)
     request.stream = None
     request.release()
     request.state = WRITE_DONE if status == 0 else WRITE_FAILED
@@ -328,7 +329,7 @@ cdef void _on_shutdown(uv_shutdown_t *uv_shutdown, int status) noexcept with gil
     cdef Writer self = <Writer>uv_shutdown.data
     free(uv_shutdown)
     changed(self.block)
-    counters.requests -= 1
+    add_to(counters.requests, -1)
     tell_owner(self, tell_shutdown, NULL, status)
 
 

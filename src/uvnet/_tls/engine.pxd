@@ -1,4 +1,5 @@
 from uvnet._loop.record cimport LoopRecord
+from uvnet._tls.lent_memory cimport LentMemory
 from uvnet._tls.records cimport RecordScanner
 
 cdef enum:
@@ -8,6 +9,7 @@ cdef enum:
 cdef class TLSEngine:
     cdef readonly object tls         # the ssl.SSLObject
     cdef bint _foreign               # of a class of the program's, which may keep what it is given
+    cdef LentMemory _lent_memory     # of the loop
     cdef object _incoming            # MemoryBIO: received and not decrypted yet
     cdef object _outgoing            # MemoryBIO: encrypted and not taken yet
     # Their methods and those of what does the reading and writing, bound once.
@@ -35,4 +37,4 @@ cdef class TLSEngine:
     cdef int say_end(self) except -1
     cdef bytes take_outgoing(self)
 
-cdef TLSEngine new_engine(object context, bint server_side, object server_hostname)
+cdef TLSEngine new_engine(LoopRecord record, object context, bint server_side, object server_hostname)

@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream cimport new_chunk
-from uvnet._tls.lent_memory cimport lend, lent_memory
+from uvnet._tls.lent_memory cimport lend, memory_of
 from uvnet._tls.records cimport scan_records
 
 cdef extern from "Python.h":
@@ -36,7 +36,6 @@ cdef object _WantRead = ssl.SSLWantReadError
 cdef object _End = ssl.SSLZeroReturnError
 cdef object _TLSError = ssl.SSLError
 cdef object _SSLObject = ssl.SSLObject
-cdef tuple _one_record = (RECORD, lent_memory)
 
 
 cdef class TLSEngine:
@@ -44,8 +43,8 @@ cdef class TLSEngine:
 
     cdef int receive(self, char *data, Py_ssize_t length) except -1:
         """Take encrypted bytes."""
-        lend(data, length, True)
-        PyObject_CallOneArg(self._incoming_write, lent_memory)
+        lend(self._lent_memory, data, length, True)
+        PyObject_CallOneArg(self._incoming_write, self._lent_memory)
         scan_records(&self._records, <unsigned char *>data, length)
         if self._unread != UNKNOWN:
             self._unread += length
@@ -140,8 +139,8 @@ cdef class TLSEngine:
                 return self._tls_read(size, view)
             finally:
                 view.release()
-        arguments = _one_record if size == RECORD else (size, lent_memory)
-        lend(base, size, False)
+        arguments = (size, self._lent_memory)
+        lend(self._lent_memory, base, size, False)
         return PyObject_CallObject(self._tls_read, arguments)
 
     cdef Py_ssize_t encrypt(self, object data) except -1:
@@ -175,9 +174,10 @@ cdef class TLSEngine:
         return data if PyBytes_GET_SIZE(data) else None
 
 
-cdef TLSEngine new_engine(object context, bint server_side, object server_hostname):
+cdef TLSEngine new_engine(LoopRecord record, object context, bint server_side, object server_hostname):
     """The engine of a connection, by an ssl.SSLContext."""
     cdef TLSEngine self = TLSEngine.__new__(TLSEngine)
+    self._lent_memory = memory_of(record)
     self._incoming = ssl.MemoryBIO()
     self._outgoing = ssl.MemoryBIO()
     self.tls = context.wrap_bio(

@@ -1,12 +1,14 @@
+from uvnet._loop.record cimport LoopRecord
+
 cdef class LentMemory:
     cdef char *base
     cdef Py_ssize_t size
     cdef bint readonly
 
-# For calls that keep nothing.  Whoever calls lends last: what allocates may run other threads.
-cdef LentMemory lent_memory
+# That of the loop, for calls that keep nothing.  Whoever calls lends last: what allocates may run other code.
+cdef LentMemory memory_of(LoopRecord record)
 
-cdef inline void lend(char *base, Py_ssize_t size, bint readonly) noexcept:
-    lent_memory.base = base
-    lent_memory.size = size
-    lent_memory.readonly = readonly
+cdef inline void lend(LentMemory memory, char *base, Py_ssize_t size, bint readonly) noexcept:
+    memory.base = base
+    memory.size = size
+    memory.readonly = readonly

@@ -1,7 +1,9 @@
 """LentMemory: memory of C's as an argument of one call, without an object being made for it.
 
-There is one, which shows what was lent last, and that once: who gets hold of it in another way finds nothing.
+Each loop has one, which shows what was lent last, and that once: who gets hold of it in another way finds nothing.
 """
+
+from uvnet._loop.record cimport LoopRecord
 
 
 cdef class LentMemory:
@@ -23,4 +25,7 @@ cdef class LentMemory:
         self.size = 0
 
 
-lent_memory = LentMemory()
+cdef LentMemory memory_of(LoopRecord record):
+    if record.lent_memory is None:
+        record.lent_memory = LentMemory.__new__(LentMemory)
+    return record.lent_memory

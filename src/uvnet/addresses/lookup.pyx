@@ -8,6 +8,7 @@ from libc.string cimport memset
 from uvnet._loop.counters cimport counters
 from uvnet._loop.descriptors cimport close_descriptor, open_spare
 from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.threads cimport add_to
 from uvnet._loop.tick cimport enter, leave, report
 from uvnet._uv.table cimport UVNET_UV_EAI_NONAME, UVNET_UV_GETADDRINFO, addrinfo, uv, uv_getaddrinfo_t, uv_req_t
 from uvnet.addresses.sockaddr cimport format_sockaddr
@@ -68,7 +69,7 @@ def look_up(LoopRecord record not None, owner, str hostname not None, int family
         free(self.uv_request)
         self.uv_request = NULL
         raise
-    counters.requests += 1
+    add_to(counters.requests, 1)
     Py_INCREF(self)
     return self
 
@@ -101,7 +102,7 @@ cdef void _on_addresses(uv_getaddrinfo_t *request, int status, addrinfo *result)
     cdef object callback = self.callback
     self.callback = None
     self.uv_request = NULL
-    counters.requests -= 1
+    add_to(counters.requests, -1)
     record.lookups.discard(self)
     try:
         if not record.closed:

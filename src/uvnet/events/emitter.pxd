@@ -42,9 +42,11 @@ cdef class EventEmitter:
     cdef bint _emit_observed(self, tuple listeners, object event, tuple arguments) except -1
     cdef list _listeners_among(self, object found)
     cdef _add(self, object event, object listener, bint once, bint first)
+    cdef int _begin(self) except -1
     cdef bint _put(self, object event, object added, bint first) except -1
-    cdef int _take_out(self, object event, tuple present, Py_ssize_t index) except -1
+    cdef bint _take_out(self, object event, object present, Py_ssize_t index) except -1
     cdef int _forget_observer(self, object event, Observer observer) except -1
+    cdef Py_ssize_t _place_of(self, object present, object listener) except -2
     cdef bint _remove(self, object event, object listener) except -1
     cdef list _observers_that_call(self, object function, object event)
     cdef int _withdraw(self, str event, object function) except -1

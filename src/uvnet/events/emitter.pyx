@@ -13,12 +13,12 @@ from asyncio import get_running_loop
 from sys import maxsize
 
 cimport cython
-from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
 from uvnet._loop.coroutine cimport is_coroutine, start_coroutine
 from uvnet._loop.slow cimport call_watched, watching
+from uvnet._loop.threads cimport found_is_taken, look_up, publish
 from uvnet._uv.public_name cimport public_name
 from uvnet.events.own_method cimport OwnMethod, call_stored, call_stored_with, with_owner, without_owner
 
@@ -51,9 +51,13 @@ cdef class OnceListener:
     """What once() adds: calls its `listener` one time, after removing itself."""
 
     def __call__(self, *arguments):
-        if self.fired or self.emitter is None:
+        cdef bint fired
+        if self.emitter is None:
             return None
-        self.fired = True
+        with cython.critical_section(self):
+            fired, self.fired = self.fired, True
+        if fired:
+            return None
         self.emitter._remove(self.event, self)
         return self.listener(*arguments)
 
@@ -166,7 +170,7 @@ cdef class EventEmitter:
         if not event:
             self._listeners_wanted(None)
             # 'removeListener' goes last: its listeners hear of the others.
-            for name in [name for name in self._events if name != "removeListener"] + ["removeListener"]:
+            for name in [name for name in list(self._events) if name != "removeListener"] + ["removeListener"]:
                 self.remove_all_listeners(name)
             return self
         name = event[0]
@@ -220,7 +224,7 @@ cdef class EventEmitter:
         self._listeners_wanted(None)
         if self._events is None:
             return []
-        return [event for event, found in self._events.items() if self._listeners_among(found)]
+        return [event for event, found in list(self._events.items()) if self._listeners_among(found)]
 
     def set_max_listeners(self, count):
         """Warn (MaxListenersExceededWarning) beyond `count` listeners of one event; 0 for no limit.
@@ -252,8 +256,7 @@ cdef class EventEmitter:
         observer.emitter = self
         observer.event = event
         observer.once = once
-        if self._events is None:
-            self._events = {}
+        self._begin()
         self._put(event, observer, first)
         self._observers += 1
 
@@ -321,10 +324,11 @@ cdef class EventEmitter:
         """Emit an event without arguments."""
         cdef PyObject *found = NULL
         if self._events is not None:
-            found = PyDict_GetItemWithError(self._events, event)
+            found = look_up(self._events, event)
         if found is NULL:
             return False
         listener = <object>found
+        found_is_taken(found)
         if watching or PyTuple_CheckExact(listener):
             return self.emit_all(event, ())
         result = call_stored(listener, self)
@@ -336,10 +340,11 @@ cdef class EventEmitter:
         """Emit an event with one argument."""
         cdef PyObject *found = NULL
         if self._events is not None:
-            found = PyDict_GetItemWithError(self._events, event)
+            found = look_up(self._events, event)
         if found is NULL:
             return False
         listener = <object>found
+        found_is_taken(found)
         if watching or PyTuple_CheckExact(listener):
             return self.emit_all(event, (argument,))
         result = call_stored_with(listener, self, argument)
@@ -352,10 +357,11 @@ cdef class EventEmitter:
         cdef Py_ssize_t index
         cdef PyObject *found = NULL
         if self._events is not None:
-            found = PyDict_GetItemWithError(self._events, event)
+            found = look_up(self._events, event)
         if found is NULL:
             return self._emit_without_listener(event, arguments)
         listeners = <object>found
+        found_is_taken(found)
         if not PyTuple_CheckExact(listeners):
             self._call(listeners, event, arguments)
             return type(listeners) is not Observer
@@ -445,7 +451,7 @@ cdef class EventEmitter:
         hash(event)
         self._listener_coming(event)
         if self._events is None:
-            self._events = {}
+            self._begin()
         elif "newListener" in self._events:
             self.emit_all("newListener", (event, listener))
             # Whoever was told may have brought back what the listener ends.
@@ -459,7 +465,7 @@ cdef class EventEmitter:
         else:
             added = without_owner(listener, self)
         if self._put(event, added, first):
-            count = len(self._listeners_among(self._events[event]))
+            count = len(self._listeners_among(self._find(event)))
             if count == self.get_max_listeners() + 1 and self.get_max_listeners() > 0:
                 warnings.warn(
                     f"possible leak: {count} {event!r} listeners added to {type(self).__name__}; "
@@ -469,59 +475,88 @@ cdef class EventEmitter:
                 )
         self._listener_added(event)
 
+    cdef int _begin(self) except -1:
+        """Have a dictionary from now on."""
+        cdef dict events = {}
+        publish()
+        # Without a GIL an emitter that belongs to no loop may be anybody's: each of these sections is one step.
+        with cython.critical_section(self):
+            if self._events is None:
+                self._events = events
+        return 0
+
     cdef bint _put(self, object event, object added, bint first) except -1:
         """Store it with what there is for `event` already; whether there was anything."""
-        present = self._events.get(event)
-        if present is None:
-            self._events[event] = added
-            return False
-        old = <tuple>present if PyTuple_CheckExact(present) else (present,)
-        self._events[event] = (added, *old) if first else (*old, added)
-        return True
+        cdef object present
+        with cython.critical_section(self):
+            present = self._events.get(event)
+            if present is None:
+                self._events[event] = added
+            else:
+                old = <tuple>present if PyTuple_CheckExact(present) else (present,)
+                self._events[event] = (added, *old) if first else (*old, added)
+        return present is not None
 
-    cdef int _take_out(self, object event, tuple present, Py_ssize_t index) except -1:
-        """Store what is left of `present` without one of them."""
-        if len(present) == 1:
-            del self._events[event]
-        elif len(present) == 2:
-            self._events[event] = present[1 - index]
-        else:
-            self._events[event] = present[:index] + present[index + 1:]
-        return 0
+    cdef bint _take_out(self, object event, object present, Py_ssize_t index) except -1:
+        """Store what is left of `present` without one of them; False where something else is stored by now."""
+        cdef tuple listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
+        cdef bint unchanged
+        with cython.critical_section(self):
+            unchanged = self._events.get(event) is present
+            if not unchanged:
+                pass
+            elif len(listeners) == 1:
+                del self._events[event]
+            elif len(listeners) == 2:
+                self._events[event] = listeners[1 - index]
+            else:
+                self._events[event] = listeners[:index] + listeners[index + 1:]
+        return unchanged
 
     cdef int _forget_observer(self, object event, Observer observer) except -1:
         cdef Py_ssize_t index
         present = self._find(event)
         listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
         for index in range(len(listeners)):
-            if listeners[index] is observer:
+            if listeners[index] is observer and self._take_out(event, present, index):
                 self._observers -= 1
-                return self._take_out(event, listeners, index)
+                break
         return 0
 
-    cdef bint _remove(self, object event, object listener) except -1:
+    cdef Py_ssize_t _place_of(self, object present, object listener) except -2:
+        """Where among those stored for an event the last one that equals `listener` is, or -1."""
         cdef Py_ssize_t index
-        present = self._find(event)
-        if present is None:
-            return False
         listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
         for index in range(len(listeners) - 1, -1, -1):
             candidate = with_owner(listeners[index], self)
             if type(candidate) is Observer:
                 continue
             if candidate is listener:
-                break
+                return index
             if isinstance(candidate, OnceListener) and (<OnceListener>candidate).listener == listener:
-                break
+                return index
             # Bound methods are made anew at every access, and compare equal.
             if candidate == listener:
+                return index
+        return -1
+
+    cdef bint _remove(self, object event, object listener) except -1:
+        cdef Py_ssize_t index
+        present = self._find(event)
+        while present is not None:
+            index = self._place_of(present, listener)
+            if index < 0:
+                return False
+            if self._take_out(event, present, index):
                 break
+            # Who compares may do anything, and so may other threads.
+            present = self._find(event)
         else:
             return False
-        self._take_out(event, listeners, index)
+        removed = with_owner((<tuple>present)[index] if PyTuple_CheckExact(present) else present, self)
         self._listener_removed(event)
         if "removeListener" in self._events:
-            original = (<OnceListener>candidate).listener if isinstance(candidate, OnceListener) else candidate
+            original = (<OnceListener>removed).listener if isinstance(removed, OnceListener) else removed
             self.emit_all("removeListener", (event, original))
         return True
 

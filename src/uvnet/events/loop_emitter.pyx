@@ -3,9 +3,12 @@
 All of that belongs to a life, too, and does not reach into the next one.
 """
 
+from cpython.object cimport PyObject
+
 from uvnet._loop.context cimport enter_context, exit_context
 from uvnet._loop.coroutine cimport start_coroutine
 from uvnet._loop.record cimport no_record
+from uvnet._loop.threads cimport get_generic, guard_attributes, set_generic
 from uvnet._loop.tick cimport later, report
 from uvnet.events.emitter cimport EventEmitter
 
@@ -89,3 +92,16 @@ cdef class LoopEmitter(EventEmitter):
 
     cdef object _loop(self):
         return self.record.loop
+
+
+cdef object _get_attribute(object self, object name):
+    (<LoopEmitter>self).record.check_attribute(name)
+    return get_generic(self, name)
+
+
+cdef int _set_attribute(object self, object name, PyObject *value) except -1:
+    (<LoopEmitter>self).record.check_attribute(name)
+    return set_generic(self, name, value)
+
+
+guard_attributes(LoopEmitter, _get_attribute, _set_attribute)

@@ -7,7 +7,6 @@ itself to it at each call.
 
 from types import MethodDescriptorType, MethodType
 
-from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
 cdef extern from "Python.h":
@@ -39,19 +38,17 @@ cdef OwnMethod _new(object function, bint builtin):
 
 cdef object without_owner(object listener, object owner):
     """What `owner` is to keep of a listener: an OwnMethod, or the listener."""
-    cdef PyObject *found
     if PyMethod_Check(listener):
         if PyMethod_GET_SELF(listener) == <PyObject *>owner:
             return _new(<object>PyMethod_GET_FUNCTION(listener), False)
     elif PyCFunction_CheckExact(listener) and PyCFunction_GET_SELF(listener) == <PyObject *>owner:
         place = <size_t>PyCFunction_GET_FUNCTION(listener)
-        found = PyDict_GetItemWithError(_builtin, place)
-        if found is not NULL:
-            return <object>found
+        found = _builtin.get(place)
+        if found is not None:
+            return found
         # A subclass may have another one by that name.
         for kind in type(owner).__mro__:
             function = kind.__dict__.get(listener.__name__)
             if type(function) is _Descriptor and function.__get__(owner) == listener:
-                _builtin[place] = _new(function, True)
-                return _builtin[place]
+                return _builtin.setdefault(place, _new(function, True))
     return listener

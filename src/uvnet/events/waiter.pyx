@@ -16,6 +16,7 @@ from cpython.object cimport PyObject
 from uvnet._loop.context cimport enter_context, exit_context
 from uvnet._loop.record cimport LoopRecord
 from uvnet._loop.slow cimport call_watched, watching
+from uvnet._loop.threads cimport get_generic, guard_attributes, set_generic
 from uvnet._loop.tick cimport later
 
 cdef extern from *:
@@ -169,6 +170,7 @@ cdef class Awaitable:
         cdef bint at_once = False
         if self.record is None:
             raise RuntimeError("this awaitable belongs to no socket or server")
+        self.record.check_thread()
         if self.over:
             raise RuntimeError("cannot reuse what has been awaited already")
         if waiter is not None:
@@ -273,3 +275,33 @@ cdef class Reader(Awaitable):
 
     cdef int _arrived(self, object chunk) except -1:
         return self.wake()
+
+
+cdef object _get_of_waiter(object self, object name):
+    if (<Waiter>self).record is not None:
+        (<Waiter>self).record.check_attribute(name)
+    return get_generic(self, name)
+
+
+cdef int _set_of_waiter(object self, object name, PyObject *value) except -1:
+    if (<Waiter>self).record is not None:
+        (<Waiter>self).record.check_attribute(name)
+    return set_generic(self, name, value)
+
+
+cdef object _get_of_awaitable(object self, object name):
+    if (<Awaitable>self).record is not None:
+        (<Awaitable>self).record.check_attribute(name)
+    return get_generic(self, name)
+
+
+cdef int _set_of_awaitable(object self, object name, PyObject *value) except -1:
+    if (<Awaitable>self).record is not None:
+        (<Awaitable>self).record.check_attribute(name)
+    return set_generic(self, name, value)
+
+
+guard_attributes(Waiter, _get_of_waiter, _set_of_waiter)
+guard_attributes(Awaitable, _get_of_awaitable, _set_of_awaitable)
+# Being of this module, it has inherited already.
+guard_attributes(Reader, _get_of_awaitable, _set_of_awaitable)

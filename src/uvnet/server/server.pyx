@@ -271,6 +271,8 @@ cdef class Server(Acceptor):
         return address.port if isinstance(address, Address) else None
 
     def __repr__(self):
+        if self.record.is_elsewhere():
+            return f"<{type(self).__name__} of another thread>"
         if not self._listeners:
             return f"<{type(self).__name__} not listening>"
         try:

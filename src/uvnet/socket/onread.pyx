@@ -6,6 +6,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 from uvnet._loop.counters cimport counters
+from uvnet._loop.threads cimport add_to
 
 from uvnet.errors.codes import invalid_callback, invalid_type
 
@@ -47,7 +48,7 @@ cdef class BufferReader:
         self.view = view
         self.pinned = True
         self.buffer = buffer
-        counters.pinned += 1
+        add_to(counters.pinned, 1)
 
     cdef int take_buffer(self) except -1:
         """Ask for the next buffer; anything else than a buffer keeps the old one (rule 2.16.2)."""
@@ -60,5 +61,5 @@ cdef class BufferReader:
     cdef void release(self) noexcept:
         if self.pinned:
             self.pinned = False
-            counters.pinned -= 1
+            add_to(counters.pinned, -1)
             PyBuffer_Release(&self.view)

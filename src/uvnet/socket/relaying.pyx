@@ -49,6 +49,7 @@ cdef class Relaying(Connection):
     """A connection whose pipe() may be a relay; not made by users."""
 
     def __setattr__(self, name, value):
+        self.record.check_thread()
         if self._relaying and name in ("write", "on", "off", "pause", "resume"):
             self._own_reading()
             self._own_writing()

@@ -168,6 +168,8 @@ cdef class Socket(Adopting):
 
     def __repr__(self):
         name = type(self).__name__
+        if self.record.is_elsewhere():
+            return f"<{name} of another thread>"
         if self._connecting:
             return f"<{name} connecting to {self._where_to()}>"
         if self.remote_address is not None:

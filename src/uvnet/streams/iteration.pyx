@@ -27,6 +27,7 @@ cdef class ChunkIterator:
 
     def __anext__(self):
         cdef ChunkReader reader = ChunkReader.__new__(ChunkReader)
+        self.stream.record.check_thread()
         reader.record = self.stream.record
         reader.stream = self.stream
         reader.iterator = self
@@ -40,7 +41,11 @@ cdef class ChunkIterator:
                 self.stream._destroy_stream(None)
             else:
                 # Collected elsewhere: the socket belongs to its loop's thread.
-                self.stream.record.loop.call_soon_threadsafe(self.stream.destroy)
+                self.stream.record.loop.call_soon_threadsafe(_destroy, self.stream)
+
+
+def _destroy(Readable stream not None):
+    stream._destroy_stream(None)
 
 
 @cython.final

@@ -67,7 +67,9 @@ cdef class LineIterator:
         return self
 
     def __anext__(self):
-        cdef LineReader reader = self.reader
+        cdef LineReader reader
+        self.stream.record.check_thread()
+        reader = self.reader
         if reader is None or Py_REFCNT(<PyObject *>reader) > 2 or not reader.over:
             return self._new_reader()
         # Nobody else has it: that of the line before is as good as a new one, and there may be many lines.

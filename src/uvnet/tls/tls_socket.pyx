@@ -137,7 +137,7 @@ cdef class TLSSocket(Negotiated):
 
     def _new_engine(self, host):
         cdef TLSEngine engine = new_engine(
-            self._security.context, self._security.server_side, peer_name(self._security, host)
+            self.record, self._security.context, self._security.server_side, peer_name(self._security, host)
         )
         if self._security.session is not None:
             engine.tls.session = self._security.session
@@ -368,7 +368,7 @@ cdef TLSSocket new_accepted_tls_socket(Stream stream, SocketParent server, const
                                        object context, object handshake_seconds):
     """A TLSSocket for a connection accepted from `remote`; _begin_handshake() follows."""
     cdef TLSSocket self = TLSSocket.__new__(TLSSocket)
-    cdef TLSEngine engine = new_engine(context, True, None)
+    cdef TLSEngine engine = new_engine(stream.record, context, True, None)
     self._is_server = True
     self._handshake_seconds = handshake_seconds
     accepted(self, open_secure(stream, engine), server, remote)

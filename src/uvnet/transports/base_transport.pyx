@@ -13,6 +13,7 @@ from libc.string cimport memset
 
 from uvnet._loop.idle cimport IdleEntry, idle_timers_of
 from uvnet._loop.record cimport LoopRecord, no_record
+from uvnet._loop.threads cimport get_generic, guard_attributes, set_generic
 from uvnet._loop.tick cimport later
 from uvnet._stream.stream cimport Stream
 from uvnet._stream.tcp cimport TCP
@@ -365,3 +366,16 @@ def transports_of(loop):
     except AttributeError:
         loop._uvnet_transports = {}
     return loop._uvnet_transports
+
+
+cdef object _get_attribute(object self, object name):
+    (<BaseTransport>self).record.check_attribute(name)
+    return get_generic(self, name)
+
+
+cdef int _set_attribute(object self, object name, PyObject *value) except -1:
+    (<BaseTransport>self).record.check_attribute(name)
+    return set_generic(self, name, value)
+
+
+guard_attributes(BaseTransport, _get_attribute, _set_attribute)

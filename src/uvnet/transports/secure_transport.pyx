@@ -337,7 +337,7 @@ cdef SecureTransport new_secure_transport(LoopRecord record, object protocol, ob
     """A transport that has no handle yet; attach_secure() and begin() follow.  See tls_options_of()."""
     cdef SecureTransport self = SecureTransport.__new__(SecureTransport)
     tls_context, self._handshake_timeout, self._shutdown_timeout = tls_options
-    self._engine = new_engine(tls_context, server_side, server_hostname)
+    self._engine = new_engine(record, tls_context, server_side, server_hostname)
     self._tells_made = True
     self.set_up(record, protocol, context, options)
     return self

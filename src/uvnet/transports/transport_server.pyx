@@ -3,6 +3,8 @@
 How it comes to listen is the business of serving; what programs see of it, that of Server.
 """
 
+from cpython.object cimport PyObject
+
 from uvnet._accept.counting cimport statistics_of
 from uvnet._accept.intake cimport Intake, IntakeEvents, new_intake
 from uvnet._accept.limits cimport Limits
@@ -10,6 +12,7 @@ from uvnet._accept.listener cimport DropReason, Lease, Listener
 from uvnet._loop.context cimport PyContext_Enter, PyContext_Exit, copy_context, copy_of_context
 from uvnet._loop.handle cimport user_of
 from uvnet._loop.record cimport no_record
+from uvnet._loop.threads cimport get_generic, guard_attributes, set_generic
 from uvnet._loop.tick cimport report
 from uvnet._stream.stream cimport Stream
 from uvnet._uv.table cimport sockaddr
@@ -56,7 +59,7 @@ cdef class TransportServer:
         return Connections(self)
 
     def statistics(self):
-        """A ServerStatistics: what the server has had to do with until now.  May be called in any thread.
+        """A ServerStatistics: what the server has had to do with until now.  May be called in any thread where there is a GIL.
 
         This is not in asyncio.
         """
@@ -221,3 +224,16 @@ _events.on_cut = _on_cut
 _events.on_trouble = _on_trouble
 _events.on_lost = _on_lost
 _events.on_abandoned = _on_abandoned
+
+
+cdef object _get_attribute(object self, object name):
+    (<TransportServer>self).record.check_attribute(name)
+    return get_generic(self, name)
+
+
+cdef int _set_attribute(object self, object name, PyObject *value) except -1:
+    (<TransportServer>self).record.check_attribute(name)
+    return set_generic(self, name, value)
+
+
+guard_attributes(TransportServer, _get_attribute, _set_attribute)
