@@ -465,7 +465,11 @@ class Engine:
         )
 
     def write(self, stream_id: int, data: bytes, fin: bool) -> None:
-        if stream_id in self._connection._streams or not stream_id & 1 == self._client:
+        stream = self._connection._streams.get(stream_id)
+        if stream is not None:
+            # send_stream_data() would look for it once more, by half a dozen calls.
+            stream.sender.write(data, end_stream=fin)
+        elif not stream_id & 1 == self._client:
             self._connection.send_stream_data(stream_id, data, fin)
 
     def reset(self, stream_id: int, code: int) -> None:

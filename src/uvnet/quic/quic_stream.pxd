@@ -19,4 +19,5 @@ cdef class QuicStream(Duplex):
 
     cdef int _feed(self, WriteRequest request, bint in_call) except -1
     cdef int _take_more(self) except -1
+    cdef object _histogram(self, str name)
     cdef int _emit_close(self) except -1

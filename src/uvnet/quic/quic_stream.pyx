@@ -69,8 +69,9 @@ cdef class QuicStream(Duplex):
         self._default_encoding = canonical_encoding(default_encoding)
         self._kept = {
             "began": monotonic(), "ended": None, "received": 0, "sent": 0, "final": 0, "acknowledged": 0,
-            "extended": 0, "last": None, "last acknowledged": None, "rate": Histogram(), "size": Histogram(),
-            "acknowledgement": Histogram(),
+            "extended": 0, "last": None, "last acknowledged": None,
+            # Most streams are over before there is anything to count, and many of them cost something.
+            "rate": None, "size": None, "acknowledgement": None,
         }
         if stream_id & UNIDIRECTIONAL_BIT:
             if bool(stream_id & SERVER_BIT) == session._is_client:
@@ -149,17 +150,17 @@ cdef class QuicStream(Duplex):
     @property
     def data_rate_histogram(self):
         """A Histogram of the nanoseconds between pieces that came.  Node: "quicstream.dataRateHistogram"."""
-        return self._kept["rate"]
+        return self._histogram("rate")
 
     @property
     def data_size_histogram(self):
         """A Histogram of the bytes of pieces that came.  Node: "quicstream.dataSizeHistogram"."""
-        return self._kept["size"]
+        return self._histogram("size")
 
     @property
     def data_ack_histogram(self):
         """A Histogram of the nanoseconds between acknowledgements.  Node: "quicstream.dataAckHistogram"."""
-        return self._kept["acknowledgement"]
+        return self._histogram("acknowledgement")
 
     def close(self):
         """End both sides; returns a future that is done when the stream is destroyed, or raises what with.
@@ -282,10 +283,10 @@ cdef class QuicStream(Duplex):
         cdef dict kept = self._kept
         cdef object context = self._context
         kept["received"] += cost
-        kept["size"].record(cost)
+        self._histogram("size").record(cost)
         now = monotonic()
         if kept["last"] is not None:
-            kept["rate"].record(int((now - kept["last"]) * 1e9))
+            self._histogram("rate").record(int((now - kept["last"]) * 1e9))
         kept["last"] = now
         self._owed += cost
         try:
@@ -337,7 +338,7 @@ cdef class QuicStream(Duplex):
         """Something that was sent has been acknowledged."""
         now = monotonic()
         if self._kept["last acknowledged"] is not None:
-            self._kept["acknowledgement"].record(int((now - self._kept["last acknowledged"]) * 1e9))
+            self._histogram("acknowledgement").record(int((now - self._kept["last acknowledged"]) * 1e9))
         self._kept["last acknowledged"] = now
 
     def _set_blocked(self, bint blocked):
@@ -474,6 +475,12 @@ cdef class QuicStream(Duplex):
         request.state = WRITE_DONE
         self._written(request, in_call)
         return 0
+
+    cdef object _histogram(self, str name):
+        found = self._kept[name]
+        if found is None:
+            found = self._kept[name] = Histogram()
+        return found
 
     cdef int _take_more(self) except -1:
         """Let the peer send as much again as was taken."""

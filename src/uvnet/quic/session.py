@@ -575,7 +575,8 @@ class QuicSession(QuicEmitter):
 
     def _stream_room(self, stream: QuicStream) -> int:
         """Bytes of the stream that the engine takes now; where it is none it will be told."""
-        room = self._engine_in_use().room(stream.id)
+        assert self._engine is not None
+        room = self._engine.room(stream.id)
         if self._http3 is not None and not self._http3.may_write(stream):
             room = 0
         if room <= 0:
@@ -586,11 +587,13 @@ class QuicSession(QuicEmitter):
         if self._http3 is not None:
             self._http3.write(stream, data, fin)
         else:
-            self._engine_in_use().write(stream.id, data, fin)
+            assert self._engine is not None
+            self._engine.write(stream.id, data, fin)
         self._transmit_soon()
 
     def _stream_credit(self, stream: QuicStream, count: int) -> None:
-        if self._engine_in_use().credit(stream.id, count):
+        assert self._engine is not None
+        if self._engine.credit(stream.id, count):
             self._transmit_soon()
 
     def _stream_stop(self, stream: QuicStream) -> None:
