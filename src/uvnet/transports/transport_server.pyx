@@ -59,7 +59,7 @@ cdef class TransportServer:
         return Connections(self)
 
     def statistics(self):
-        """A ServerStatistics: what the server has had to do with until now.  May be called in any thread where there is a GIL.
+        """A ServerStatistics: what the server has had to do with until now.  May be called in any thread, with a GIL.
 
         This is not in asyncio.
         """
