@@ -1,9 +1,10 @@
 from uvnet._loop.handle cimport Handle
-from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.record cimport KINDS_OF_DROPS, LoopRecord
 from uvnet._loop.timer cimport Timer
 from uvnet._uv.table cimport sockaddr, uv_poll_t
 from uvnet.addresses.sockaddr cimport sockaddr_storage
 
+# Each is smaller than KINDS_OF_DROPS.
 cdef enum DropReason:
     NOT_DROPPED
     CONNECTION_LIMIT
@@ -20,7 +21,6 @@ cdef enum DropReason:
     LIFETIME
     RECEIVE_RATE
     TOTAL_BUFFERED
-    DROP_REASONS                 # how many there are, which is no more than KINDS_OF_DROPS
 
 # What is asked in C before a connection costs an object.  Lies in the listeners' owner.
 cdef struct AcceptFilter:
@@ -31,7 +31,7 @@ cdef struct AcceptFilter:
     void *limits                 # borrowed, or NULL
     DropReason (*judge)(object limits, const sockaddr *address)
     bint tells_drops             # somebody wants to hear of each
-    size_t[DROP_REASONS] dropped  # so many so far, by the reason
+    size_t[KINDS_OF_DROPS] dropped  # so many so far, by the reason
 
 # A connection is closed for that.
 cdef inline void count_drop(LoopRecord record, AcceptFilter *filter, DropReason reason) noexcept:

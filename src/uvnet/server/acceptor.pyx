@@ -336,7 +336,12 @@ cdef class Acceptor(SocketParent):
     def _unclosed(self):
         """The connections that have not emitted 'close', counted or not."""
         cdef Handle handle
-        return [owner for handle in open_handles(self.record) if self._accepted(owner := user_of(handle))]
+        cdef list unclosed = []
+        for handle in open_handles(self.record):
+            owner = user_of(handle)
+            if self._accepted(owner):
+                unclosed.append(owner)
+        return unclosed
 
     def _connection_count(self):
         return self._intake.filter.connections
