@@ -10,6 +10,11 @@ WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 TESTS ?= tests
 # What looks at the code is kept apart from what runs it.
 CHECK = $(VENV)-check
+# LOWEST=1: with the lowest versions that pyproject.toml allows of what uvnet is built with and runs on.
+LOWEST ?=
+ifneq ($(LOWEST),)
+export PIP_CONSTRAINT = $(CURDIR)/build/lowest.txt
+endif
 
 SOURCES = setup.py pyproject.toml docs/stub_docstrings.py $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi' -o -name py.typed)
 
@@ -17,10 +22,14 @@ SOURCES = setup.py pyproject.toml docs/stub_docstrings.py $(shell find src inclu
 
 build: $(VENV)/.built
 
-$(VENV)/.created:
+build/lowest.txt: pyproject.toml tests/support/lowest.py
+	mkdir -p build
+	$(PYTHON) tests/support/lowest.py >$@
+
+$(VENV)/.created: $(if $(LOWEST),build/lowest.txt)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
-	$(RUN) -m pip install --quiet --group test --group bench 'setuptools>=77' 'Cython>=3.2,<4'
+	$(RUN) -m pip install --quiet --group test --group bench 'setuptools>=77.0.1' 'Cython>=3.2,<4'
 	touch $@
 
 $(VENV)/.built: $(VENV)/.created $(SOURCES)

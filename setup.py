@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from Cython import __version__ as cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
@@ -83,10 +84,14 @@ def extension(path: Path) -> Extension:
     )
 
 
-def directives_changed() -> bool:
-    """Whether C files are older than this one: cythonize() compares them with their sources alone."""
-    made = [path.stat().st_mtime for path in Path(BUILD, "cython").rglob("*.c")]
-    return bool(made) and min(made) < Path(__file__).stat().st_mtime
+def translated_otherwise() -> bool:
+    """Whether C files are older than this one or of another Cython: cythonize() compares them with their sources alone."""
+    changed = Path(__file__).stat().st_mtime
+    for path in Path(BUILD, "cython").rglob("*.c"):
+        with path.open() as lines:
+            if path.stat().st_mtime < changed or f" Cython {cython} " not in next(lines, ""):
+                return True
+    return False
 
 
 class BuildPython(build_py):
@@ -112,7 +117,7 @@ setup(
         include_path=[str(SOURCE)],
         compiler_directives=directives,
         annotate=ANNOTATE,
-        force=directives_changed(),
+        force=translated_otherwise(),
         build_dir=f"{BUILD}/cython",
         nthreads=os.cpu_count() or 1,
     ),

@@ -407,7 +407,8 @@ def test_a_uvloop_that_is_too_old_is_refused_at_import(version: str) -> None:
 def test_the_lowest_uvloop_is_the_declared_one() -> None:
     declared = re.search(r'"uvloop>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
     assert declared is not None
-    assert tuple(map(int, declared[1].split("."))) == table.LOWEST
+    # There is no uvloop 0.22.0 to install.
+    assert tuple(map(int, declared[1].split(".")))[:2] == table.LOWEST
     for version in (declared[1], "0.23.0", "1.0", "unknown"):
         table._check_version(version)
 
