@@ -188,6 +188,9 @@ worker: Worker | None
 scheduling_policy: int
 
 sys.modules[__name__].__class__ = _Module
+# The import system has put worker.py here.  From CPython 3.14 on, code that has run once before takes what it finds here
+# in the place of a property.
+del globals()["worker"]
 
 if is_worker:
     assert inherited_channel is not None
