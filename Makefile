@@ -18,30 +18,42 @@ endif
 
 SOURCES = setup.py pyproject.toml docs/stub_docstrings.py $(shell find src include -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.pyi' -o -name py.typed)
 
+MODULES = $(words $(filter %.pyx,$(SOURCES)))
+
 .PHONY: build demo test test-debug test-sanitized check lint types wheels-check docs bench clean
 
-build: $(VENV)/.built
+build: $(VENV)/.built $(VENV)/.equipped
 
 build/lowest.txt: pyproject.toml tests/support/lowest.py
-	mkdir -p build
-	$(PYTHON) tests/support/lowest.py >$@
+	@mkdir -p build
+	@$(PYTHON) tests/support/lowest.py >$@
 
+# What compiles and what runs: the demo needs no more. Of Cython's own files few are used: Python compiles those.
 $(VENV)/.created: $(if $(LOWEST),build/lowest.txt)
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
-	$(RUN) -m pip install --quiet --group test --group bench 'setuptools>=77.0.1' 'Cython>=3.2,<4'
-	touch $@
+	@echo '==> Making $(VENV), with Cython, setuptools and uvloop'
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --no-compile 'setuptools>=77.0.1' 'Cython>=3.2,<4' uvloop
+	@touch $@
 
 $(VENV)/.built: $(VENV)/.created $(SOURCES)
-	$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
-	$(RUN) -m pip install --quiet uvloop
-	touch $@
+	@echo '==> Compiling $(MODULES) modules, first with Cython, then as C: half a minute on two cores'
+	@$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
 
-demo: build
-	$(RUN) examples/demo.py
+# What tests and benchmarks need.
+$(VENV)/.equipped: $(VENV)/.created
+	@echo '==> Installing into $(VENV) what tests and benchmarks need'
+	@$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(RUN) -m pip install --quiet --group test --group bench
+	@touch $@
 
-test: demo
-	$(RUN) -m pytest --numprocesses=$(WORKERS) $(TESTS)
+demo: $(VENV)/.built
+	@echo '==> Running examples/demo.py'
+	@$(RUN) examples/demo.py
+
+test: demo build
+	@echo '==> Running the tests in $(WORKERS) processes'
+	@$(RUN) -m pytest --numprocesses=$(WORKERS) $(TESTS)
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build

@@ -28,6 +28,20 @@ DEBUG, SANITIZE, COVERAGE, ANNOTATE = SWITCHES.values()
 # Neither C nor object files tell which switches made them, so every combination has its own.
 BUILD = "build/" + ("-".join(name.lower() for name, on in SWITCHES.items() if on) or "release")
 
+# What every message, datagram or event passes, and what is asked in loops. docs/internals.md has what it is worth.
+OFTEN = {
+    "_accept.crc32c",
+    *(f"_loop.{name}" for name in ("gil", "prepare", "record", "tick")),
+    *(f"_stream.{name}" for name in ("file_sink", "relay", "stream", "write_request", "writer")),
+    *(f"_tls.{name}" for name in ("engine", "records", "secure_stream", "secure_stream_events")),
+    *(f"_udp.{name}" for name in ("datagram", "sender")),
+    *(f"addresses.{name}" for name in ("blocklist", "coverage", "ip", "rules")),
+    *(f"events.{name}" for name in ("emitter", "loop_emitter")),
+    *(f"socket.{name}" for name in ("connection", "connection_events")),
+    *(f"streams.{name}" for name in ("flowing", "lines", "readable", "receiving", "separating", "writable")),
+    *(f"transports.{name}" for name in ("base_transport", "transport", "transport_events", "write_transport")),
+}
+
 compile_flags = ["-std=gnu11", "-Wall", "-Wno-unused-function", "-fvisibility=hidden"]
 link_flags: list[str] = []
 macros: list[tuple[str, str | None]] = []
@@ -35,8 +49,9 @@ if DEBUG:
     compile_flags += ["-O0", "-g3", "-UNDEBUG"]
     macros += [("UVNET_DEBUG", "1")]
 else:
-    # Instrumented code takes the compiler twice as long when optimised, and its reports are harder to read.
-    compile_flags += ["-O1", "-g1"] if SANITIZE else ["-O3", "-g0"]
+    # More takes the compiler twice as long: of code that runs once for a connection, and of instrumented code, whose
+    # reports would be harder to read.
+    compile_flags += ["-O1", "-g1" if SANITIZE else "-g0"]
     if not SANITIZE:
         # Also what the interpreter was built with has -g; users download neither symbols nor lines.
         link_flags += ["-Wl,-S,-x"] if os.uname().sysname == "Darwin" else ["-Wl,-s"]
@@ -72,12 +87,15 @@ directives = {
 
 def extension(path: Path) -> Extension:
     """The extension module made from one .pyx file."""
+    name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    often = name.removeprefix("uvnet.") in OFTEN and not DEBUG and not SANITIZE
     return Extension(
-        ".".join(path.relative_to(SOURCE).with_suffix("").parts),
+        name,
         [str(path)],
         include_dirs=["include"],
         define_macros=macros,
-        extra_compile_args=compile_flags,
+        # The last one counts.
+        extra_compile_args=[*compile_flags, *(["-O3"] if often else [])],
         extra_link_args=link_flags,
         libraries=["dl"] if os.uname().sysname == "Linux" else [],
         depends=["setup.py", *(str(header) for header in sorted(Path("include").rglob("*.h")))],
