@@ -6,6 +6,8 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 # Processes that run tests; two for each core, since tests wait for much of their time.
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# A file stays with one process, as long as none is idle: what its tests share is made once.
+PYTEST = -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 # What is tested: `make test TESTS=tests/streams` runs the tests of one room.
 TESTS ?= tests
 # What looks at the code is kept apart from what runs it.
@@ -53,11 +55,11 @@ demo: $(VENV)/.built
 
 test: demo build
 	@echo '==> Running the tests in $(WORKERS) processes'
-	@$(RUN) -m pytest --numprocesses=$(WORKERS) $(TESTS)
+	@$(RUN) $(PYTEST) $(TESTS)
 
 test-debug:
 	UVNET_DEBUG=1 $(MAKE) VENV=.venv-debug build
-	.venv-debug/bin/python -X dev -m pytest --numprocesses=$(WORKERS) $(TESTS)
+	.venv-debug/bin/python -X dev $(PYTEST) $(TESTS)
 
 test-sanitized:
 	UVNET_SANITIZE=1 $(MAKE) VENV=.venv-sanitized build
