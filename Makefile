@@ -22,7 +22,7 @@ SOURCES = setup.py pyproject.toml docs/stub_docstrings.py $(shell find src inclu
 
 MODULES = $(words $(filter %.pyx,$(SOURCES)))
 
-.PHONY: build demo test test-debug test-sanitized check lint types wheels-check docs bench clean
+.PHONY: build demo test test-debug test-sanitized check lint types wheels-check release-check docs bench clean
 
 build: $(VENV)/.built $(VENV)/.equipped
 
@@ -93,12 +93,23 @@ types: $(CHECK)/.created build
 wheels-check: $(VENV)/.created
 	$(RUN) tests/wheels/check.py $(WHEELS)
 
+$(VENV)-release/.created: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-release/bin/python -m pip install --quiet --group release
+	touch $@
+
+# Everything of a release but publishing it: two builds, and what can be found wrong with them.
+release-check: $(VENV)-release/.created
+	$(VENV)-release/bin/python tests/wheels/release.py
+
 $(VENV)/.documenting: $(VENV)/.created pyproject.toml
 	$(RUN) -m pip install --quiet --group docs
 	touch $@
 
 docs: build $(VENV)/.documenting
 	$(RUN) docs/rooms.py
+	$(RUN) docs/platforms.py
 	$(RUN) -m sphinx -q -W --keep-going --fresh-env docs build/docs
 	@echo "the documentation is in build/docs/index.html"
 

@@ -7,14 +7,17 @@ Switches, by environment variable:
   UVNET_ANNOTATE=1   an HTML page beside each .pyx that shows where Python is called
 """
 
+import gzip
 import os
 import sys
+import tarfile
 from pathlib import Path
 
 from Cython import __version__ as cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 sys.path.insert(0, str(Path(__file__).parent / "docs"))
 from stub_docstrings import with_docstrings  # noqa: E402
@@ -27,6 +30,10 @@ SWITCHES = {
 DEBUG, SANITIZE, COVERAGE, ANNOTATE = SWITCHES.values()
 # Neither C nor object files tell which switches made them, so every combination has its own.
 BUILD = "build/" + ("-".join(name.lower() for name, on in SWITCHES.items() if on) or "release")
+
+# A source distribution has the date of what it was made from, and what is built from it has that date too.
+if Path("PKG-INFO").exists():
+    os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(Path("PKG-INFO").stat().st_mtime)))
 
 # What every message, datagram or event passes, and what is asked in loops. docs/internals.md has what it is worth.
 OFTEN = {
@@ -129,6 +136,32 @@ class BuildPython(build_py):
                 path.unlink()
 
 
+class SourceDistribution(sdist):
+    """sdist whose bytes depend on the files and on SOURCE_DATE_EPOCH alone, where that is set."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None) -> str:  # type: ignore[no-untyped-def]
+        if "SOURCE_DATE_EPOCH" not in os.environ or format != "gztar" or root_dir is not None:
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+        date = int(os.environ["SOURCE_DATE_EPOCH"])
+
+        def dated(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.mtime = date
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        path = f"{base_name}.tar.gz"
+        # With a name the header of gzip would have it.
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile("", "wb", mtime=date, fileobj=file) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(base_dir, filter=dated)  # in the order of names
+        return path
+
+
 setup(
     ext_modules=cythonize(
         [extension(path) for path in sorted(SOURCE.rglob("*.pyx"))],
@@ -139,6 +172,6 @@ setup(
         build_dir=f"{BUILD}/cython",
         nthreads=os.cpu_count() or 1,
     ),
-    cmdclass={"build_py": BuildPython},
+    cmdclass={"build_py": BuildPython, "sdist": SourceDistribution},
     options={"build": {"build_base": BUILD}, "build_ext": {"parallel": os.cpu_count()}},
 )

@@ -45,7 +45,7 @@ from uvnet.socket import (
 from uvnet.streams import finished, pipeline
 from uvnet.transports import loop_factory, new_event_loop, patch_loop
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 
 __all__ = [
     "Address",
