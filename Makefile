@@ -8,6 +8,8 @@ RUN = $(VENV)/bin/python
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # A file stays with one process, as long as none is idle: what its tests share is made once.
 PYTEST = -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+# Without a GIL aioquic and the peers of the benchmarks cannot be installed; the tests do without.
+FREE_THREADED = $(RUN) -c 'import sys, sysconfig; sys.exit(not sysconfig.get_config_var("Py_GIL_DISABLED"))'
 # What is tested: `make test TESTS=tests/streams` runs the tests of one room.
 TESTS ?= tests
 # What looks at the code is kept apart from what runs it.
@@ -46,7 +48,8 @@ $(VENV)/.built: $(VENV)/.created $(SOURCES)
 $(VENV)/.equipped: $(VENV)/.created
 	@echo '==> Installing into $(VENV) what tests and benchmarks need'
 	@$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(RUN) -m pip install --quiet --group test --group bench
+	@if $(FREE_THREADED); then $(RUN) -m pip install --quiet --only-binary hypothesis --group test-least; \
+		else $(RUN) -m pip install --quiet --group test --group bench; fi
 	@touch $@
 
 demo: $(VENV)/.built
