@@ -91,6 +91,7 @@ def test_only_its_user_may_look(play: Player, tmp_path: Path) -> None:
     play(scenario)
 
 
+@pytest.mark.timeout(20)  # seconds; an observer is waited for longer
 def test_it_keeps_nothing_going(tmp_path: Path) -> None:
     """run() ends although somebody looks."""
     path = tmp_path / "look"

@@ -8,7 +8,6 @@ This is not in Node.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 
@@ -40,16 +39,35 @@ def introspection(path: str | os.PathLike[str]) -> Server:
     server.unref()
 
     @server.on("connection")
-    async def answer(socket: Socket) -> None:
+    def answer(socket: Socket) -> None:
+        # By events: a coroutine that waits for the next question would keep run() going.
         socket.unref()
         socket.on("error", lambda _: None)
         snapshots = Snapshots(asyncio.get_running_loop())
-        with contextlib.suppress(asyncio.LimitOverrunError, OSError):
-            async for line in socket.lines(limit=LONGEST_QUESTION):
+        asked = bytearray()
+
+        def go_on() -> None:
+            while not socket.destroyed and not socket.writable_need_drain:
+                end = asked.find(b"\n")
+                if (end if end >= 0 else len(asked)) > LONGEST_QUESTION:
+                    socket.destroy()
+                if end < 0 or socket.destroyed:
+                    break
+                line = bytes(asked[:end])
+                del asked[: end + 1]
                 snapshot = snapshots.take(_wanted(line), {server, *server.connections})
                 socket.write(json.dumps(snapshot).encode() + b"\n")
-                await socket.drain()
-        socket.destroy()
+            if socket.writable_need_drain:
+                socket.pause()
+            else:
+                socket.resume()
+
+        @socket.on("data")
+        def ask(chunk: bytes) -> None:
+            asked.extend(chunk)
+            go_on()
+
+        socket.on("drain", go_on)
 
     server.listen(path=os.fspath(path), mode=0o600, replace_stale=True, exclusive=True)
     # Turns of the loop are measured from here on.
