@@ -204,7 +204,7 @@ def counts_of_junit(path: Path) -> dict[str, int]:
 def answer_of(*command: str) -> str:
     """What a program prints, and "" where there is no such program."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=DOCS).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -236,8 +236,10 @@ def result_of(given: argparse.Namespace) -> Result:
             raise ValueError(f"--run {given.run} has no use for --summary and --junit")
         counts = {"passed": int(not given.failed), "failed": int(given.failed), "skipped": 0}
     found = json.loads(answer_of(given.python, "-c", PROBE) or "{}")
+    if not found:
+        print(f"{given.python} does not answer", file=sys.stderr)
     found["node"] = answer_of("node", "--version").removeprefix("v")
-    found["commit"] = answer_of("git", "rev-parse", "--short=7", "HEAD")
+    found["commit"] = answer_of("git", "-C", str(DOCS), "rev-parse", "--short=7", "HEAD")
     said = {field.name: getattr(given, field.name, None) for field in fields(Result) if field.name not in counts}
     return Result(**{name: found.get(name, "") if value is None else value for name, value in said.items()}, **counts)
 

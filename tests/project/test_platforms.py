@@ -143,3 +143,11 @@ def test_a_run_that_says_too_little_is_refused(
     with pytest.raises(SystemExit):
         platforms.main(["add", "--commit", "af7562a", *words])
     assert not (elsewhere / "platforms").exists()
+
+
+def test_an_interpreter_may_be_named_from_where_one_is(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "python").symlink_to(sys.executable)
+    facts = ["--platform", "macos-arm64", "--commit", "af7562a", "--uvloop", "0.23.0"]
+    assert platforms.main(["add", "--run", "build", "--python", "./python", *facts]) == 0
+    assert [result.outcome for result in platforms.read(elsewhere / "platforms")] == ["builds"]
