@@ -17,7 +17,7 @@ def lowest(text: str) -> list[str]:
     """The constraints, from the text of a pyproject.toml.  CPython 3.10 has no tomllib, so this reads by lines."""
     found = []
     for table, body in re.findall(r"^\[([^]]+)\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL):
-        for key, value in re.findall(r"^([\w-]+) = \[(.*?)\]", body, re.MULTILINE | re.DOTALL):
+        for key, value in re.findall(r"^([\w-]+) = \[(.*?)\]$", body, re.MULTILINE | re.DOTALL):
             if table in LISTS and LISTS[table] in (None, key):
                 found += re.findall(r'"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)', value)
     return sorted(f"{name}=={version}" for name, version in found)
