@@ -72,7 +72,7 @@ version of CPython means the build without a GIL. `python docs/platforms.py --he
 
 """
 FOOT = """
-Wheels for macOS are built and smoke-tested on the machines that build them; that becomes a result here only once it has
+The workflow is to build wheels for macOS, and to smoke-test them where it has; that becomes a result here only once it has
 happened. *Not tried* on macOS therefore means just that: nobody has reported a run. Windows is not in the table: there is
 no uvloop for it, and uvnet does not build there.
 """

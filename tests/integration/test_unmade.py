@@ -27,7 +27,8 @@ PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 
 def extension_modules() -> Iterator[ModuleType]:
     for found in pkgutil.walk_packages(uvnet.__path__, "uvnet."):
-        if found.name.rpartition(".")[2] != "__main__":
+        # To import policies warns.
+        if found.name.rpartition(".")[2] not in ("__main__", "policy"):
             try:
                 module = importlib.import_module(found.name)
             except ModuleNotFoundError as error:

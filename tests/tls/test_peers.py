@@ -50,7 +50,11 @@ def test_s_client(play: Player, certificates: Certificates, version: str) -> Non
 
 def test_curl(play: Player, certificates: Certificates, tmp_path: Path) -> None:
     async def serve(socket: Any) -> None:
-        request = await socket.read_until(b"\r\n\r\n")
+        try:
+            request = await socket.read_until(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # A newer curl ends its handshake before it refuses a certificate.
+            return
         assert request.startswith(b"GET /large ")
         socket.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(LARGE))
         socket.end(LARGE)
