@@ -19,6 +19,7 @@ MUCH = 4 << 20  # bytes, more than the kernel takes
 
 # Of asyncio since CPython 3.12: with nothing to write, once the connection is lost, and by not pausing.
 WRITELINES_FAILS = sys.version_info >= (3, 12)
+WRITELINES_KEEPS = sys.version_info >= (3, 15)  # asyncio's: what came before the item that is wrong waits for ever
 DATA: dict[str, Callable[[], Any]] = {
     "bytes": lambda: b"data",
     "bytearray": lambda: bytearray(b"data"),
@@ -69,7 +70,7 @@ def test_what_cannot_be_written(data: Any) -> None:
         with pytest.raises(TypeError):
             transport.write(data)
         # asyncio leaves out whatever is false, from CPython 3.14 on.
-        if data or scene.is_ours:
+        if scene.is_ours or (data and not WRITELINES_KEEPS):
             with pytest.raises(TypeError):
                 transport.writelines([b"not sent", data])
         transport.write(b"sent")
@@ -123,7 +124,9 @@ def test_a_generator_that_raises_writes_nothing() -> None:
         transport.close()
         return await read_all(scene, peer)
 
-    both(scenario)
+    if not WRITELINES_KEEPS:
+        both(scenario)
+    assert play_on("uvnet", scenario).result == b""
 
 
 @pytest.mark.parametrize("kind", KINDS)
