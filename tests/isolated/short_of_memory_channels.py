@@ -74,6 +74,11 @@ def frames(*sizes: int, descriptors: int = 0) -> Operation:
                 queued.append(size)
             yield from stage.settle(turns=20)
         yield from stage.settle(turns=20)
+        # A channel that was short of memory pauses before it tries again.
+        for _ in range(200):
+            if one.lost or other.lost or len(other.got) == len(queued):
+                break
+            yield from stage.settle(turns=1)
         for descriptor in given:
             os.close(descriptor)
         # What was queued is there, or its end was told at both ends.

@@ -14,7 +14,7 @@ from waiting import turns, until
 
 import uvnet
 
-MUCH = 4 << 20
+MUCH = 8 << 20
 CALLBACKS = ["made", "data", "updated", "eof", "pause", "resume", "lost"]
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
 

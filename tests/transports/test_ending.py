@@ -10,7 +10,7 @@ from pairs import connected_pair, reset
 from waiting import turns, until
 
 KINDS = ["tcp", "unix"]
-MUCH = 4 << 20
+MUCH = 8 << 20
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,7 +18,7 @@ from waiting import turns, until
 import uvnet
 from uvnet._loop.counters import snapshot
 
-MUCH = 4 << 20
+MUCH = 8 << 20
 
 CALLS: dict[str, Any] = {
     "close": lambda t: t.close(),

@@ -15,7 +15,7 @@ from both_loops import Scene, both, ours, play_on, read_all, told
 from waiting import until
 
 KINDS = ["tcp", "unix"]
-MUCH = 4 << 20  # bytes, more than the kernel takes
+MUCH = 8 << 20  # bytes, more than the kernel takes
 
 # Of asyncio since CPython 3.12: with nothing to write, once the connection is lost, and by not pausing.
 WRITELINES_FAILS = sys.version_info >= (3, 12)
