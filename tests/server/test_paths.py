@@ -15,8 +15,8 @@ from descriptors import open_sockets
 from harness import Player, close, event
 
 import uvnet
-from uvnet._uv.table import libuv_version
 from uvnet._accept import socket_files
+from uvnet._uv.table import libuv_version
 
 LIMIT = 107  # bytes in the name of a Unix socket
 
