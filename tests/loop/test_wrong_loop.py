@@ -96,17 +96,22 @@ async def tried(thing: Any, call: Callable[[], Any]) -> None:
 def test_made_in_another_thread(play: Player, tmp_path: Path, begin: str) -> None:
     async def scenario() -> None:
         made: list[Any] = []
-        thread = threading.Thread(target=lambda: made.append(BEGINNINGS[begin](tmp_path)))
+
+        def make() -> None:
+            thing, call = BEGINNINGS[begin](tmp_path)
+            made.extend([thing._record.loop, call])
+
+        thread = threading.Thread(target=make)
         thread.start()
         thread.join()
-        thing, call = made[0]
+        loop, call = made
         with pytest.raises(RuntimeError) as caught:
             call()
-        assert repr(thing._record.loop) in str(caught.value)
+        assert repr(loop) in str(caught.value)
         assert repr(asyncio.get_running_loop()) in str(caught.value)
         assert list(tmp_path.iterdir()) == []
         # Nobody else will.
-        thing._record.loop.close()
+        loop.close()
 
     play(scenario)
 
