@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,14 @@ def in_threads(work: Callable[[int], int], count: int = THREADS) -> int:
     if raised:
         raise raised[0]
     return sum(results)
+
+
+def again_and_again(scene: Callable[[], Coroutine[Any, Any, int]], until: float) -> int:
+    """Run a scene on one loop after the other; the sum of what they return."""
+    total = 0
+    while time.monotonic() < until:
+        total += uvnet.run(scene())
+    return total
 
 
 class Serving:
@@ -193,13 +201,7 @@ def clients(seconds: float) -> int:
         server.close()
         return total
 
-    def work(_number: int) -> int:
-        total = 0
-        while time.monotonic() < until:
-            total += uvnet.run(scene())
-        return total
-
-    return in_threads(work)
+    return in_threads(lambda _number: again_and_again(scene, until))
 
 
 def transports(seconds: float) -> int:
@@ -262,13 +264,7 @@ def secured(seconds: float) -> int:
         server.close()
         return total
 
-    def work(_number: int) -> int:
-        total = 0
-        while time.monotonic() < until:
-            total += uvnet.run(scene())
-        return total
-
-    return in_threads(work)
+    return in_threads(lambda _number: again_and_again(scene, until))
 
 
 def emitting(seconds: float) -> int:

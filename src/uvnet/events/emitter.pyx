@@ -256,7 +256,8 @@ cdef class EventEmitter:
         observer.emitter = self
         observer.event = event
         observer.once = once
-        self._begin()
+        if self._events is None:
+            self._begin()
         self._put(event, observer, first)
         self._observers += 1
 
