@@ -182,11 +182,13 @@ class Attacker:
 
         self.say("attacking")
         while (number < COUNT or of_host) and not self.is_over:
-            while number < COUNT and len(of_host) < 64:
+            while number < COUNT and len(of_host) < 64 and not self.is_over:
                 three = [one for one in (self.connect((address(number), 0)) for _ in range(3)) if one is not None]
                 number += 1
                 of_host[three[2]] = three[:2]
                 self.watch(three[2], selectors.EVENT_READ, on_cut)
+                # At once, or all would go together: a burst, and no steady flood.
+                self.turn(0)
             self.turn()
         self.finish()
 

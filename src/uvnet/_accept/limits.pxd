@@ -4,6 +4,7 @@ from uvnet._accept.hosts cimport Bucket, Host, Hosts, Rate
 from uvnet._accept.listener cimport DropReason
 from uvnet._loop.idle cimport IdleEntry
 from uvnet._loop.record cimport LoopRecord
+from uvnet._loop.timer cimport Timer
 from uvnet._stream.stream cimport Admission, Stream
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
@@ -48,11 +49,14 @@ cdef class Limits:
     cdef void *spare                 # the first of those that are over, and may be another connection's; owned
     cdef int spares                  # how many
     cdef IdleEntry _entry
+    cdef Timer _turn                 # in which the next ones are closed; None: none are left
 
     cdef DropReason judge(self, const sockaddr *remote) except *
     cdef DropReason judge_host(self, const sockaddr *remote) except *
     cdef int admit(self, Stream stream, const sockaddr *remote) except -1
     cdef int look(self) except -1
+    cdef int _cut_some(self) except -1
+    cdef int _go_on(self) except -1
     cdef void _choose(self, uint64_t now) noexcept
     cdef void _choose_largest(self, size_t waiting, uint64_t queued) noexcept
     cdef void _to_be_cut(self, Admitted admitted, DropReason reason) noexcept

@@ -24,6 +24,7 @@ from uvnet._accept.listener cimport (
 )
 from uvnet._loop.handle cimport HANDLE_OPEN, HandleBlock
 from uvnet._loop.idle cimport idle_timers_of
+from uvnet._loop.timer cimport open_timer
 from uvnet._stream.stream cimport Admission, Stream
 from uvnet._uv.table cimport sockaddr
 from uvnet.addresses.blocklist cimport BlockList
@@ -36,6 +37,7 @@ cdef enum:
     RATE_WINDOW = 5000       # in which a connection that sends has to reach its rate
     MOST_SPARES = 64
     SWEPT_AT_ONCE = 256      # slots of the table of hosts, in each look
+    CUTS_AT_ONCE = 4         # before others get their turn: each may run a listener, and end a task
 
 # What waits to be sent on one connection.
 cdef struct Queue:
@@ -144,21 +146,43 @@ cdef class Limits:
         return 0
 
     cdef int look(self) except -1:
-        """Close what is beyond a limit."""
-        cdef Admitted admitted
-        cdef Stream stream
-        cdef DropReason reason
+        """Close what is beyond a limit: a few at once, the others in the next turns of the loop."""
         cdef uint64_t now = self.record.now()
         if self.hosts is not None:
             self.hosts.sweep(SWEPT_AT_ONCE, now)
         self._choose(now)
-        while self.cutting is not NULL:
-            admitted = <Admitted>self.cutting
-            stream = <Stream>admitted.stream
-            reason = admitted.reason
-            # Who is told may close it, the others, or the server: each is on its list no longer then.
-            _move(admitted, &self.cutting, &self.first)
-            self.cut(self.owner, stream, reason)
+        return self._cut_some()
+
+    cdef int _cut_some(self) except -1:
+        cdef Admitted admitted
+        cdef Stream stream
+        cdef DropReason reason
+        cdef int _each
+        try:
+            for _each in range(CUTS_AT_ONCE):
+                if self.cutting is NULL:
+                    break
+                admitted = <Admitted>self.cutting
+                stream = <Stream>admitted.stream
+                reason = admitted.reason
+                # Who is told may close it, the others, or the server: each is on its list no longer then.
+                _move(admitted, &self.cutting, &self.first)
+                if _is_beyond(self, admitted, stream, reason):
+                    self.cut(self.owner, stream, reason)
+        finally:
+            # Also where who was told of one has raised.
+            self._go_on()
+        return 0
+
+    cdef int _go_on(self) except -1:
+        if self.cutting is not NULL:
+            if self._turn is None:
+                self._turn = open_timer(self.record, self, _on_turn)
+            self._turn.start(0)
+        elif self._turn is not None:
+            self._turn.owner = None
+            self._turn.close()
+            self._turn = None
         return 0
 
     cdef void _choose(self, uint64_t now) noexcept:
@@ -171,7 +195,7 @@ cdef class Limits:
         cdef size_t length
         cdef DropReason reason
         while self.cutting is not NULL:
-            # Who was told of one before has raised.
+            # Those whose turn has not come yet are chosen anew.
             _move(<Admitted>self.cutting, &self.cutting, &self.first)
         each = self.first
         while each is not NULL:
@@ -286,6 +310,19 @@ cdef DropReason _look_at(Limits limits, Admitted admitted, HandleBlock *block, u
         admitted.window_read = block.bytes_read
         admitted.window_written = block.bytes_written
     return NOT_DROPPED
+
+
+cdef bint _is_beyond(Limits limits, Admitted admitted, Stream stream, DropReason reason) noexcept:
+    """Whether one that was chosen in an earlier turn is beyond its limit still."""
+    if stream.state != HANDLE_OPEN:
+        return False
+    if reason == TOTAL_BUFFERED:
+        return stream.queued() > 0
+    return _look_at(limits, admitted, stream.block, limits.record.now()) != NOT_DROPPED
+
+
+cdef int _on_turn(object owner) except -1:
+    return (<Limits>owner)._cut_some()
 
 
 cdef int _on_look(object owner) except -1:

@@ -1,3 +1,5 @@
+from libc.stdint cimport uint64_t
+
 from uvnet._loop.handle cimport Handle
 from uvnet._loop.record cimport KINDS_OF_DROPS, LoopRecord
 from uvnet._loop.timer cimport Timer
@@ -66,6 +68,7 @@ cdef class Listener(Handle):
     cdef readonly int family         # AF_INET, AF_INET6 or AF_UNIX
     cdef AcceptFilter *filter
     cdef const ListenerEvents *events
+    cdef uint64_t had_turn           # loop time when some were accepted last
     cdef bint has_waited             # once already for descriptors
     cdef bint held                   # accepting waits until the owner wants more
     cdef bint defers                 # when a connection comes, hold(): the owner can do nothing with it yet

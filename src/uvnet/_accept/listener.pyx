@@ -40,7 +40,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int listen(int descriptor, int backlog)
 
 cdef enum:
-    ACCEPTS_AT_ONCE = 16     # before others get their turn
+    ACCEPTS_AT_ONCE = 16     # at most, before others get their turn
     PAUSE = 50               # milliseconds without accepting when that cannot work
 
 
@@ -248,6 +248,21 @@ cdef void _on_poll(uv_poll_t *uv_poll, int status, int events) noexcept nogil:
 ctypedef void (*accept_function)(uv_poll_t *) noexcept nogil
 
 
+cdef int _share(Listener self) noexcept:
+    """How many connections to accept in this turn of the loop.
+
+    One, as libuv does: to ask once more in vain costs more than to be told in the next turn.  Where turns are long,
+    as many as milliseconds have passed, so that who is served already does not keep out those who come.
+    """
+    cdef uint64_t now = self.record.now()
+    cdef uint64_t passed = now - self.had_turn
+    self.had_turn = now
+    if self.events.on_turn_over is not NULL:
+        # Whoever asks for the end of a turn hands them on together.
+        return ACCEPTS_AT_ONCE
+    return <int>min(max(passed, 1), <uint64_t>ACCEPTS_AT_ONCE)
+
+
 cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
     cdef Listener self = <Listener>block_of(uv_poll).owner
     cdef LoopRecord record = self.record
@@ -256,7 +271,7 @@ cdef void _accept_waiting(uv_poll_t *uv_poll) noexcept:
     if self.defers and self.owner is not None:
         self.hold()
         return
-    for _turn in range(ACCEPTS_AT_ONCE):
+    for _turn in range(_share(self)):
         # A listener of the owner's may have closed it.
         if self.state != HANDLE_OPEN or self.held or self.owner is None or record.closed:
             break
