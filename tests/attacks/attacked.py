@@ -88,7 +88,7 @@ class Attacked:
         print("listening", self.server.port, flush=True)
         over = asyncio.Event()
         loop = asyncio.get_running_loop()
-        if is_asked := stat.S_ISFIFO(os.fstat(0).st_mode):
+        if stat.S_ISFIFO(os.fstat(0).st_mode):
             loop.add_reader(0, self.asked, over)
             while not over.is_set():
                 # With a thousand of them it takes most of a millisecond, which only those wait for who ask for reports.

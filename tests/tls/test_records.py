@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket as plain
 import ssl
 from typing import Any
 
+import pytest
 import tls_peer
 import uvloop
 from certificates import Certificates
@@ -61,6 +63,44 @@ def test_packets_that_are_cut_anywhere(
             socket.on("data", got.extend)
             await closed(socket)
             assert got == wanted
+            await talking
+
+    uvloop.run(asyncio.wait_for(scenario(), 30))
+    assert snapshot()["handles"] == 0
+
+
+@FEW
+@given(
+    pieces=PIECES, garbage=st.sampled_from([b"\0" * 100, b"\x17\x03\x03\x00\x20" + b"x" * 32, b"HTTP/1.1 400\r\n\r\n"]),
+    awaits=st.booleans(),
+)  # fmt: skip
+def test_what_came_in_front_of_garbage(
+    certificates: Certificates, pieces: list[int], garbage: bytes, awaits: bool
+) -> None:
+    """It is given out, however much of both one read has brought, and then the error is told."""
+    sent = b"".join(patterned(size, number)[:size] for number, size in enumerate(pieces))
+
+    def talk(port: int) -> None:
+        with tls_peer.connected(port, certificates.client()) as peer:
+            records = b"".join(peer.records(sent[place : place + 16384]) for place in range(0, len(sent), 16384))
+            peer.raw.sendall(records + garbage)
+            with contextlib.suppress(ssl.SSLError, EOFError, ConnectionError):
+                peer.receive()
+
+    async def scenario() -> None:
+        async with listening(certificates) as server:
+            talking = asyncio.create_task(asyncio.to_thread(talk, server.port))
+            (socket,) = await event(server, "secureConnection")
+            got = bytearray()
+            if awaits:
+                with pytest.raises(ssl.SSLError):
+                    while data := await socket.receive():
+                        got += data
+            else:
+                socket.on("data", got.extend)
+                (error,) = await event(socket, "error")
+                assert isinstance(error, ssl.SSLError)
+            assert got == sent
             await talking
 
     uvloop.run(asyncio.wait_for(scenario(), 30))

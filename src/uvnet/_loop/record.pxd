@@ -107,6 +107,7 @@ cdef class LoopRecord:
     cdef tuple unheard                   # a server that could not listen, and the error: what run() raises in the end
     cdef PyObject *spare_chunk           # the last large chunk read, see stream.pyx; owned
     cdef object lent_memory              # the LentMemory of TLS, made when first needed, see lent_memory.pxd
+    cdef tuple lent_arguments            # and arguments with it
     cdef object kernel_pipes             # the KernelPipes of relays, made when first needed, see kernel_pipe.pyx
     cdef LowWaterMarks low_water         # of relays, see low_water.pyx
     cdef AdoptedDescriptors adopted      # see adopted.pyx

@@ -10,6 +10,7 @@ cdef class TLSEngine:
     cdef readonly object tls         # the ssl.SSLObject
     cdef bint _foreign               # of a class of the program's, which may keep what it is given
     cdef LentMemory _lent_memory     # of the loop
+    cdef tuple _record_arguments     # of the loop: to read into it what one record says
     cdef object _incoming            # MemoryBIO: received and not decrypted yet
     cdef object _outgoing            # MemoryBIO: encrypted and not taken yet
     # Their methods and those of what does the reading and writing, bound once.
@@ -20,7 +21,10 @@ cdef class TLSEngine:
     cdef object _tls_pending
     cdef RecordScanner _records      # of what was received
     cdef Py_ssize_t _unread          # bytes in _incoming, or more; UNKNOWN
+    cdef bint _is_one                # they are one record, whole
+    cdef object _failure             # what reading has come to, behind bytes that are given out first; or None
     cdef bint _may_hold              # a part of a record that is decrypted
+    cdef bint may_answer             # what was decrypted may have been more than data, and an answer waits to be taken
     cdef bint ended                  # the other side has said its end, and what it sent before was decrypted
 
     cdef int receive(self, char *data, Py_ssize_t length) except -1
@@ -30,6 +34,7 @@ cdef class TLSEngine:
     cdef bint holds_much(self) except -1
     cdef bint shake_hands(self) except -1
     cdef bytes decrypt(self, LoopRecord record)
+    cdef int fail_later(self, object error) except -1
     cdef bytes _decrypt_together(self, Py_ssize_t most)
     cdef Py_ssize_t decrypt_into(self, char *base, Py_ssize_t size) except? -1
     cdef object _read_into(self, char *base, Py_ssize_t size)

@@ -14,8 +14,8 @@ from libc.string cimport memset
 
 from uvnet._loop.record cimport LoopRecord
 from uvnet._stream.stream cimport new_chunk
-from uvnet._tls.lent_memory cimport lend, memory_of
-from uvnet._tls.records cimport scan_records
+from uvnet._tls.lent_memory cimport RECORD, arguments_of, lend, memory_of
+from uvnet._tls.records cimport ends_with_record, scan_records
 
 cdef extern from "Python.h":
     # As they are in C: the object cannot be one of Cython's before it has its size.
@@ -28,7 +28,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     UNKNOWN = -1
-    RECORD = 16384           # bytes; no record says more
     ONE_RECORD = 16640       # bytes that one may have, encrypted
     MOST_UNREAD = 262144     # bytes received and not decrypted, before no more are to be received
 
@@ -46,6 +45,7 @@ cdef class TLSEngine:
         lend(self._lent_memory, data, length, True)
         PyObject_CallOneArg(self._incoming_write, self._lent_memory)
         scan_records(&self._records, <unsigned char *>data, length)
+        self._is_one = self._unread == 0 and ends_with_record(&self._records, length)
         if self._unread != UNKNOWN:
             self._unread += length
         return 0
@@ -61,8 +61,8 @@ cdef class TLSEngine:
         return self._pending() > (0 if self._records.foreign else self._records.partial)
 
     cdef bint holds(self) except -1:
-        """Whether something can be decrypted, or was and is not given out."""
-        if self._has_record():
+        """Whether something can be decrypted, or was and is not given out, or nothing ever will."""
+        if self._failure is not None or self._has_record():
             return True
         self._may_hold = self._may_hold and <bint>(<Py_ssize_t>PyObject_CallNoArgs(self._tls_pending) > 0)
         return self._may_hold
@@ -92,6 +92,11 @@ cdef class TLSEngine:
         length = self.decrypt_into(record.read_buffer, RECORD)
         return None if length < 0 else new_chunk(record, record.read_buffer, length)
 
+    cdef int fail_later(self, object error) except -1:
+        """The next decryption raises it: what was decrypted before is to be given out first."""
+        self._failure = error
+        return 0
+
     cdef bytes _decrypt_together(self, Py_ssize_t most):
         """What many records say."""
         cdef PyObject *data = allocate_bytes(NULL, most)
@@ -100,7 +105,13 @@ cdef class TLSEngine:
         cdef Py_ssize_t length
         try:
             while done < most and (done == 0 or self._has_record()):
-                length = self.decrypt_into(memory + done, most - done)
+                try:
+                    length = self.decrypt_into(memory + done, most - done)
+                except Exception as error:
+                    if done == 0:
+                        raise
+                    self.fail_later(error)
+                    length = NOTHING_NOW
                 if length < 0:
                     break
                 done += length
@@ -114,9 +125,15 @@ cdef class TLSEngine:
     cdef Py_ssize_t decrypt_into(self, char *base, Py_ssize_t size) except? -1:
         """decrypt() into memory: how many bytes, or NOTHING_NOW."""
         cdef Py_ssize_t length = 0
+        cdef bint had_answer = self.may_answer
+        cdef object failure
         if self.ended:
             return NOTHING_NOW
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         self._unread = UNKNOWN
+        self.may_answer = True
         try:
             length = self._read_into(base, size)
         except _WantRead:
@@ -127,19 +144,24 @@ cdef class TLSEngine:
             return NOTHING_NOW
         self._may_hold = length == size
         if length:
+            if self._is_one:
+                # It was data, so it was taken, and nothing is to be answered.
+                self._is_one = False
+                self._unread = 0
+                self.may_answer = had_answer
             return length
         self.ended = True
         return NOTHING_NOW
 
     cdef object _read_into(self, char *base, Py_ssize_t size):
-        cdef object arguments
+        cdef tuple arguments
         if self._foreign:
             view = PyMemoryView_FromMemory(base, size, PyBUF_WRITE)
             try:
                 return self._tls_read(size, view)
             finally:
                 view.release()
-        arguments = (size, self._lent_memory)
+        arguments = self._record_arguments if size == RECORD else (size, self._lent_memory)
         lend(self._lent_memory, base, size, False)
         return PyObject_CallObject(self._tls_read, arguments)
 
@@ -170,6 +192,7 @@ cdef class TLSEngine:
     cdef bytes take_outgoing(self):
         """What is to be sent, or None."""
         cdef bytes data
+        self.may_answer = False
         data = PyObject_CallNoArgs(self._outgoing_read)
         return data if PyBytes_GET_SIZE(data) else None
 
@@ -178,6 +201,7 @@ cdef TLSEngine new_engine(LoopRecord record, object context, bint server_side, o
     """The engine of a connection, by an ssl.SSLContext."""
     cdef TLSEngine self = TLSEngine.__new__(TLSEngine)
     self._lent_memory = memory_of(record)
+    self._record_arguments = arguments_of(record)
     self._incoming = ssl.MemoryBIO()
     self._outgoing = ssl.MemoryBIO()
     self.tls = context.wrap_bio(

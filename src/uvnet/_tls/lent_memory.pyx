@@ -29,3 +29,9 @@ cdef LentMemory memory_of(LoopRecord record):
     if record.lent_memory is None:
         record.lent_memory = LentMemory.__new__(LentMemory)
     return record.lent_memory
+
+
+cdef tuple arguments_of(LoopRecord record):
+    if record.lent_arguments is None:
+        record.lent_arguments = (RECORD, memory_of(record))
+    return record.lent_arguments

@@ -7,7 +7,6 @@ time, which costs as much as decrypting a short one.  RFC 8446, section 5.1; RFC
 from libc.string cimport memcpy
 
 cdef enum:
-    HEADER = 5                       # bytes: the type, the version, two of the length
     FIRST_TYPE = 20                  # change_cipher_spec
     LAST_TYPE = 24                   # heartbeat
     MAJOR_VERSION = 3

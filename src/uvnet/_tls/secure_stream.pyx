@@ -249,8 +249,7 @@ cdef class SecureStream(Stream):
                 break
         else:
             self._deliver_later()
-        if decrypted:
-            # The engine may have an answer of its own.
+        if decrypted and self.engine.may_answer:
             self._send(None, None)
         self._update_under()
         return 0
@@ -265,13 +264,21 @@ cdef class SecureStream(Stream):
             for piece in pieces:
                 length += PyBytes_GET_SIZE(piece)
         while length < MOST_AT_ONCE:
-            piece = self.engine.decrypt(self.record)
+            try:
+                piece = self.engine.decrypt(self.record)
+            except Exception as error:
+                if pieces is None:
+                    raise
+                self.engine.fail_later(error)
+                piece = None
             if piece is None:
                 if pieces is None:
                     return None
                 break
             length += PyBytes_GET_SIZE(piece)
             if pieces is None:
+                if not self.engine.holds():
+                    return piece
                 pieces = [piece]
             else:
                 pieces.append(piece)
