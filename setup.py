@@ -1,4 +1,6 @@
-"""Extension modules only; everything else about the project is in pyproject.toml.
+"""The extension modules only; everything else about the project is in pyproject.toml.
+
+All are one file, which src/uvnet/_extension.pyx finds them in.
 
 Switches, by environment variable:
   UVNET_DEBUG=1      assertions on, Cython's own checks on, no optimisation
@@ -11,13 +13,17 @@ import gzip
 import os
 import sys
 import tarfile
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython import __version__ as cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
+from setuptools.errors import CCompilerError
 
 sys.path.insert(0, str(Path(__file__).parent / "docs"))
 from stub_docstrings import with_docstrings  # noqa: E402
@@ -56,9 +62,8 @@ if DEBUG:
     compile_flags += ["-O0", "-g3", "-UNDEBUG"]
     macros += [("UVNET_DEBUG", "1")]
 else:
-    # More takes the compiler twice as long: of code that runs once for a connection, and of instrumented code, whose
-    # reports would be harder to read.
-    compile_flags += ["-O1", "-g1" if SANITIZE else "-g0"]
+    # Size for code that runs once for a connection; little for instrumented code, whose reports would be harder to read.
+    compile_flags += ["-O1", "-g1"] if SANITIZE else ["-Os", "-g0"]
     if not SANITIZE:
         # Also what the interpreter was built with has -g; users download neither symbols nor lines.
         link_flags += ["-Wl,-S,-x"] if os.uname().sysname == "Darwin" else ["-Wl,-s"]
@@ -92,21 +97,32 @@ directives = {
 }
 
 
-def extension(path: Path) -> Extension:
-    """The extension module made from one .pyx file."""
-    name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-    often = name.removeprefix("uvnet.") in OFTEN and not DEBUG and not SANITIZE
-    return Extension(
-        name,
-        [str(path)],
-        include_dirs=["include"],
-        define_macros=macros,
-        # The last one counts.
-        extra_compile_args=[*compile_flags, *(["-O3"] if often else [])],
-        extra_link_args=link_flags,
-        libraries=["dl"] if os.uname().sysname == "Linux" else [],
-        depends=["setup.py", *(str(header) for header in sorted(Path("include").rglob("*.h")))],
+def translated(path: Path) -> Extension:
+    """What Cython is told of one .pyx file."""
+    return Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)])
+
+
+def initializer(module: str) -> str:
+    """The function that a module begins with: Cython names it by the last part alone, and two rooms have an `emitter`."""
+    return "PyInit_" + module.replace(".", "__")
+
+
+def write_table(path: Path, modules: list[str]) -> None:
+    """Write what src/uvnet/_extension.pyx has of the other modules; not anew where it is the same."""
+    text = "".join(
+        [
+            "#include <Python.h>\n",
+            *(f"PyObject *{initializer(module)}(void);\n" for module in modules),
+            "struct uvnet_module { const char *name; PyObject *(*definition)(void); };\n",
+            "static const struct uvnet_module uvnet_modules[] = {\n",
+            *(f'    {{"{module}", {initializer(module)}}},\n' for module in modules),
+            "};\n",
+            f"enum {{ UVNET_MODULES = {len(modules)} }};\n",
+        ]
     )
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def translated_otherwise() -> bool:
@@ -117,6 +133,54 @@ def translated_otherwise() -> bool:
             if path.stat().st_mtime < changed or f" Cython {cython} " not in next(lines, ""):
                 return True
     return False
+
+
+class BuildExtension(build_ext):
+    """build_ext that compiles the parts of the extension module at the same time, and only those that have changed."""
+
+    def build_extension(self, ext: Extension) -> None:
+        flags = list(ext.extra_compile_args)
+        if not DEBUG and not SANITIZE and self.can_optimise_when_linking():
+            # What Cython repeats in each module is there once then, which is a third of all.
+            flags.append("-flto=auto")
+            ext.extra_link_args.append("-flto=auto")
+        Path(self.build_temp).mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(lambda part: self.compiled(part, ext, flags), PARTS))
+        self.compiler.link_shared_object(
+            objects, self.get_ext_fullpath(ext.name), libraries=self.get_libraries(ext),
+            export_symbols=self.get_export_symbols(ext), extra_postargs=ext.extra_link_args, build_temp=self.build_temp,
+        )  # fmt: skip
+
+    def compiled(self, part: Extension, ext: Extension, flags: list[str]) -> str:
+        """The object file of one module."""
+        name: str
+        (name,) = self.compiler.object_filenames(part.sources, output_dir=self.build_temp)
+        newest = max(Path(path).stat().st_mtime for path in (*part.sources, *ext.depends))
+        if not self.force and Path(name).exists() and Path(name).stat().st_mtime > newest:
+            return name
+        macros = list(ext.define_macros)
+        if part.name != ext.name:
+            own = "PyInit_" + part.name.rpartition(".")[2]
+            macros += [("CYTHON_NO_PYINIT_EXPORT", "1"), (own, initializer(part.name))]
+        if part.name.removeprefix("uvnet.") in OFTEN and not DEBUG and not SANITIZE:
+            # The last one counts.
+            flags = [*flags, "-O3"]
+        self.compiler.compile(part.sources, self.build_temp, macros, ext.include_dirs, extra_postargs=flags)
+        return name
+
+    def can_optimise_when_linking(self) -> bool:
+        """Whether the compiler and the linker can do that together."""
+        with tempfile.TemporaryDirectory() as directory:
+            source = Path(directory, "empty.c")
+            source.write_text("int uvnet_empty;\n")
+            try:
+                objects = self.compiler.compile([str(source)], directory, extra_postargs=["-flto=auto", "-Werror"])
+                self.compiler.link_shared_object(objects, f"{directory}/empty.so", extra_postargs=["-flto=auto"])
+            except CCompilerError:
+                print("without -flto: the compiler and the linker cannot do that together")
+                return False
+            return True
 
 
 class BuildPython(build_py):
@@ -162,16 +226,33 @@ class SourceDistribution(sdist):
         return path
 
 
+SOURCES = sorted(SOURCE.rglob("*.pyx"))
+PARTS = cythonize(
+    [translated(path) for path in SOURCES],
+    include_path=[str(SOURCE)],
+    compiler_directives=directives,
+    annotate=ANNOTATE,
+    force=translated_otherwise(),
+    build_dir=f"{BUILD}/cython",
+    nthreads=os.cpu_count() or 1,
+)
+TABLE = Path(BUILD, "include", "uvnet_modules.h")
+WHOLE = "uvnet._extension"
+write_table(TABLE, [part.name for part in PARTS if part.name != WHOLE])
+
 setup(
-    ext_modules=cythonize(
-        [extension(path) for path in sorted(SOURCE.rglob("*.pyx"))],
-        include_path=[str(SOURCE)],
-        compiler_directives=directives,
-        annotate=ANNOTATE,
-        force=translated_otherwise(),
-        build_dir=f"{BUILD}/cython",
-        nthreads=os.cpu_count() or 1,
-    ),
-    cmdclass={"build_py": BuildPython, "sdist": SourceDistribution},
-    options={"build": {"build_base": BUILD}, "build_ext": {"parallel": os.cpu_count()}},
+    ext_modules=[
+        Extension(
+            WHOLE,
+            [source for part in PARTS for source in part.sources],
+            include_dirs=["include", str(TABLE.parent)],
+            define_macros=macros,
+            extra_compile_args=compile_flags,
+            extra_link_args=link_flags,
+            libraries=["dl"] if os.uname().sysname == "Linux" else [],
+            depends=["setup.py", str(TABLE), *(str(header) for header in sorted(Path("include").rglob("*.h")))],
+        )
+    ],
+    cmdclass={"build_ext": BuildExtension, "build_py": BuildPython, "sdist": SourceDistribution},
+    options={"build": {"build_base": BUILD}},
 )

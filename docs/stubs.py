@@ -16,12 +16,14 @@ from typing import Any
 
 import uvnet
 
+PACKAGE = Path(uvnet.__file__).parent
+
 
 @functools.cache
 def _statements(module: str) -> tuple[ast.stmt, ...]:
     """Those of a module's stub; none where it has no stub."""
-    file = getattr(sys.modules[module], "__file__", None) or ""
-    stub = Path(file).with_name(Path(file).name.split(".")[0] + ".pyi")
+    place = PACKAGE.joinpath(*module.split(".")[1:])
+    stub = place / "__init__.pyi" if place.is_dir() else place.with_suffix(".pyi")
     return tuple(ast.parse(stub.read_text()).body) if stub.exists() else ()
 
 

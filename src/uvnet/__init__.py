@@ -3,6 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING
 
+# First of all: the others are found by it.
+import uvnet._extension  # noqa: F401  # isort: skip
+
 from uvnet import cluster as cluster
 from uvnet import tls as tls
 from uvnet._accept.counting import statistics

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Certificates
-from places import ISOLATED
+from places import ISOLATED, SUPPORT
 
 import uvnet
 
@@ -77,7 +77,7 @@ class Script:
             text=True,
             timeout=60,
             cwd=self.directory,
-            env={**os.environ, "DIRECTORY": str(self.directory), "PYTHONPATH": str(PACKAGE_PARENT)},
+            env={**os.environ, "DIRECTORY": str(self.directory), "PYTHONPATH": f"{PACKAGE_PARENT}{os.pathsep}{SUPPORT}"},
         )
         assert done.stderr == ""
         assert done.stdout.splitlines() == prints

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import socket as socket_module
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 from harness import Player, event
+from modules import all_modules
 from places import ISOLATED
 
 import uvnet
@@ -26,11 +26,11 @@ PACKAGE_PARENT = Path(uvnet.__file__).parent.parent
 
 
 def extension_modules() -> Iterator[ModuleType]:
-    for found in pkgutil.walk_packages(uvnet.__path__, "uvnet."):
+    for name in all_modules():
         # To import policies warns.
-        if found.name.rpartition(".")[2] not in ("__main__", "policy"):
+        if name.rpartition(".")[2] not in ("__main__", "policy"):
             try:
-                module = importlib.import_module(found.name)
+                module = importlib.import_module(name)
             except ModuleNotFoundError as error:
                 # What the extra `quic` brings.
                 if error.name not in ("aioquic", "cryptography"):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import copy
 import importlib
 import pickle
-import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from modules import all_modules
 
 import uvnet
 
@@ -19,13 +20,13 @@ PICKLED = {"SocketAddress"}  # a value
 
 
 def extension_types() -> Iterator[type]:
-    for module in pkgutil.walk_packages(uvnet.__path__, "uvnet."):
+    for name in all_modules():
         # To import policies warns.
-        if module.name.startswith(("uvnet.__main__", "uvnet._cli", "uvnet.transports.policy")):
+        if name.startswith(("uvnet.__main__", "uvnet._cli", "uvnet.transports.policy")):
             continue
-        for value in vars(importlib.import_module(module.name)).values():
+        for value in vars(importlib.import_module(name)).values():
             # Public ones say the name of the package.
-            ours = isinstance(value, type) and value.__module__ in (module.name, "uvnet")
+            ours = isinstance(value, type) and value.__module__ in (name, "uvnet")
             if ours and not value.__flags__ & HEAP_TYPE:
                 yield value
 

@@ -12,7 +12,6 @@ from places import TESTS
 from wheels.contents import problems, uses_of_libuv
 
 import uvnet
-from uvnet.socket import socket
 
 INSTALLED = Path(uvnet.__file__).parent.parent
 SMOKE = TESTS / "wheels" / "smoke.py"
@@ -34,12 +33,20 @@ def test_problems_are_seen(tmp_path: Path) -> None:
     (tmp_path / "uvnet" / "py.typed").unlink()
     (tmp_path / "uvnet" / "socket" / "socket.pyi").unlink()
     (tmp_path / "uvnet" / "socket" / "socket.c").touch()
-    Path(tmp_path / "uvnet" / "socket" / Path(socket.__file__).name).unlink()
+    (extension,) = (tmp_path / "uvnet").glob("_extension.*.so")
+    extension.write_bytes(extension.read_bytes().replace(b"uvnet.socket.socket\0", b"uvnet.socket.socked\0"))
+    extension.rename(extension.with_name("other.so"))
+    other = list(problems(tmp_path))
+    (tmp_path / "uvnet" / "other.so").rename(extension)
     assert list(problems(tmp_path)) == [
         "uvnet/py.typed is missing",
         "uvnet/socket/socket.pyi is missing",
         "uvnet/socket/socket.c should not be there",
-        "uvnet/socket/socket is an extension module in one of source and wheel only",
+        "uvnet.socket.socket is not in the extension module",
+    ]
+    assert other[-2:] == [
+        "uvnet/_extension is an extension module in one of source and wheel only",
+        "uvnet/other is an extension module in one of source and wheel only",
     ]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
+EXTENSION = "uvnet/_extension"
 SHIPPED = (".py", ".pyi", ".typed")
 # What other extension modules may use.
 PUBLIC_PXD = {"uvnet/__init__.pxd", "uvnet/addresses/blocking.pxd"}
@@ -43,12 +44,16 @@ def problems(root: Path) -> Iterator[str]:
         yield f"{name} is missing"
     for name in sorted(texts - expected()):
         yield f"{name} should not be there"
-    modules = {
-        str(path.relative_to(SOURCE).with_suffix("")) for path in (SOURCE / "uvnet").rglob("*.pyx")
-    }
     extensions = {str(path).split(".")[0]: root / path for path in files if path.suffix == ".so"}
-    for name in sorted(modules ^ set(extensions)):
+    for name in sorted({EXTENSION} ^ set(extensions)):
         yield f"{name} is an extension module in one of source and wheel only"
+    if EXTENSION in extensions:
+        # It has a table of their names.
+        content = extensions[EXTENSION].read_bytes()
+        for path in sorted((SOURCE / "uvnet").rglob("*.pyx")):
+            name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+            if name.replace(".", "/") != EXTENSION and name.encode() + b"\0" not in content:
+                yield f"{name} is not in the extension module"
     for name, path in sorted(extensions.items()):
         for found in uses_of_libuv(path):
             yield f"{name} is linked against libuv: {found}"
