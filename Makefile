@@ -41,7 +41,7 @@ $(VENV)/.created: $(if $(LOWEST),build/lowest.txt)
 
 $(VENV)/.built: $(VENV)/.created $(SOURCES)
 	@echo '==> Compiling $(MODULES) modules, first with Cython, then as C: half a minute on two cores'
-	@$(RUN) -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+	@$(RUN) -m pip install --quiet --no-build-isolation --no-compile --no-deps --force-reinstall .
 	@touch $@
 
 # What tests and benchmarks need.
