@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from harness import Player, Transport, close, event, listen
-from places import DOCS, ISOLATED
+from places import DOCS, ISOLATED, SUPPORT
 from waiting import until
 
 import uvnet
@@ -111,7 +111,7 @@ def test_the_reference_has_no_code_that_there_is_not() -> None:
 def test_what_cannot_be_pickled_says_so_by_its_name() -> None:
     process = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", str(ISOLATED / "pickling.py")],
-        env={**os.environ, "PYTHONPATH": str(Path(uvnet.__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": f"{Path(uvnet.__file__).parent.parent}{os.pathsep}{SUPPORT}"},
         capture_output=True,
         text=True,
         timeout=60,
