@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket as plain
+import time
 from typing import Any
 
 from shortage import Operation, Short, Stage, Steps, main
@@ -17,6 +18,9 @@ from uvnet.processes.port import MessagePort
 class Owner:
     def _abandoned(self) -> None:
         pass
+
+
+PATIENCE = 20  # seconds
 
 
 def nothing(*_: Any) -> None:
@@ -74,11 +78,12 @@ def frames(*sizes: int, descriptors: int = 0) -> Operation:
                 queued.append(size)
             yield from stage.settle(turns=20)
         yield from stage.settle(turns=20)
-        # A channel that was short of memory pauses before it tries again.
-        for _ in range(200):
-            if one.lost or other.lost or len(other.got) == len(queued):
-                break
+        # A channel that was short of memory pauses before it tries again: for a time, and not for some turns.
+        given_up = time.monotonic() + PATIENCE
+        while not (one.lost or other.lost or len(other.got) >= len(queued) - bool(stage.trouble)):
+            assert time.monotonic() < given_up, (queued, other.got, stage.trouble)
             yield from stage.settle(turns=1)
+        yield from stage.settle(turns=4)
         for descriptor in given:
             os.close(descriptor)
         # What was queued is there, or its end was told at both ends.
