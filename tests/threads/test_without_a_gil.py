@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 from harness import Player, event
 from interpreter import FREE_THREADED, without_gil
-from places import SUPPORT
+from places import ROOT, SUPPORT
 
 import uvnet
 from uvnet._accept.counting import statistics
@@ -158,3 +159,10 @@ def test_an_iteration_that_is_collected_elsewhere(play: Player) -> None:
         await event(server, "close")
 
     play(scenario)
+
+
+def test_what_is_shared_is_asked_with_a_reference() -> None:
+    """`.get()` of a dict in Cython takes its reference after another thread may have taken the value out."""
+    text = (ROOT / "src/uvnet/events/emitter.pyx").read_text()
+    assert len(re.findall(r"\b(?:stored|look_up)\(self\._events, ", text)) >= 5
+    assert re.findall(r"_events\.(?:get|setdefault|pop)\(|(?:=|return) self\._events\[", text) == []

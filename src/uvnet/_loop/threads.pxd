@@ -17,3 +17,12 @@ cdef extern from "uvnet/threads.h":
     void guard_attributes "uvnet_guard_attributes" (type cls, get_attribute get, set_attribute set)
     int set_generic "PyObject_GenericSetAttr" (object, object, PyObject *) except -1
     object get_generic "PyObject_GenericGetAttr" (object, object)
+
+# dict.get() where other threads may change the dictionary: what Cython makes of that takes its reference too late.
+cdef inline object stored(dict dictionary, object key):
+    cdef PyObject *found = look_up(dictionary, key)
+    if found is NULL:
+        return None
+    value = <object>found
+    found_is_taken(found)
+    return value

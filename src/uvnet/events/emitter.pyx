@@ -18,7 +18,7 @@ from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZ
 
 from uvnet._loop.coroutine cimport is_coroutine, start_coroutine
 from uvnet._loop.slow cimport call_watched, watching
-from uvnet._loop.threads cimport found_is_taken, look_up, publish
+from uvnet._loop.threads cimport found_is_taken, look_up, publish, stored
 from uvnet._uv.public_name cimport public_name
 from uvnet.events.own_method cimport OwnMethod, call_stored, call_stored_with, with_owner, without_owner
 
@@ -421,7 +421,7 @@ cdef class EventEmitter:
         if self._events is None:
             hash(event)
             return None
-        return self._events.get(event)
+        return stored(self._events, event)
 
     cdef bint _emit_without_listener(self, object event, tuple arguments) except -1:
         if self._events is None:
@@ -490,7 +490,7 @@ cdef class EventEmitter:
         """Store it with what there is for `event` already; whether there was anything."""
         cdef object present
         with cython.critical_section(self):
-            present = self._events.get(event)
+            present = stored(self._events, event)
             if present is None:
                 self._events[event] = added
             else:
@@ -503,7 +503,7 @@ cdef class EventEmitter:
         cdef tuple listeners = <tuple>present if PyTuple_CheckExact(present) else (present,)
         cdef bint unchanged
         with cython.critical_section(self):
-            unchanged = self._events.get(event) is present
+            unchanged = stored(self._events, event) is present
             if not unchanged:
                 pass
             elif len(listeners) == 1:
