@@ -273,7 +273,7 @@ cdef class TLSSocket(Negotiated):
 
     cdef int _tls_failed(self, object error) except -1:
         if self._secure:
-            self._destroy_stream(with_code(error))
+            self._lost(with_code(error))
         elif type(error) is not ConnectionResetError:
             self._destroy_stream(with_code(error))
         elif self._is_server:
