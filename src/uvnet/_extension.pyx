@@ -35,7 +35,7 @@ cdef PyModuleDef *_definition(str name) except NULL:
     return <PyModuleDef *>entries[<int>_numbers[name]].definition()
 
 
-class Modules:
+class _Modules:
     """Finds them, makes them and runs them; for sys.meta_path."""
 
     def find_spec(self, name, path=None, target=None):
@@ -53,4 +53,4 @@ class Modules:
 
 
 # Behind the others: most imports are not of these.
-sys.meta_path.append(Modules())
+sys.meta_path.append(_Modules())

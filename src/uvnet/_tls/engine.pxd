@@ -24,7 +24,7 @@ cdef class TLSEngine:
     cdef bint _is_one                # they are one record, whole
     cdef object _failure             # what reading has come to, behind bytes that are given out first; or None
     cdef bint _may_hold              # a part of a record that is decrypted
-    cdef bint may_answer             # what was decrypted may have been more than data, and an answer waits to be taken
+    cdef bint may_answer             # what was decrypted may have been more than data, and be answered
     cdef bint ended                  # the other side has said its end, and what it sent before was decrypted
 
     cdef int receive(self, char *data, Py_ssize_t length) except -1
