@@ -35,6 +35,7 @@ SWITCHES = {
     for name in ("DEBUG", "SANITIZE", "COVERAGE", "ANNOTATE")
 }
 DEBUG, SANITIZE, COVERAGE, ANNOTATE = SWITCHES.values()
+OPTIMISE = not (DEBUG or SANITIZE)
 # Neither C nor object files tell which switches made them, so every combination has its own.
 BUILD = "build/" + ("-".join(name.lower() for name, on in SWITCHES.items() if on) or "release")
 
@@ -141,7 +142,7 @@ class BuildExtension(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         flags = list(ext.extra_compile_args)
-        if not DEBUG and not SANITIZE and self.can_optimise_when_linking():
+        if OPTIMISE and self.can_optimise_when_linking():
             # What Cython repeats in each module is there once then, which is a third of all.
             flags.append("-flto=auto")
             ext.extra_link_args.append("-flto=auto")
@@ -164,7 +165,7 @@ class BuildExtension(build_ext):
         if part.name != ext.name:
             own = "PyInit_" + part.name.rpartition(".")[2]
             macros += [("CYTHON_NO_PYINIT_EXPORT", "1"), (own, initializer(part.name))]
-        if part.name.removeprefix("uvnet.") in OFTEN and not DEBUG and not SANITIZE:
+        if part.name.removeprefix("uvnet.") in OFTEN and OPTIMISE:
             # The last one counts.
             flags = [*flags, "-O3"]
         self.compiler.compile(part.sources, self.build_temp, macros, ext.include_dirs, extra_postargs=flags)

@@ -6,19 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-from harness import Player
-from server_stage import KINDS, Stage, on_stage
+from server_stage import Stage
 from waiting import until
 
 MANY = 40
 LIMIT = 0.1  # seconds
-
-
-@pytest.fixture(params=KINDS)
-def staged(request: pytest.FixtureRequest, play: Player) -> Callable[..., None]:
-    """Play scene(stage) on a server with these options."""
-    return lambda scene, **options: on_stage(request.param, play, scene, **options)
 
 
 class Told(list[Any]):

@@ -13,17 +13,11 @@ from typing import Any
 import pytest
 from certificates import Certificates
 from harness import Player
-from server_stage import HOST, KINDS, OTHER, THIRD, Stage, on_stage, serving
+from server_stage import HOST, OTHER, THIRD, Stage, serving
 from waiting import until
 
 import uvnet
 from uvnet._accept.limit_options import PRESETS
-
-
-@pytest.fixture(params=KINDS)
-def staged(request: pytest.FixtureRequest, play: Player) -> Callable[..., None]:
-    """Play scene(stage) on a server with these options."""
-    return lambda scene, **options: on_stage(request.param, play, scene, **options)
 
 
 def listed(*addresses: str) -> uvnet.BlockList:

@@ -11,20 +11,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from wheels.contents import SOURCE
+from wheels.contents import modules
 
 from uvnet._extension import MODULES
 
-EVERY_ONE_ALONE = """
+FIRST = """
 import importlib, sys
-for name in sys.argv[1:]:
-    module = importlib.import_module(name)
-    assert sys.modules[name] is module
+assert importlib.import_module(sys.argv[1]) is sys.modules[sys.argv[1]]
 """
 
+
 def test_all_modules_are_in_one() -> None:
-    compiled = {".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.pyx")}
-    assert {*MODULES, "uvnet._extension"} == compiled
+    assert {*MODULES, "uvnet._extension"} == modules()
 
 
 def test_they_are_modules_as_others() -> None:
@@ -42,13 +40,17 @@ def test_they_are_modules_as_others() -> None:
 def test_any_may_be_the_first() -> None:
     """Whichever is imported first finds what it needs."""
     for name in ("uvnet._uv.table", "uvnet._stream.stream", "uvnet.streams.lines", "uvnet.quic.quic_stream"):
-        subprocess.run([sys.executable, "-W", "error", "-c", EVERY_ONE_ALONE, name], check=True, timeout=60)
+        subprocess.run([sys.executable, "-W", "error", "-c", FIRST, name], check=True, timeout=60)
+
+
+def our_loader() -> Any:
+    (loader,) = (each for each in sys.meta_path if type(each).__module__ == "uvnet._extension")
+    return loader
 
 
 @pytest.mark.parametrize("spec", [None, 1, SimpleNamespace(name="os"), ModuleSpec("uvnet.nothing", None)])
 def test_what_is_not_there_cannot_be_made(spec: Any) -> None:
-    (finder,) = (each for each in sys.meta_path if type(each).__module__ == "uvnet._extension")
-    loader: Any = finder
+    loader = our_loader()
     assert loader.find_spec("uvnet.nothing") is None
     with pytest.raises((AttributeError, LookupError)):
         loader.create_module(spec)
@@ -56,7 +58,10 @@ def test_what_is_not_there_cannot_be_made(spec: Any) -> None:
     module.__spec__ = spec
     with pytest.raises((AttributeError, LookupError)):
         loader.exec_module(module)
+
+
+def test_none_is_made_twice() -> None:
+    again = ModuleType("uvnet._loop.loop")
+    again.__spec__ = importlib.import_module("uvnet._loop.loop").__spec__
     with pytest.raises(RuntimeError, match="already been imported"):
-        again = ModuleType("uvnet._loop.loop")
-        again.__spec__ = importlib.import_module("uvnet._loop.loop").__spec__
-        loader.exec_module(again)
+        our_loader().exec_module(again)
